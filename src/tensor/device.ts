@@ -1,0 +1,33 @@
+import type { Kernels } from './kernels.ts';
+import type { Storage } from './tensor.ts';
+
+/**
+ * What the rest of the system asks of hardware.
+ *
+ * - Calls take effect in the order in which they are made. A device may queue them; only `read`
+ *   waits.
+ * - `allocate` gives memory with undefined contents, aligned to at least 16 bytes.
+ * - `release` may be called as soon as the last call that uses the storage has been made.
+ * - Results do not depend on the number of threads or on what ran before.
+ */
+export interface Device {
+  /** Short name, as given to `--device`. */
+  readonly name: string;
+  /** One line for people: what it runs on. */
+  readonly description: string;
+  readonly kernels: Kernels;
+
+  /** @throws OutOfMemoryError */
+  allocate(byteLength: number): Storage;
+  release(storage: Storage): void;
+  /** Bytes allocated and not released. */
+  readonly allocatedBytes: number;
+
+  /** Copies `data` in; it may be changed as soon as the call returns. */
+  write(storage: Storage, byteOffset: number, data: ArrayBufferView): void;
+  /** Copies bytes out, after everything called before has taken effect. */
+  read(storage: Storage, byteOffset: number, byteLength: number): Promise<Uint8Array>;
+
+  /** Ends worker threads and frees all memory. */
+  destroy(): Promise<void>;
+}

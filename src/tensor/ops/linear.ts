@@ -1,0 +1,62 @@
+import type { Scope } from '../scope.ts';
+import type { Tensor } from '../tensor.ts';
+
+/** x·Wᵀ: x [T,K], weight [N,K] → [T,N]. */
+export function linear(scope: Scope, x: Tensor, weight: Tensor): Tensor {
+  const { kernels } = scope.device;
+  const [outputs] = weight.shape as [number];
+  const out = scope.empty([x.rows, outputs]);
+  kernels.matmul({ a: x, b: weight, out, transposeA: false, transposeB: true, accumulate: false });
+  const { tape } = scope;
+  tape?.record([x, weight], out, (dOut) => {
+    tape.into(scope, x, (dX, accumulate) =>
+      kernels.matmul({
+        a: dOut,
+        b: weight,
+        out: dX,
+        transposeA: false,
+        transposeB: false,
+        accumulate,
+      }),
+    );
+    tape.into(scope, weight, (dWeight, accumulate) =>
+      kernels.matmul({
+        a: dOut,
+        b: x,
+        out: dWeight,
+        transposeA: true,
+        transposeB: false,
+        accumulate,
+      }),
+    );
+  });
+  return out;
+}
+
+/**
+ * Each expert's linear layer over its own rows: x [S,K] sorted by expert, weight [E,N,K],
+ * offsets i32 [E+1] → [S,N]. Forward and backward cost is proportional to S.
+ */
+export function groupedLinear(scope: Scope, x: Tensor, weight: Tensor, offsets: Tensor): Tensor {
+  const { kernels } = scope.device;
+  const [, outputs] = weight.shape as [number, number, number];
+  const out = scope.empty([x.rows, outputs]);
+  kernels.groupedMatmul({ a: x, b: weight, offsets, out, transposeB: true, accumulate: false });
+  const { tape } = scope;
+  tape?.record([x, weight], out, (dOut) => {
+    tape.into(scope, x, (dX, accumulate) =>
+      kernels.groupedMatmul({
+        a: dOut,
+        b: weight,
+        offsets,
+        out: dX,
+        transposeB: false,
+        accumulate,
+      }),
+    );
+    tape.into(scope, weight, (dWeight, accumulate) =>
+      kernels.groupedMatmulTransposed({ a: dOut, b: x, offsets, out: dWeight, accumulate }),
+    );
+  });
+  return out;
+}

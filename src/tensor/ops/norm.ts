@@ -1,0 +1,18 @@
+import type { Scope } from '../scope.ts';
+import type { Tensor } from '../tensor.ts';
+
+/** Root-mean-square norm over the last dimension: x/√(mean(x²) + epsilon)·weight. */
+export function rmsNorm(scope: Scope, x: Tensor, weight: Tensor, epsilon: number): Tensor {
+  const { kernels } = scope.device;
+  const out = scope.empty(x.shape);
+  const inverseRms = scope.empty([x.rows]);
+  kernels.rmsNorm({ x, weight, epsilon, out, inverseRms });
+  const { tape } = scope;
+  tape?.record([x, weight], out, (dOut) => {
+    const dX = scope.empty(x.shape);
+    const dWeight = tape.parameterGradient(weight);
+    kernels.rmsNormBackward({ x, weight, inverseRms, dOut, dX, dWeight });
+    tape.contribute(scope, x, dX);
+  });
+  return out;
+}

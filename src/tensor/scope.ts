@@ -1,0 +1,84 @@
+import type { Device } from './device.ts';
+import type { Tape } from './tape.ts';
+import { bytesPerElement, type DType, type Storage, sizeOf, Tensor } from './tensor.ts';
+
+/**
+ * The memory of one piece of work. Everything allocated through a scope is released when the scope
+ * closes, so that nobody counts references: a training step is one scope, and so is each layer of a
+ * forward pass whose activations are not needed afterwards.
+ *
+ * A scope may carry a gradient tape; ops called with it are then recorded.
+ */
+export class Scope {
+  readonly device: Device;
+  readonly tape: Tape | null;
+  #storages = new Set<Storage>();
+
+  constructor(device: Device, tape: Tape | null = null) {
+    this.device = device;
+    this.tape = tape;
+  }
+
+  /** A tensor with undefined contents. */
+  empty(shape: readonly number[], dtype: DType = 'f32'): Tensor {
+    const storage = this.device.allocate(Math.max(sizeOf(shape) * bytesPerElement[dtype], 4));
+    this.#storages.add(storage);
+    return new Tensor(shape, dtype, storage);
+  }
+
+  zeros(shape: readonly number[]): Tensor {
+    const tensor = this.empty(shape);
+    this.device.kernels.fill({ out: tensor, value: 0 });
+    return tensor;
+  }
+
+  /** A tensor with the given elements. */
+  from(shape: readonly number[], data: Float32Array | Int32Array): Tensor {
+    const tensor = this.empty(shape, data instanceof Int32Array ? 'i32' : 'f32');
+    if (data.length !== tensor.size) {
+      throw new Error(`[${shape}] does not hold ${data.length} elements`);
+    }
+    this.device.write(tensor.storage, 0, data);
+    return tensor;
+  }
+
+  /** Releases one tensor of this scope before the scope closes. */
+  release(tensor: Tensor): void {
+    if (this.#storages.delete(tensor.storage)) this.device.release(tensor.storage);
+  }
+
+  /**
+   * Runs `work` in a scope of its own and keeps only what it returns. Under a tape nothing is released,
+   * because the backward pass will read it.
+   */
+  nested<Result extends Tensor | readonly Tensor[]>(work: (scope: Scope) => Result): Result {
+    if (this.tape) return work(this);
+    const inner = new Scope(this.device);
+    try {
+      const result = work(inner);
+      for (const tensor of result instanceof Tensor ? [result] : result) {
+        if (inner.#storages.delete(tensor.storage)) this.#storages.add(tensor.storage);
+      }
+      return result;
+    } finally {
+      inner.close();
+    }
+  }
+
+  close(): void {
+    for (const storage of this.#storages) this.device.release(storage);
+    this.#storages.clear();
+  }
+}
+
+/** Reads a tensor of f32 back to the host. */
+export async function readFloats(device: Device, tensor: Tensor): Promise<Float32Array> {
+  const bytes = await device.read(tensor.storage, tensor.byteOffset, tensor.byteLength);
+  return new Float32Array(bytes.buffer, bytes.byteOffset, tensor.size);
+}
+
+/** Reads a tensor of i32 back to the host. */
+export async function readInts(device: Device, tensor: Tensor): Promise<Int32Array> {
+  const bytes = await device.read(tensor.storage, tensor.byteOffset, tensor.byteLength);
+  return new Int32Array(bytes.buffer, bytes.byteOffset, tensor.size);
+}

@@ -1,0 +1,100 @@
+import type { Scope } from './scope.ts';
+import type { Tensor } from './tensor.ts';
+
+/**
+ * Reverse-mode differentiation. Ops called in a scope with a tape append a step that turns the
+ * gradient of their output into gradients of their inputs; `backward` runs the steps in reverse.
+ *
+ * Gradients of parameters live outside the tape, in buffers that are added to, so that several calls
+ * accumulate. Gradients of everything else are temporaries of the step.
+ */
+export class Tape {
+  /** Where the gradient of each trained parameter is added. */
+  readonly #parameters: ReadonlyMap<Tensor, Tensor>;
+  readonly #tracked = new Set<Tensor>();
+  readonly #gradients = new Map<Tensor, { tensor: Tensor; owned: boolean }>();
+  /** Gradients that several tensors refer to; they live until the scope closes. */
+  readonly #shared = new Set<Tensor>();
+  readonly #steps: { output: Tensor; backward: Backward }[] = [];
+
+  constructor(parameters: ReadonlyMap<Tensor, Tensor>) {
+    this.#parameters = parameters;
+  }
+
+  /** Whether a gradient with respect to this tensor is wanted. */
+  tracks(tensor: Tensor): boolean {
+    return this.#parameters.has(tensor) || this.#tracked.has(tensor);
+  }
+
+  /** Records how `output` was made, if any of `inputs` is tracked. */
+  record(inputs: readonly (Tensor | null)[], output: Tensor, backward: Backward): void {
+    if (!inputs.some((input) => input !== null && this.tracks(input))) return;
+    this.#tracked.add(output);
+    this.#steps.push({ output, backward });
+  }
+
+  /**
+   * Runs all steps from the last to the first, beginning with the given gradients of outputs, and
+   * clears the tape. Each gradient is released once it has been passed on.
+   */
+  backward(scope: Scope, seeds: readonly { output: Tensor; gradient: Tensor }[]): void {
+    for (const { output, gradient } of seeds) this.contribute(scope, output, gradient, false);
+    for (const { output, backward } of this.#steps.reverse()) {
+      const gradient = this.#gradients.get(output);
+      if (!gradient) continue;
+      backward(gradient.tensor);
+      this.#gradients.delete(output);
+      if (gradient.owned && !this.#shared.has(gradient.tensor)) scope.release(gradient.tensor);
+    }
+    this.#steps.length = 0;
+    this.#gradients.clear();
+    this.#shared.clear();
+    this.#tracked.clear();
+  }
+
+  /**
+   * Adds a gradient that has been computed to that of `input`. `owned` says that nothing else refers
+   * to it, so that it may be added to and released.
+   */
+  contribute(scope: Scope, input: Tensor, gradient: Tensor, owned = true): void {
+    const { kernels } = scope.device;
+    const parameter = this.#parameters.get(input);
+    const present = parameter ?? this.#gradients.get(input)?.tensor;
+    if (!owned) this.#shared.add(gradient);
+    if (!present) {
+      if (this.#tracked.has(input)) this.#gradients.set(input, { tensor: gradient, owned });
+      return;
+    }
+    if (parameter || this.#gradients.get(input)!.owned) {
+      kernels.add({ a: present, b: gradient, out: present });
+    } else {
+      const sum = scope.empty(input.shape);
+      kernels.add({ a: present, b: gradient, out: sum });
+      this.#gradients.set(input, { tensor: sum, owned: true });
+    }
+    if (owned) scope.release(gradient);
+  }
+
+  /**
+   * For kernels that can add to their output: calls `write` with the place where the gradient of
+   * `input` belongs and whether to add to it. Does nothing if `input` is not tracked.
+   */
+  into(scope: Scope, input: Tensor, write: (out: Tensor, accumulate: boolean) => void): void {
+    if (!this.tracks(input)) return;
+    const parameter = this.#parameters.get(input);
+    if (parameter) return write(parameter, true);
+    const present = this.#gradients.get(input);
+    if (present?.owned) return write(present.tensor, true);
+    const fresh = scope.empty(input.shape);
+    write(fresh, false);
+    this.contribute(scope, input, fresh);
+  }
+
+  /** The gradient buffer of a trained parameter, to be added to; null if it is not trained. */
+  parameterGradient(parameter: Tensor): Tensor | null {
+    return this.#parameters.get(parameter) ?? null;
+  }
+}
+
+/** Passes the gradient of an op's output on to its inputs, by `contribute` and `into`. */
+export type Backward = (gradient: Tensor) => void;
