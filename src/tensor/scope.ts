@@ -51,12 +51,13 @@ export class Scope {
    * Runs `work` in a scope of its own and keeps only what it returns. Under a tape nothing is released,
    * because the backward pass will read it.
    */
-  nested<Result extends Tensor | readonly Tensor[]>(work: (scope: Scope) => Result): Result {
+  nested<Result extends Tensor | Tensor[]>(work: (scope: Scope) => Result): Result {
     if (this.tape) return work(this);
     const inner = new Scope(this.device);
     try {
       const result = work(inner);
-      for (const tensor of result instanceof Tensor ? [result] : result) {
+      const kept: Tensor[] = result instanceof Tensor ? [result] : result;
+      for (const tensor of kept) {
         if (inner.#storages.delete(tensor.storage)) this.#storages.add(tensor.storage);
       }
       return result;

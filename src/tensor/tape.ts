@@ -82,9 +82,12 @@ export class Tape {
   into(scope: Scope, input: Tensor, write: (out: Tensor, accumulate: boolean) => void): void {
     if (!this.tracks(input)) return;
     const parameter = this.#parameters.get(input);
-    if (parameter) return write(parameter, true);
     const present = this.#gradients.get(input);
-    if (present?.owned) return write(present.tensor, true);
+    const target = parameter ?? (present?.owned ? present.tensor : null);
+    if (target) {
+      write(target, true);
+      return;
+    }
     const fresh = scope.empty(input.shape);
     write(fresh, false);
     this.contribute(scope, input, fresh);

@@ -97,7 +97,8 @@ export function combineRows(
 
 /**
  * The sequence-wise balance loss [1] (DeepSeek-V3, eq. 17 to 20), one sequence a document, averaged by
- * tokens. Its gradient reaches the router's logits through the mean scores, not the counts.
+ * tokens. Under a tape it adds coefficient·gradient to the backward pass by itself, without a seed;
+ * the gradient reaches the router's logits through the mean scores, not the counts.
  */
 export function balanceLoss(
   scope: Scope,
@@ -111,6 +112,6 @@ export function balanceLoss(
   const { tape } = scope;
   const dLogits = tape?.tracks(logits) ? scope.zeros(logits.shape) : null;
   kernels.balanceLoss({ logits, experts, rowStart, loss, dLogits, scale: coefficient });
-  if (dLogits) tape?.record([logits], loss, () => tape.contribute(scope, logits, dLogits));
+  if (dLogits) tape?.contribute(scope, logits, dLogits);
   return loss;
 }
