@@ -213,7 +213,10 @@ export interface Kernels {
   /** out i32 [T]: the column of the largest value of each row, the lowest on ties. */
   argmax(a: { x: Tensor; out: Tensor }): void;
 
-  /** out [2] += (Σ x², number of elements that are exactly 0). Sums in f64 or compensated. */
+  /**
+   * For each of the G equal parts of x (an expert's weights, say): out [G,2] = (Σ x², number of
+   * elements that are exactly 0). Overwrites; sums in f64 or compensated.
+   */
   gradientStatistics(a: { x: Tensor; out: Tensor }): void;
   /**
    * One AdamW step (Loshchilov & Hutter), gradient first multiplied by `gradientScale`:

@@ -1,0 +1,82 @@
+import type { Kernels } from '../../tensor/kernels.ts';
+import { floats, ints } from './memory.ts';
+
+export const matmulKernels: Pick<Kernels, 'matmul' | 'groupedMatmul' | 'groupedMatmulTransposed'> =
+  {
+    matmul({ a, b, out, transposeA, transposeB, accumulate }) {
+      const [rows, columns] = out.shape as [number, number];
+      const inner = transposeA ? a.shape[0]! : a.shape[1]!;
+      multiply(
+        transposeA ? transposed(floats(a), rows) : straight(floats(a), inner),
+        transposeB ? transposed(floats(b), inner) : straight(floats(b), columns),
+        { data: floats(out), rows, columns, inner, accumulate },
+      );
+    },
+
+    groupedMatmul({ a, b, offsets, out, transposeB, accumulate }) {
+      const inner = a.columns;
+      const columns = out.columns;
+      forEachGroup(ints(offsets), (expert, begin, end) => {
+        const weight = floats(b.slice(expert, expert + 1));
+        multiply(
+          straight(floats(a.slice(begin, end)), inner),
+          transposeB ? transposed(weight, inner) : straight(weight, columns),
+          { data: floats(out.slice(begin, end)), rows: end - begin, columns, inner, accumulate },
+        );
+      });
+    },
+
+    groupedMatmulTransposed({ a, b, offsets, out, accumulate }) {
+      const [, rows, columns] = out.shape as [number, number, number];
+      forEachGroup(ints(offsets), (expert, begin, end) => {
+        multiply(
+          transposed(floats(a.slice(begin, end)), rows),
+          straight(floats(b.slice(begin, end)), columns),
+          {
+            data: floats(out.slice(expert, expert + 1)),
+            rows,
+            columns,
+            inner: end - begin,
+            accumulate,
+          },
+        );
+      });
+    },
+  };
+
+type Matrix = (row: number, column: number) => number;
+
+const straight =
+  (data: Float32Array, columns: number): Matrix =>
+  (row, column) =>
+    data[row * columns + column]!;
+
+/** The transpose of a matrix that is stored with `columns` columns. */
+const transposed =
+  (data: Float32Array, columns: number): Matrix =>
+  (row, column) =>
+    data[column * columns + row]!;
+
+function multiply(
+  a: Matrix,
+  b: Matrix,
+  out: { data: Float32Array; rows: number; columns: number; inner: number; accumulate: boolean },
+): void {
+  const { data, rows, columns, inner, accumulate } = out;
+  for (let row = 0; row < rows; row++) {
+    for (let column = 0; column < columns; column++) {
+      let sum = accumulate ? data[row * columns + column]! : 0;
+      for (let i = 0; i < inner; i++) sum += a(row, i) * b(i, column);
+      data[row * columns + column] = sum;
+    }
+  }
+}
+
+function forEachGroup(
+  offsets: Int32Array,
+  work: (expert: number, begin: number, end: number) => void,
+): void {
+  for (let expert = 0; expert + 1 < offsets.length; expert++) {
+    work(expert, offsets[expert]!, offsets[expert + 1]!);
+  }
+}
