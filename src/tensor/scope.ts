@@ -48,17 +48,18 @@ export class Scope {
   }
 
   /**
-   * Runs `work` in a scope of its own and keeps only what it returns. Under a tape nothing is released,
-   * because the backward pass will read it.
+   * Runs `work` in a scope of its own and keeps only what it returns: a tensor, or the tensors among
+   * an object's properties. Under a tape nothing is released, because the backward pass will read it.
    */
-  nested<Result extends Tensor | Tensor[]>(work: (scope: Scope) => Result): Result {
+  nested<Result extends object>(work: (scope: Scope) => Result): Result {
     if (this.tape) return work(this);
     const inner = new Scope(this.device);
     try {
       const result = work(inner);
-      const kept: Tensor[] = result instanceof Tensor ? [result] : result;
-      for (const tensor of kept) {
-        if (inner.#storages.delete(tensor.storage)) this.#storages.add(tensor.storage);
+      for (const value of result instanceof Tensor ? [result] : Object.values(result)) {
+        if (value instanceof Tensor && inner.#storages.delete(value.storage)) {
+          this.#storages.add(value.storage);
+        }
       }
       return result;
     } finally {

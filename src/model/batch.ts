@@ -1,0 +1,45 @@
+import type { PastKeys } from '../tensor/kernels.ts';
+import type { Scope } from '../tensor/scope.ts';
+import type { Tensor } from '../tensor/tensor.ts';
+
+/**
+ * Rows for one call of the model: the tokens of one or several sequences or documents, one after
+ * another. A row sees only rows of its own sequence, from `rowStart` to itself, and its past.
+ */
+export interface Batch {
+  /** i32 [T] */
+  tokens: Tensor;
+  /** i32 [T]: position of each row in its sequence, for the rotary embedding. */
+  positions: Tensor;
+  /** i32 [T]: first row of the row's sequence in this call. */
+  rowStart: Tensor;
+}
+
+/** What a model's layer asks of a cache; slots are the trunk's layers, then the MTP blocks. */
+export interface KeyValueCache {
+  past(slot: number): PastKeys;
+  /** Receives the keys and values of this call's rows; they live as long as the caller's scope. */
+  keep(slot: number, key: Tensor, value: Tensor): void;
+}
+
+/** Packs whole documents, each from position 0. */
+export function packDocuments(scope: Scope, documents: readonly ArrayLike<number>[]): Batch {
+  const count = documents.reduce((sum, { length }) => sum + length, 0);
+  const tokens = new Int32Array(count);
+  const positions = new Int32Array(count);
+  const rowStart = new Int32Array(count);
+  let begin = 0;
+  for (const document of documents) {
+    tokens.set(document, begin);
+    for (let i = 0; i < document.length; i++) {
+      positions[begin + i] = i;
+      rowStart[begin + i] = begin;
+    }
+    begin += document.length;
+  }
+  return {
+    tokens: scope.from([count], tokens),
+    positions: scope.from([count], positions),
+    rowStart: scope.from([count], rowStart),
+  };
+}

@@ -1,0 +1,85 @@
+import type { PastKeys } from '../tensor/kernels.ts';
+import { add, attention, linear, rmsNorm, rotary } from '../tensor/ops/index.ts';
+import type { Scope } from '../tensor/scope.ts';
+import type { Tensor } from '../tensor/tensor.ts';
+import type { Batch } from './batch.ts';
+import type { AttentionConfig, ModelConfig } from './config.ts';
+import { denseLayer, expertsLayer, type Route, type RoutingOptions } from './experts.ts';
+import type { AttentionWeights, LayerWeights } from './weights.ts';
+
+export interface BlockResult {
+  hidden: Tensor;
+  /** Rotated keys [T, keyValueHeads·headDim] and values [T, keyValueHeads·valueHeadDim]. */
+  key: Tensor;
+  value: Tensor;
+  route: Route | null;
+}
+
+/**
+ * One decoder layer: h = x + attention(norm(x)); h + feedForward(norm(h)). The trunk's layers and the
+ * MTP blocks are the same.
+ */
+export function block(
+  scope: Scope,
+  x: Tensor,
+  weights: LayerWeights,
+  config: ModelConfig,
+  attentionConfig: AttentionConfig,
+  batch: Batch,
+  past: PastKeys | null,
+  routing: RoutingOptions = {},
+): BlockResult {
+  const normed = rmsNorm(scope, x, weights.inputNorm, config.normEpsilon);
+  const attended = selfAttention(
+    scope,
+    normed,
+    weights.attention,
+    attentionConfig,
+    config.valueScale,
+    batch,
+    past,
+  );
+  const middle = add(scope, x, attended.out);
+  const input = rmsNorm(scope, middle, weights.postAttentionNorm, config.normEpsilon);
+  const { key, value } = attended;
+  if (weights.feedForward.kind === 'dense') {
+    const hidden = add(scope, middle, denseLayer(scope, input, weights.feedForward));
+    return { hidden, key, value, route: null };
+  }
+  const { feedForward } = weights;
+  const mixed = expertsLayer(scope, input, feedForward, config.experts, batch.rowStart, routing);
+  return { hidden: add(scope, middle, mixed.out), key, value, route: mixed.route };
+}
+
+function selfAttention(
+  scope: Scope,
+  x: Tensor,
+  weights: AttentionWeights,
+  config: AttentionConfig,
+  valueScale: number,
+  batch: Batch,
+  past: PastKeys | null,
+): { out: Tensor; key: Tensor; value: Tensor } {
+  const { headDim, rotaryDim, ropeTheta } = config;
+  const turn = (heads: Tensor) =>
+    rotary(scope, heads, batch.positions, { headDim, rotaryDim, theta: ropeTheta });
+  const query = turn(linear(scope, x, weights.query));
+  const key = turn(linear(scope, x, weights.key));
+  const value = linear(scope, x, weights.value);
+  const mixed = attention(
+    scope,
+    { query, key, value, sinks: weights.sinks, rowStart: batch.rowStart, past },
+    {
+      heads: config.heads,
+      keyValueHeads: config.keyValueHeads,
+      keyDim: headDim,
+      valueDim: config.valueHeadDim,
+      scale: headDim ** -0.5,
+      // The released code scales the values before they are cached; scaling their weighted sum is the
+      // same and saves a pass.
+      valueScale,
+      window: config.window,
+    },
+  );
+  return { out: linear(scope, mixed, weights.output), key, value };
+}

@@ -1,0 +1,75 @@
+import {
+  add,
+  balanceLoss,
+  combineRows,
+  dispatchRows,
+  expertWeights,
+  groupByExpert,
+  groupedLinear,
+  linear,
+  selectExperts,
+  swiglu,
+} from '../tensor/ops/index.ts';
+import type { Scope } from '../tensor/scope.ts';
+import type { Tensor } from '../tensor/tensor.ts';
+import type { ExpertsConfig } from './config.ts';
+import type { DenseWeights, ExpertsWeights } from './weights.ts';
+
+/** How a call went through one layer of experts. */
+export interface Route {
+  /** i32 [T,k]: the chosen experts, to be replayed later. */
+  experts: Tensor;
+  /** i32 [E+1]: where each expert's rows begin; the differences are the load. */
+  offsets: Tensor;
+  /** [1], if the call asked for the balance loss. */
+  balanceLoss: Tensor | null;
+}
+
+export interface RoutingOptions {
+  /** Experts to use instead of the router's choice, with the router's live scores as weights. */
+  replay?: Tensor | undefined;
+  /** If positive, this times the gradient of the balance loss is added to the backward pass. */
+  balanceCoefficient?: number | undefined;
+}
+
+/**
+ * Sparse mixture of experts: sigmoid router, top-k by score + bias, weights from the score alone,
+ * then each expert's SwiGLU over its own rows. No token is dropped, and the work is proportional to
+ * the routed rows. x [T, hidden] → [T, hidden].
+ */
+export function expertsLayer(
+  scope: Scope,
+  x: Tensor,
+  weights: ExpertsWeights,
+  config: ExpertsConfig,
+  rowStart: Tensor,
+  options: RoutingOptions = {},
+): { out: Tensor; route: Route } {
+  const logits = linear(scope, x, weights.router);
+  const experts = options.replay ?? selectExperts(scope, logits, weights.selectionBias, config);
+  const routed = expertWeights(scope, logits, experts, {
+    normalize: config.normalizeWeights,
+    scale: config.scalingFactor,
+  });
+  const coefficient = options.balanceCoefficient ?? 0;
+  const balance =
+    coefficient > 0 ? balanceLoss(scope, logits, experts, rowStart, coefficient) : null;
+
+  const groups = groupByExpert(scope, experts, config.count);
+  const rows = dispatchRows(scope, x, groups);
+  const gate = groupedLinear(scope, rows, weights.gate, groups.offsets);
+  const up = groupedLinear(scope, rows, weights.up, groups.offsets);
+  const down = groupedLinear(scope, swiglu(scope, gate, up), weights.down, groups.offsets);
+  const combined = combineRows(scope, down, routed, groups);
+  const out = weights.shared
+    ? add(scope, combined, denseLayer(scope, x, weights.shared))
+    : combined;
+  return { out, route: { experts, offsets: groups.offsets, balanceLoss: balance } };
+}
+
+/** SwiGLU feed-forward: down·(silu(gate·x)·(up·x)). */
+export function denseLayer(scope: Scope, x: Tensor, weights: DenseWeights): Tensor {
+  const gate = linear(scope, x, weights.gate);
+  const up = linear(scope, x, weights.up);
+  return linear(scope, swiglu(scope, gate, up), weights.down);
+}

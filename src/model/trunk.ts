@@ -1,0 +1,65 @@
+import { gatherRows, rmsNorm } from '../tensor/ops/index.ts';
+import type { Scope } from '../tensor/scope.ts';
+import type { Tensor } from '../tensor/tensor.ts';
+import type { Batch, KeyValueCache } from './batch.ts';
+import { block } from './block.ts';
+import { attentionOf } from './config.ts';
+import type { Route } from './experts.ts';
+import type { Model } from './weights.ts';
+
+export interface TrunkOptions {
+  /** Keys and values of earlier calls; without it every sequence begins in this call. */
+  cache?: KeyValueCache;
+  /** Experts to replay, one i32 [T,k] for each layer of experts, in order. */
+  replay?: readonly Tensor[];
+  /** See `RoutingOptions`. */
+  balanceCoefficient?: number;
+}
+
+export interface TrunkResult {
+  /** [T, hidden] after the final norm: what the head and, with `post-norm`, the MTP blocks read. */
+  hidden: Tensor;
+  /** [T, hidden] before the final norm. */
+  residual: Tensor;
+  /** One for each layer of experts, in order. */
+  routes: Route[];
+}
+
+/** The model up to its final norm. Training, prefill, decoding and verification all run this. */
+export function trunk(
+  scope: Scope,
+  model: Model,
+  batch: Batch,
+  options: TrunkOptions = {},
+): TrunkResult {
+  const { config } = model;
+  const { cache, replay, balanceCoefficient } = options;
+  const routes: Route[] = [];
+  let x = gatherRows(scope, model.embedding, batch.tokens);
+  model.layers.forEach((weights, layer) => {
+    const input = x;
+    const result = scope.nested((inner) => {
+      const past = cache?.past(layer) ?? null;
+      const routing = { replay: replay?.[routes.length], balanceCoefficient };
+      const attention = attentionOf(config, layer);
+      const { route, ...kept } = block(
+        inner,
+        input,
+        weights,
+        config,
+        attention,
+        batch,
+        past,
+        routing,
+      );
+      return { ...kept, ...route };
+    });
+    cache?.keep(layer, result.key, result.value);
+    const { experts, offsets, balanceLoss = null } = result;
+    if (experts && offsets) routes.push({ experts, offsets, balanceLoss });
+    x = result.hidden;
+    if (layer > 0) scope.release(input);
+  });
+  const hidden = rmsNorm(scope, x, model.finalNorm, config.normEpsilon);
+  return { hidden, residual: x, routes };
+}

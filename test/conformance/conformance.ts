@@ -1,0 +1,101 @@
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { createReferenceDevice } from '../../src/device/reference/device.ts';
+import type { Device } from '../../src/tensor/device.ts';
+import type { HostTensor, OpCase } from './case.ts';
+import { kernelCases } from './kernel-cases.ts';
+import { opCases } from './op-cases.ts';
+import { TestRandom } from './random.ts';
+import { objective, runCase } from './run-case.ts';
+
+/**
+ * What every device must do: agree with the reference device on outputs and gradients of every op, and
+ * have gradients that agree with finite differences of its own outputs.
+ */
+export function conformance(name: string, create: () => Promise<Device>): void {
+  describe(`conformance of ${name}`, () => {
+    let device: Device;
+    const reference = createReferenceDevice();
+    beforeAll(async () => {
+      device = await create();
+    });
+    afterAll(() => device.destroy());
+
+    describe('agrees with the reference', () => {
+      test.each([...opCases, ...kernelCases].map((opCase) => ({ opCase, name: opCase.name })))(
+        '$name',
+        async ({ opCase }) => {
+          const before = device.allocatedBytes;
+          const actual = await runCase(device, opCase);
+          const expected = await runCase(reference, opCase);
+          expect(Object.keys(actual)).toEqual(Object.keys(expected));
+          for (const key of Object.keys(expected)) {
+            const error = relativeError(actual[key]!, expected[key]!);
+            const limit = expected[key] instanceof Int32Array ? 0 : (opCase.tolerance ?? 2e-6);
+            expect(error, `largest error of ${key}`).toBeLessThanOrEqual(limit);
+          }
+          expect(device.allocatedBytes).toBe(before);
+        },
+      );
+    });
+
+    describe('gradients agree with finite differences', () => {
+      const differentiable = opCases.filter((opCase) => opCase.differentiable.length > 0);
+      test.each(differentiable.map((opCase) => ({ opCase, name: opCase.name })))(
+        '$name',
+        async ({ opCase }) => {
+          const results = await runCase(device, opCase);
+          for (const input of opCase.differentiable) {
+            await checkGradient(device, opCase, input, results[`d ${input}`] as Float32Array);
+          }
+        },
+      );
+    });
+  });
+}
+
+/** Compares g·u with the central difference of the objective along random directions u. */
+async function checkGradient(
+  device: Device,
+  opCase: OpCase,
+  input: string,
+  gradient: Float32Array,
+): Promise<void> {
+  const { shape, data } = opCase.inputs[input]!;
+  if (data.length === 0) return;
+  const random = new TestRandom(3);
+  const step = 4e-3;
+  for (let trial = 0; trial < 2; trial++) {
+    const direction = random.floats(data.length);
+    const shifted = (sign: number): Record<string, HostTensor> => ({
+      ...opCase.inputs,
+      [input]: {
+        shape,
+        data: (data as Float32Array).map((x, i) => x + sign * step * direction[i]!),
+      },
+    });
+    const above = await objective(device, opCase, shifted(1));
+    const below = await objective(device, opCase, shifted(-1));
+    const numeric = (above - below) / (2 * step);
+    let analytic = 0;
+    let scale = 0;
+    for (let i = 0; i < gradient.length; i++) {
+      analytic += gradient[i]! * direction[i]!;
+      scale += (gradient[i]! * direction[i]!) ** 2;
+    }
+    const size = Math.sqrt(scale) + 1e-3 * Math.abs(above) + 1e-3;
+    expect(Math.abs(numeric - analytic) / size, `along a direction of ${input}`).toBeLessThan(1e-2);
+  }
+}
+
+/** Largest difference, relative to the largest magnitude expected; infinite if anything is NaN. */
+function relativeError(actual: ArrayLike<number>, expected: ArrayLike<number>): number {
+  if (actual.length !== expected.length) return Number.POSITIVE_INFINITY;
+  let largest = 1e-6;
+  let error = 0;
+  for (let i = 0; i < expected.length; i++) {
+    largest = Math.max(largest, Math.abs(expected[i]!));
+    const difference = Math.abs(actual[i]! - expected[i]!);
+    error = Number.isNaN(difference) ? Number.POSITIVE_INFINITY : Math.max(error, difference);
+  }
+  return error / largest;
+}
