@@ -58,7 +58,7 @@ export function trunk(
     const { experts, offsets, balanceLoss = null } = result;
     if (experts && offsets) routes.push({ experts, offsets, balanceLoss });
     x = result.hidden;
-    if (layer > 0) scope.release(input);
+    if (!scope.tape) scope.release(input);
   });
   const hidden = rmsNorm(scope, x, model.finalNorm, config.normEpsilon);
   return { hidden, residual: x, routes };
