@@ -1,0 +1,177 @@
+import { UserError } from '../errors.ts';
+import type { ModelConfig } from '../model/config.ts';
+import { byteToChar, tokenToBytes } from './byte-alphabet.ts';
+import { controlPattern, guardText, removeGuards } from './control-tokens.ts';
+import { type HuggingFaceTokenizer, loadHuggingFaceTokenizer } from './hugging-face.ts';
+import { StreamDecoder } from './stream-decoder.ts';
+
+export interface DecodeOptions {
+  /** Leave out the tokens marked special, such as `<|im_end|>`; tags of thinking and tools stay. */
+  skipSpecial?: boolean;
+}
+
+/** Words whose ids are remembered; past this the cache starts again. */
+const CACHED_WORDS = 1 << 16;
+const NO_BYTES = new Uint8Array(0);
+
+/**
+ * A byte-level BPE tokenizer read from Hugging Face's `tokenizer.json`. Normalising, splitting into
+ * words and merging are `@huggingface/tokenizers`'; control tokens and decoding are handled here,
+ * so that text from outside cannot forge control tokens and decoding can go token by token.
+ */
+export class Tokenizer {
+  /** One more than the largest id. */
+  readonly vocabSize: number;
+  /** Where it came from, for messages. */
+  readonly #origin: string;
+  readonly #huggingFace: HuggingFaceTokenizer;
+  readonly #controlIds: ReadonlyMap<string, number>;
+  readonly #controlPattern: RegExp;
+  readonly #specialIds: ReadonlySet<number>;
+  readonly #bytes: readonly Uint8Array[];
+  readonly #wordIds = new Map<string, number[]>();
+
+  /**
+   * @param json the contents of a `tokenizer.json`, parsed.
+   * @param origin what to call that file in messages.
+   * @throws {UserError} if it is not a byte-level BPE tokenizer.
+   */
+  constructor(json: unknown, origin = 'tokenizer.json') {
+    this.#origin = origin;
+    this.#huggingFace = load(json, origin);
+    const added = [...this.#huggingFace.get_added_tokens_decoder().values()];
+    const trimming = added.find((token) => token.lstrip || token.rstrip || token.single_word);
+    if (trimming !== undefined) {
+      throw new UserError(
+        `${origin}: added_tokens: ${trimming.content} sets lstrip, rstrip or single_word, which is not supported; set them to false`,
+      );
+    }
+    this.#controlIds = new Map(added.map(({ content, id }) => [content, id]));
+    this.#controlPattern = controlPattern([...this.#controlIds.keys()]);
+    this.#specialIds = new Set(added.filter(({ special }) => special).map(({ id }) => id));
+    this.#bytes = this.#readVocabulary();
+    this.vocabSize = this.#bytes.length;
+  }
+
+  /** Ids of `text`, in which control tokens are recognised; none are added. */
+  encode(text: string): number[] {
+    const ids: number[] = [];
+    // The captured control tokens are the odd sections.
+    text.split(this.#controlPattern).forEach((section, i) => {
+      if (i % 2 === 1) ids.push(this.#controlIds.get(section)!);
+      else if (section !== '') this.#encodeInto(ids, removeGuards(section));
+    });
+    return ids;
+  }
+
+  /** Ids of `text` as plain text: a control token spelled out in it stays a spelling. */
+  encodeOrdinary(text: string): number[] {
+    const ids: number[] = [];
+    this.#encodeInto(ids, text);
+    return ids;
+  }
+
+  /**
+   * `text` from outside, made safe to put among control tokens: `encode` will see the same text but
+   * recognise no control token in it. For rendering chats; `encodeOrdinary` needs no guard.
+   */
+  guard(text: string): string {
+    return guardText(text, this.#controlPattern);
+  }
+
+  /** The text of `ids`; ids of no token, such as a vocabulary's padding, have none. */
+  decode(ids: Iterable<number>, options: DecodeOptions = {}): string {
+    const decoder = this.streamDecoder(options);
+    let text = '';
+    for (const id of ids) text += decoder.push(id);
+    return text + decoder.end();
+  }
+
+  /** Decodes one id at a time, to the same text as `decode`. */
+  streamDecoder({ skipSpecial = false }: DecodeOptions = {}): StreamDecoder {
+    return new StreamDecoder((id) =>
+      skipSpecial && this.#specialIds.has(id) ? NO_BYTES : (this.#bytes[id] ?? NO_BYTES),
+    );
+  }
+
+  /** The id of a token as the vocabulary spells it (control tokens as they are). */
+  idOf(token: string): number | undefined {
+    return this.#huggingFace.model.tokens_to_ids.get(token);
+  }
+
+  /**
+   * Checks that a model can read every id and stop at ids that the tokenizer can write.
+   *
+   * @throws {UserError} saying which does not fit.
+   */
+  assertFits(config: ModelConfig): void {
+    if (this.vocabSize > config.vocabSize) {
+      throw new UserError(
+        `${this.#origin}: its largest id is ${this.vocabSize - 1} but vocab_size in the model's config.json is ${config.vocabSize}; use the tokenizer that the model was trained with`,
+      );
+    }
+    const unknown = config.eosTokenIds.find((id) => this.#bytes[id] === undefined);
+    if (unknown !== undefined) {
+      throw new UserError(
+        `${this.#origin}: has no token ${unknown}, which is eos_token_id in the model's config.json; use the tokenizer that the model was trained with`,
+      );
+    }
+  }
+
+  #encodeInto(ids: number[], text: string): void {
+    const { normalizer, pre_tokenizer, model } = this.#huggingFace;
+    const normal = normalizer === null ? text : normalizer.normalize(text);
+    for (const word of pre_tokenizer!.pre_tokenize(normal)) {
+      let wordIds = this.#wordIds.get(word);
+      if (wordIds === undefined) {
+        wordIds = model.encode([word]).map((token) => model.tokens_to_ids.get(token)!);
+        if (this.#wordIds.size === CACHED_WORDS) this.#wordIds.clear();
+        this.#wordIds.set(word, wordIds);
+      }
+      for (const id of wordIds) ids.push(id);
+    }
+  }
+
+  /** The bytes of each id. */
+  #readVocabulary(): Uint8Array[] {
+    const bytes: Uint8Array[] = [];
+    const utf8 = new TextEncoder();
+    for (const [token, id] of this.#huggingFace.model.tokens_to_ids) {
+      const known = this.#controlIds.has(token) ? utf8.encode(token) : tokenToBytes(token);
+      if (known === undefined) {
+        throw new UserError(
+          `${this.#origin}: model.vocab: "${token}" is not in the byte alphabet; only byte-level BPE tokenizers are supported`,
+        );
+      }
+      bytes[id] = known;
+    }
+    const missing = byteToChar.findIndex((char) => this.idOf(char) === undefined);
+    if (missing >= 0) {
+      throw new UserError(
+        `${this.#origin}: model.vocab: lacks "${byteToChar[missing]}", which stands for byte ${missing}; use a tokenizer.json with all 256 bytes`,
+      );
+    }
+    return bytes;
+  }
+}
+
+function load(json: unknown, origin: string): HuggingFaceTokenizer {
+  if (typeof json !== 'object' || json === null || !('model' in json)) {
+    throw new UserError(`${origin}: has no "model"; it must be a Hugging Face tokenizer.json`);
+  }
+  let loaded: HuggingFaceTokenizer;
+  try {
+    loaded = loadHuggingFaceTokenizer(json);
+  } catch (error) {
+    throw new UserError(`${origin}: cannot be read as a Hugging Face tokenizer.json: ${error}`, {
+      cause: error,
+    });
+  }
+  const { type } = json.model as { type?: unknown };
+  if (type !== 'BPE' || loaded.pre_tokenizer === null || loaded.decoder === null) {
+    throw new UserError(
+      `${origin}: model.type is ${JSON.stringify(type)}; only byte-level BPE with a pre_tokenizer and a decoder is supported`,
+    );
+  }
+  return loaded;
+}
