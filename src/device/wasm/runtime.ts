@@ -1,0 +1,133 @@
+import { Tensor } from '../../tensor/tensor.ts';
+import { Control, type Launch, maximumChunks } from './control.ts';
+import { largestHeapBytes } from './heap.ts';
+import { Heaps, type WasmStorage } from './heaps.ts';
+import { Staging } from './staging.ts';
+import {
+  instantiate,
+  type KernelFunction,
+  kernelNames,
+  type WasmMemory,
+  type WasmModule,
+} from './webassembly.ts';
+import { WorkerPool } from './worker-pool.ts';
+
+/** A tensor as a kernel's argument (its address), and what the kernel does with it. */
+export interface Operand {
+  readonly tensor: Tensor;
+  readonly access: 'read' | 'write' | 'update';
+}
+
+export type LaunchArgument = number | Operand;
+
+/** The kernel only reads it. */
+export const read = (tensor: Tensor): Operand => ({ tensor, access: 'read' });
+/** The kernel writes every element. */
+export const write = (tensor: Tensor): Operand => ({ tensor, access: 'write' });
+/** The kernel reads it and writes it, or writes only parts of it. */
+export const update = (tensor: Tensor): Operand => ({ tensor, access: 'update' });
+
+/** Runs kernels on all threads, over memory that lies in several heaps. */
+export class Runtime {
+  readonly threads: number;
+  readonly heaps: Heaps;
+  readonly #module: WasmModule;
+  readonly #kernelIndex: ReadonlyMap<string, number>;
+  readonly #kernels: KernelFunction[][] = [];
+  readonly #control: Control;
+  readonly #pool: WorkerPool;
+  readonly #scratch: WasmStorage[] = [];
+
+  private constructor(module: WasmModule, control: Control, pool: WorkerPool, heapBytes: number) {
+    this.#module = module;
+    this.#kernelIndex = new Map(kernelNames(module).map((name, index) => [name, index]));
+    this.#control = control;
+    this.#pool = pool;
+    this.threads = pool.size + 1;
+    this.heaps = new Heaps(heapBytes, (memory) => this.#openHeap(memory));
+  }
+
+  /** Starts the workers. `heapBytes` bounds each heap; tests make it small. */
+  static async start(
+    module: WasmModule,
+    { threads, heapBytes = largestHeapBytes }: { threads: number; heapBytes?: number | undefined },
+  ): Promise<Runtime> {
+    const control = new Control();
+    const pool = await WorkerPool.start(threads - 1, module, control);
+    return new Runtime(module, control, pool, heapBytes);
+  }
+
+  /**
+   * Runs the kernel on work items 0 to `items`, `grain` of them at a time, on as many threads as there
+   * are, and returns when all are done. Tensors become addresses in one memory, the one with the
+   * largest operand; operands from elsewhere are copied there and back.
+   *
+   * How items are cut into chunks depends on nothing but `items` and `grain`. A thread may run several
+   * chunks, one after another, with the same `thread` (0 to threads − 1).
+   */
+  launch(kernel: string, args: readonly LaunchArgument[], items: number, grain: number): void {
+    if (items <= 0) return;
+    const index = this.#kernelIndex.get(kernel);
+    if (index === undefined) throw new Error(`the wasm build has no kernel ${kernel}`);
+    this.#pool.check();
+
+    const staging = new Staging(this.heaps);
+    const { heap, values } = staging.enter(args);
+    try {
+      const step = Math.max(1, Math.floor(grain), Math.ceil(items / maximumChunks));
+      const chunks = Math.ceil(items / step);
+      if (chunks === 1 || this.threads === 1) {
+        const run = this.#kernels[heap]![index]!;
+        for (let begin = 0; begin < items; begin += step) {
+          run(...values, begin, Math.min(begin + step, items), 0);
+        }
+      } else {
+        this.#fork({ kernel: index, heap, arguments: values, items, grain: step, chunks });
+      }
+      staging.copyBack();
+    } finally {
+      staging.leave();
+    }
+  }
+
+  /** Memory for the rest of this call of a `Kernels` method, to pass to several launches. */
+  scratch(byteLength: number): Operand {
+    const storage = this.heaps.allocate(byteLength);
+    this.#scratch.push(storage);
+    return update(new Tensor([Math.ceil(byteLength / 4)], 'f32', storage));
+  }
+
+  /** The elements of an i32 tensor, not a copy: good until the next allocation. */
+  ints(tensor: Tensor): Int32Array {
+    const storage = tensor.storage as WasmStorage;
+    const first = (storage.address + tensor.byteOffset) / 4;
+    return this.heaps.heaps[storage.heap]!.ints.subarray(first, first + tensor.size);
+  }
+
+  /** Called after every `Kernels` method. */
+  releaseScratch(): void {
+    for (const storage of this.#scratch) this.heaps.release(storage);
+    this.#scratch.length = 0;
+  }
+
+  async destroy(): Promise<void> {
+    await this.#pool.destroy();
+    this.#kernels.length = 0;
+    this.heaps.clear();
+  }
+
+  #fork(launch: Launch): void {
+    this.#control.publish(launch);
+    try {
+      this.#control.work(0, (heap) => this.#kernels[heap]);
+    } finally {
+      this.#control.join(launch);
+    }
+    this.#pool.check();
+  }
+
+  #openHeap(memory: WasmMemory): void {
+    this.#kernels.push(instantiate(this.#module, memory));
+    this.#pool.post({ type: 'heap', memory });
+  }
+}
