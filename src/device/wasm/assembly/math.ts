@@ -1,0 +1,119 @@
+// Exponential and logarithm by range reduction and a polynomial (minimax, fitted for these intervals).
+// They keep no tables, so that the module needs no data of its own in the shared memory.
+import { madd } from './simd';
+
+/**
+ * e^x on four lanes, within two units in the last place. 0 below −87.33, where f32 becomes subnormal;
+ * the largest f32 from 88.72 on; NaN stays NaN.
+ */
+// @ts-ignore: decorator
+@inline
+export function exp4(x: v128): v128 {
+  const bounded = f32x4.pmin(x, f32x4.splat(88.72));
+  // Adding 1.5·2²³ rounds to an integer n, which then is in the low bits, ready to become an exponent.
+  const shifted = madd(bounded, f32x4.splat(1.44269504), f32x4.splat(12582912));
+  const n = f32x4.sub(shifted, f32x4.splat(12582912));
+  // ln 2 in two parts, the first with so few bits that n times it is exact.
+  let r = madd(n, f32x4.splat(-0.693359375), bounded);
+  r = madd(n, f32x4.splat(2.12194440e-4), r);
+  let p = madd(r, f32x4.splat(0.00138143207), f32x4.splat(0.00836885107));
+  p = madd(r, p, f32x4.splat(0.0416684011));
+  p = madd(r, p, f32x4.splat(0.16666519524));
+  p = madd(r, p, f32x4.splat(0.49999993373));
+  p = f32x4.add(madd(f32x4.mul(r, r), p, r), f32x4.splat(1));
+  const scaled = i32x4.add(p, i32x4.shl(shifted, 23));
+  return v128.andnot(scaled, f32x4.lt(x, f32x4.splat(-87.33)));
+}
+
+/** 1/(1 + e^−x) on four lanes. */
+// @ts-ignore: decorator
+@inline
+export function sigmoid4(x: v128): v128 {
+  const one = f32x4.splat(1);
+  return f32x4.div(one, f32x4.add(one, exp4(f32x4.neg(x))));
+}
+
+/** e^x on two f64 lanes to full precision, x limited to ±708. */
+// @ts-ignore: decorator
+@inline
+export function exp2x64(x: v128): v128 {
+  const bounded = f64x2.pmax(f64x2.pmin(x, f64x2.splat(708)), f64x2.splat(-708));
+  const shift = f64x2.splat(6755399441055744); // 1.5·2⁵²
+  const shifted = f64x2.add(f64x2.mul(bounded, f64x2.splat(1.4426950408889634)), shift);
+  const n = f64x2.sub(shifted, shift);
+  let r = f64x2.sub(bounded, f64x2.mul(n, f64x2.splat(0.693147180369123816490)));
+  r = f64x2.sub(r, f64x2.mul(n, f64x2.splat(1.90821492927058770002e-10)));
+  let p = f64x2.splat(2.49998582797956058e-8);
+  p = f64x2.add(f64x2.mul(p, r), f64x2.splat(2.76305234698564971e-7));
+  p = f64x2.add(f64x2.mul(p, r), f64x2.splat(2.75575884212665147e-6));
+  p = f64x2.add(f64x2.mul(p, r), f64x2.splat(0.0000248014923882857594));
+  p = f64x2.add(f64x2.mul(p, r), f64x2.splat(0.000198412695027409214));
+  p = f64x2.add(f64x2.mul(p, r), f64x2.splat(0.00138888889442491953));
+  p = f64x2.add(f64x2.mul(p, r), f64x2.splat(0.00833333333349692366));
+  p = f64x2.add(f64x2.mul(p, r), f64x2.splat(0.0416666666665281038));
+  p = f64x2.add(f64x2.mul(p, r), f64x2.splat(0.166666666666664077));
+  p = f64x2.add(f64x2.mul(p, r), f64x2.splat(0.500000000000001083));
+  p = f64x2.add(f64x2.splat(1), f64x2.add(r, f64x2.mul(f64x2.mul(r, r), p)));
+  return i64x2.add(p, i64x2.shl(shifted, 52));
+}
+
+/** e^x in f64. */
+export function exp64(x: f64): f64 {
+  return f64x2.extract_lane(exp2x64(f64x2.splat(x)), 0);
+}
+
+/** 1/(1 + e^−x) in f64. */
+// @ts-ignore: decorator
+@inline
+export function sigmoid64(x: f64): f64 {
+  return 1 / (1 + exp64(-x));
+}
+
+/** Natural logarithm of a positive, normal f64, to nearly full precision; −∞ for 0, NaN for NaN. */
+export function log64(x: f64): f64 {
+  if (x == 0) return -Infinity;
+  if (!(x < Infinity)) return x;
+  // x = 2^exponent·m with m in [√½, √2).
+  const bits = reinterpret<i64>(x);
+  const exponent = (bits - 0x3fe6a09e667f3bcd) >> 52;
+  const m = reinterpret<f64>(bits - (exponent << 52));
+  // log m = 2·artanh(s), s = (m−1)/(m+1), |s| < 0.172.
+  const s = (m - 1) / (m + 1);
+  const q = s * s;
+  let p: f64 = 1.0 / 19;
+  p = p * q + 1.0 / 17;
+  p = p * q + 1.0 / 15;
+  p = p * q + 1.0 / 13;
+  p = p * q + 1.0 / 11;
+  p = p * q + 1.0 / 9;
+  p = p * q + 1.0 / 7;
+  p = p * q + 1.0 / 5;
+  p = p * q + 1.0 / 3;
+  return <f64>exponent * 0.6931471805599453 + 2 * (s + s * q * p);
+}
+
+/** The largest of the four lanes. */
+// @ts-ignore: decorator
+@inline
+export function maxLanes(v: v128): f32 {
+  const pairs = f32x4.pmax(v, v128.shuffle<f32>(v, v, 2, 3, 0, 1));
+  return max(f32x4.extract_lane(pairs, 0), f32x4.extract_lane(pairs, 1));
+}
+
+/** The two f64 sums of lanes 0+2 and 1+3 of the products a·b: exact products, sums without f32 error. */
+// @ts-ignore: decorator
+@inline
+export function addProducts64(sum: v128, a: v128, b: v128): v128 {
+  const high = v128.shuffle<i32>(a, a, 2, 3, 2, 3);
+  const otherHigh = v128.shuffle<i32>(b, b, 2, 3, 2, 3);
+  const low = f64x2.mul(f64x2.promote_low_f32x4(a), f64x2.promote_low_f32x4(b));
+  const rest = f64x2.mul(f64x2.promote_low_f32x4(high), f64x2.promote_low_f32x4(otherHigh));
+  return f64x2.add(sum, f64x2.add(low, rest));
+}
+
+/** The sum of two f64 lanes. */
+// @ts-ignore: decorator
+@inline
+export function sumLanes64(v: v128): f64 {
+  return f64x2.extract_lane(v, 0) + f64x2.extract_lane(v, 1);
+}
