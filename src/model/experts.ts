@@ -17,8 +17,12 @@ import type { DenseWeights, ExpertsWeights } from './weights.ts';
 
 /** How a call went through one layer of experts. */
 export interface Route {
+  /** [T,E]: the router's logits. */
+  logits: Tensor;
   /** i32 [T,k]: the chosen experts, to be replayed later. */
   experts: Tensor;
+  /** [T,k]: their weights. */
+  weights: Tensor;
   /** i32 [E+1]: where each expert's rows begin; the differences are the load. */
   offsets: Tensor;
   /** [1], if the call asked for the balance loss. */
@@ -64,7 +68,8 @@ export function expertsLayer(
   const out = weights.shared
     ? add(scope, combined, denseLayer(scope, x, weights.shared))
     : combined;
-  return { out, route: { experts, offsets: groups.offsets, balanceLoss: balance } };
+  const { offsets } = groups;
+  return { out, route: { logits, experts, weights: routed, offsets, balanceLoss: balance } };
 }
 
 /** SwiGLU feed-forward: down·(silu(gate·x)·(up·x)). */

@@ -55,8 +55,10 @@ export function trunk(
       return { ...kept, ...route };
     });
     cache?.keep(layer, result.key, result.value);
-    const { experts, offsets, balanceLoss = null } = result;
-    if (experts && offsets) routes.push({ experts, offsets, balanceLoss });
+    const { logits, experts, weights: expertWeights, offsets, balanceLoss = null } = result;
+    if (logits && experts && expertWeights && offsets) {
+      routes.push({ logits, experts, weights: expertWeights, offsets, balanceLoss });
+    }
     x = result.hidden;
     if (!scope.tape) scope.release(input);
   });

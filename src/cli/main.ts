@@ -1,0 +1,35 @@
+import { readFileSync } from 'node:fs';
+import { Command } from 'commander';
+import pc from 'picocolors';
+import { UserError } from '../errors.ts';
+import { benchCommand } from './bench.ts';
+import { chatCommand } from './chat.ts';
+import { evalCommand } from './eval.ts';
+import { generateCommand } from './generate.ts';
+import { inspectCommand } from './inspect.ts';
+import { parityCommand } from './parity.ts';
+import { trainCommand } from './train.ts';
+
+const { version, description } = JSON.parse(
+  readFileSync(new URL('../../package.json', import.meta.url), 'utf8'),
+) as { version: string; description: string };
+
+const program = new Command('mimoflash')
+  .description(description)
+  .version(version)
+  .showSuggestionAfterError()
+  .addCommand(chatCommand())
+  .addCommand(generateCommand())
+  .addCommand(trainCommand())
+  .addCommand(evalCommand())
+  .addCommand(inspectCommand())
+  .addCommand(parityCommand())
+  .addCommand(benchCommand());
+
+try {
+  await program.parseAsync();
+} catch (error) {
+  if (!(error instanceof UserError)) throw error;
+  console.error(`${pc.red('error:')} ${error.message}`);
+  process.exitCode = 1;
+}
