@@ -1,4 +1,4 @@
-/** Small models with random weights, for tests of what reads and writes them. */
+/** Random weights and temporary folders, for tests of what reads and writes checkpoints. */
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -6,44 +6,6 @@ import { onTestFinished } from 'vitest';
 import type { ParameterData } from '../../src/checkpoint/save.ts';
 import type { ModelConfig } from '../../src/model/config.ts';
 import { parameterSize, parameterSpecs } from '../../src/model/parameters.ts';
-
-/** Five layers of every kind, four experts, two MTP heads; about 12,000 weights. */
-export function tinyConfig(changes: Partial<ModelConfig> = {}): ModelConfig {
-  const attention = { heads: 4, headDim: 6, valueHeadDim: 4, rotaryDim: 2 };
-  return {
-    hiddenSize: 16,
-    vocabSize: 32,
-    maxPositions: 128,
-    tieWordEmbeddings: false,
-    normEpsilon: 1e-5,
-    initializerRange: 0.02,
-    layers: [
-      { attention: 'global', feedForward: 'dense' },
-      { attention: 'sliding', feedForward: 'experts' },
-      { attention: 'global', feedForward: 'experts' },
-    ],
-    globalAttention: { ...attention, keyValueHeads: 1, ropeTheta: 5e6, window: null, sink: false },
-    slidingAttention: { ...attention, keyValueHeads: 2, ropeTheta: 1e4, window: 8, sink: true },
-    valueScale: 0.5,
-    intermediateSize: 24,
-    experts: {
-      count: 4,
-      perToken: 2,
-      intermediateSize: 8,
-      shared: 0,
-      groups: 1,
-      selectedGroups: 1,
-      normalizeWeights: true,
-      scalingFactor: 1,
-    },
-    mtpHeads: 2,
-    mtpHidden: 'post-norm',
-    eosTokenIds: [2],
-    padTokenId: 0,
-    bosTokenId: null,
-    ...changes,
-  };
-}
 
 /** Numbers in [-1, 1), the same for the same seed. */
 export function randomFloats(length: number, seed: number): Float32Array {

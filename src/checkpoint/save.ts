@@ -1,0 +1,153 @@
+/**
+ * Saves a model as a directory in the hub's layout: config, weights, and files that belong with
+ * them, such as the tokenizer. All of it replaces the last save in one step.
+ */
+import { basename, join } from 'node:path';
+import { UserError } from '../errors.ts';
+import type { ModelConfig } from '../model/config.ts';
+import { toHubConfig } from '../model/hub-config.ts';
+import { hubNames, type ParameterSpec } from '../model/parameters.ts';
+import { atomicWriteFile } from './atomic.ts';
+import { CONFIG_FILE, replaceDirectory } from './checkpoint-directory.ts';
+import { decodeFloats, encodeFloats, findNonFinite, type SavedFormat } from './number-formats.ts';
+import { SafetensorsWriter } from './safetensors-writer.ts';
+import { INDEX_FILE, planShards, type ShardPlan } from './shards.ts';
+
+export interface SaveOptions {
+  /** Of all weights but the router's, which stay float32. */
+  dtype: 'f32' | 'f16' | 'bf16';
+  /** Models with more bytes of weights are split into several files; default 5 GB. */
+  maxShardBytes?: number;
+  /** Puts MTP blocks into `model_mtp.safetensors`, as in the released model. */
+  mtpInOwnFile?: boolean;
+  /** Further files of the directory by plain name: contents, or what writes to the path given. */
+  files?: Record<string, FileContents>;
+}
+
+export type FileContents = string | Uint8Array | ((path: string) => Promise<void>);
+
+export interface ParameterData {
+  spec: ParameterSpec;
+  /** The parameter's numbers in the shape of `spec`. */
+  data: Float32Array;
+}
+
+/**
+ * Saves a model. Parameters are taken one at a time and may come in any order; every one that
+ * `parameterSpecs(config)` lists must come once. Files of the old directory that are not weights
+ * and not written anew are kept.
+ *
+ * @throws UserError when the disk refuses, a weight is NaN, infinite or too large for `dtype`, or
+ *   `directory` holds something else than a checkpoint; the previous checkpoint is then intact
+ */
+export async function saveCheckpoint(
+  directory: string,
+  config: ModelConfig,
+  parameters: Iterable<ParameterData> | AsyncIterable<ParameterData>,
+  options: SaveOptions,
+): Promise<void> {
+  const { dtype, maxShardBytes = 5e9, mtpInOwnFile = false, files = {} } = options;
+  const { format, torch } = formats[dtype];
+  const plan = planShards(config, { dtype: format, maxShardBytes, mtpInOwnFile });
+  const json = { ...toHubConfig(config), torch_dtype: torch };
+  for (const name of Object.keys(files)) {
+    if (basename(name) === name && name !== CONFIG_FILE && !plan.files.has(name)) continue;
+    throw new Error(`${name} cannot be one of the further files of a checkpoint`);
+  }
+  await replaceDirectory(directory, write, isOfOldModel);
+
+  async function write(temporary: string): Promise<void> {
+    await writeWeights(temporary, plan, parameters);
+    for (const [name, contents] of Object.entries(files)) {
+      if (typeof contents === 'function') await contents(join(temporary, name));
+      else await atomicWriteFile(join(temporary, name), contents);
+    }
+    if (plan.index) await atomicWriteFile(join(temporary, INDEX_FILE), jsonText(plan.index));
+    await atomicWriteFile(join(temporary, CONFIG_FILE), jsonText(json));
+  }
+}
+
+const formats = {
+  f32: { format: 'F32', torch: 'float32' },
+  f16: { format: 'F16', torch: 'float16' },
+  bf16: { format: 'BF16', torch: 'bfloat16' },
+} as const;
+
+/** What would be wrong next to other weights, and leftovers of interrupted writes. */
+function isOfOldModel(name: string): boolean {
+  return /(\.safetensors|\.safetensors\.index\.json|\.tmp)$/.test(name);
+}
+
+async function writeWeights(
+  folder: string,
+  plan: ShardPlan,
+  parameters: Iterable<ParameterData> | AsyncIterable<ParameterData>,
+): Promise<void> {
+  const formatOf = new Map<string, { file: string; dtype: SavedFormat }>();
+  for (const [file, tensors] of plan.files) {
+    for (const { name, dtype } of tensors) formatOf.set(name, { file, dtype });
+  }
+  // A file is open from its first tensor to its last.
+  const open = new Map<string, SafetensorsWriter>();
+  const pending = new Set(plan.files.keys());
+  try {
+    for await (const { spec, data } of parameters) {
+      const names = hubNames(spec);
+      const size = data.length / names.length;
+      for (const [index, name] of names.entries()) {
+        const place = formatOf.get(name);
+        if (!place) throw new Error(`${name} is not a parameter of the model being saved`);
+        const writer = open.get(place.file) ?? (await openFile(place.file));
+        const values = data.subarray(index * size, (index + 1) * size);
+        await writer.write(name, encodeFinite(name, values, place.dtype));
+        if (writer.complete) await finishFile(place.file, writer);
+      }
+    }
+    if (pending.size > 0) throw new Error(`parameters are missing from ${[...pending].join(', ')}`);
+  } catch (error) {
+    for (const writer of open.values()) await writer.discard();
+    throw error;
+  }
+
+  async function openFile(file: string): Promise<SafetensorsWriter> {
+    if (!pending.has(file)) throw new Error(`a parameter of ${file} was given twice`);
+    // Other readers ask for this entry before they trust the tensors' layout.
+    const metadata = { format: 'pt' };
+    const writer = await SafetensorsWriter.create(
+      join(folder, file),
+      plan.files.get(file)!,
+      metadata,
+    );
+    open.set(file, writer);
+    return writer;
+  }
+
+  async function finishFile(file: string, writer: SafetensorsWriter): Promise<void> {
+    await writer.finish();
+    open.delete(file);
+    pending.delete(file);
+  }
+}
+
+function encodeFinite(name: string, values: Float32Array, dtype: SavedFormat): Uint8Array {
+  const bad = findNonFinite(values);
+  if (bad >= 0) {
+    throw new UserError(
+      `${name} holds ${values[bad]} at element ${bad}; training diverged, so go back to the last ` +
+        'checkpoint with a lower learning rate',
+    );
+  }
+  const bytes = encodeFloats(dtype, values);
+  if (dtype === 'F32') return bytes;
+  const decoded = new Float32Array(values.length);
+  decodeFloats(dtype, bytes, decoded);
+  const large = findNonFinite(decoded);
+  if (large < 0) return bytes;
+  throw new UserError(
+    `${name} holds ${values[large]} at element ${large}, too large for ${dtype}; save as f32`,
+  );
+}
+
+function jsonText(json: unknown): string {
+  return `${JSON.stringify(json, null, 2)}\n`;
+}
