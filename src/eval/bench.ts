@@ -45,71 +45,93 @@ export interface BenchReport {
   device: string;
   matmul: MatmulFigure[];
   readBandwidth: number;
-  shape: { name: string; parameters: number; activeParameters: number; mtpHeads: number };
-  training: TrainingFigure | null;
-  decode: DecodeFigure[];
+  training: { shape: Shape; figures: TrainingFigure[] } | null;
+  decode: { shape: Shape; figures: DecodeFigure[] } | null;
+}
+
+export interface Shape {
+  /** Path of its hub config. */
+  name: string;
+  parameters: number;
+  /** Parameters that a token passes in the trunk. */
+  activeParameters: number;
+  mtpHeads: number;
 }
 
 export interface BenchOptions {
   device: string;
   threads: number;
-  /** Path of a hub config. */
-  shape: string;
+  /** Sides of square matrix products; 1024 is always among them. */
   sizes: number[];
-  contexts: number[];
-  /** Tokens of a training step; 0 leaves training out. */
+  /** Path of the hub config to train; null for no training. */
+  trainingShape: string | null;
+  /** Tokens of a training step. */
   trainingTokens: number;
+  /** Tokens of a training document. */
   sequenceLength: number;
+  /** Path of the hub config to decode with; null for no decoding. */
+  decodeShape: string | null;
+  /** Tokens before the decoded ones. */
+  contexts: number[];
 }
 
 export async function bench(
   options: BenchOptions,
   progress: (what: string) => void,
 ): Promise<BenchReport> {
+  const { threads } = options;
   const matmul: MatmulFigure[] = [];
-  for (const threads of new Set([1, options.threads])) {
-    const device = await createDevice(options.device, { threads });
-    for (const size of options.sizes) {
-      progress(`matmul ${size}³, ${threads} threads`);
-      matmul.push({ size, threads, gflops: await measureMatmul(device, size) });
+  for (const count of new Set([1, threads])) {
+    const device = await createDevice(options.device, { threads: count });
+    for (const size of new Set([...options.sizes, 1024])) {
+      progress(`matmul ${size}³, ${count} threads`);
+      matmul.push({ size, threads: count, gflops: await measureMatmul(device, size) });
     }
     await device.destroy();
   }
+  const rate = matmul.find((figure) => figure.size === 1024 && figure.threads === threads)!.gflops;
 
-  const config = parseHubConfig(await readShape(options.shape), options.shape);
-  const summary = describeModel(config);
-  const device = await createDevice(options.device, { threads: options.threads });
+  const device = await createDevice(options.device, { threads });
   try {
     progress('read bandwidth');
     const readBandwidth = await measureReadBandwidth(device);
-    progress(`a model of ${options.shape}`);
-    const model = await initializeModel(device, config, 1);
-    const decode: DecodeFigure[] = [];
-    for (const context of options.contexts) {
-      progress(`decode at context ${context}`);
-      decode.push(await measureDecode(model, context, readBandwidth));
-    }
     progress('training');
-    const peak = matmul.filter(({ size }) => size >= 1024 || size === Math.max(...options.sizes));
-    const rate = peak.find(({ threads }) => threads === options.threads)?.gflops ?? Number.NaN;
-    const training =
-      options.trainingTokens > 0 ? await measureTraining(model, options, rate) : null;
-    releaseModel(model);
-    return {
-      device: device.description,
-      matmul,
-      readBandwidth,
-      shape: {
-        name: options.shape,
-        parameters: summary.parameters.trunk + summary.parameters.mtp,
-        activeParameters: summary.parameters.active,
-        mtpHeads: config.mtpHeads,
-      },
-      training,
-      decode,
-    };
+    const training = await onShape(device, options.trainingShape, async (model) => [
+      await measureTraining(model, options, rate),
+    ]);
+    const decode = await onShape(device, options.decodeShape, async (model) => {
+      const figures: DecodeFigure[] = [];
+      for (const context of options.contexts) {
+        progress(`decode at context ${context}`);
+        figures.push(await measureDecode(model, context, readBandwidth));
+      }
+      return figures;
+    });
+    return { device: device.description, matmul, readBandwidth, training, decode };
   } finally {
     await device.destroy();
+  }
+}
+
+async function onShape<Figure>(
+  device: Device,
+  path: string | null,
+  measure: (model: Model) => Promise<Figure[]>,
+): Promise<{ shape: Shape; figures: Figure[] } | null> {
+  if (path === null) return null;
+  const config = parseHubConfig(await readShape(path), path);
+  const { parameters } = describeModel(config);
+  const model = await initializeModel(device, config, 1);
+  try {
+    const shape = {
+      name: path,
+      parameters: parameters.trunk + parameters.mtp,
+      activeParameters: parameters.active,
+      mtpHeads: config.mtpHeads,
+    };
+    return { shape, figures: await measure(model) };
+  } finally {
+    releaseModel(model);
   }
 }
 
