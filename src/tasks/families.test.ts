@@ -1,0 +1,200 @@
+/** What holds for every problem of each family, checked by other means than the family's own. */
+import { describe, expect, test } from 'vitest';
+import { arithmetic } from './arithmetic.ts';
+import { dialogue } from './dialogue.ts';
+import { INTENTS } from './dialogue-intents.ts';
+import { Random } from './random.ts';
+import { recall } from './recall.ts';
+import { FAMILIES } from './sample.ts';
+import { strings } from './strings.ts';
+import type { Difficulty, Language, Problem, ProblemOptions, TaskFamily } from './task.ts';
+
+/** Problems in every language, difficulty and mode. */
+function problems(family: TaskFamily, each = 200): { problem: Problem; options: ProblemOptions }[] {
+  const random = Random.forSeed(`test ${family.name}`);
+  const settings = (['en', 'zh'] as Language[]).flatMap((language) =>
+    ([1, 2, 3] as Difficulty[]).flatMap((difficulty) =>
+      [false, true].map((thinking) => ({ language, difficulty, thinking })),
+    ),
+  );
+  return settings.flatMap((options) =>
+    Array.from({ length: each }, () => ({ problem: family.generate(random, options), options })),
+  );
+}
+
+const textOf = (problem: Problem) => problem.messages.at(-1)!.content as string;
+
+describe.each(FAMILIES)('$name', (family) => {
+  test('a problem is a user’s message, and its own answer passes', () => {
+    for (const { problem, options } of problems(family)) {
+      expect(problem.family).toBe(family.name);
+      expect(problem.messages.map(({ role }) => role)).toEqual(['user']);
+      expect(problem.thinking).toBe(options.thinking);
+      expect(problem.answer).toBe(problem.answer.trim());
+      expect(problem.verify(problem.answer)).toBe(true);
+      expect(problem.verify(`<think>${problem.reasoning ?? ''}</think>${problem.answer}`)).toBe(
+        true,
+      );
+      expect(problem.verify(`${problem.answer}0`)).toBe(false);
+      expect(problem.verify('')).toBe(false);
+    }
+  });
+
+  test('reasons only when thinking', () => {
+    for (const { problem } of problems(family, 20)) {
+      if (!problem.thinking) expect(problem.reasoning).toBeUndefined();
+    }
+  });
+
+  test('the same seed gives the same problem', () => {
+    const options: ProblemOptions = { language: 'en', difficulty: 2, thinking: true };
+    const generate = () => JSON.stringify(family.generate(Random.forSeed(5), options));
+    expect(generate()).toBe(generate());
+  });
+});
+
+describe('arithmetic', () => {
+  const operations: Record<string, (a: number, b: number) => number> = {
+    '+': (a, b) => a + b,
+    '-': (a, b) => a - b,
+    '*': (a, b) => a * b,
+  };
+
+  test('the answer is right, by the sum as the key states it', () => {
+    for (const { problem } of problems(arithmetic)) {
+      if (problem.key === null) continue;
+      const [, a, operator, b] = /(\d+)([-+*])(\d+)$/.exec(problem.key)!;
+      expect(problem.answer).toBe(String(operations[operator!]!(Number(a), Number(b))));
+    }
+  });
+
+  test('every line of thinking is true, and the answer can be read off them', () => {
+    for (const { problem } of problems(arithmetic)) {
+      if (problem.reasoning === undefined) continue;
+      const results = problem.reasoning.split('\n').map((line) => {
+        const [, first, operator, second, rest, result] = /^(\d+)([-+*])(\d)([-+]\d)?=(\d+)$/.exec(
+          line,
+        )!;
+        const value = operations[operator!]!(Number(first), Number(second)) + Number(rest ?? 0);
+        expect(value).toBe(Number(result));
+        return result!;
+      });
+      const ones = results.slice(0, -1).map((result) => result.at(-1)!);
+      expect(String(Number(results.at(-1)! + ones.reverse().join('')))).toBe(problem.answer);
+    }
+  });
+
+  test('swapping the operands makes no new problem, and single digits are never tested', () => {
+    const keys = new Map<string, string | null>();
+    for (const { problem } of problems(arithmetic, 2000)) {
+      const plain = /^(\d+)([-+*])(\d+)$/.exec(textOf(problem));
+      if (plain === null) continue;
+      const [, a, operator, b] = plain;
+      keys.set(`${a}${operator}${b}`, problem.key);
+      if (a!.length === 1 && b!.length === 1) expect(problem.key).toBeNull();
+      const swapped = keys.get(`${b}${operator}${a}`);
+      if (operator !== '-' && swapped !== undefined) expect(problem.key).toBe(swapped);
+    }
+  });
+
+  test('thinks as shown', () => {
+    const shown: Record<string, string> = {};
+    for (const { problem } of problems(arithmetic, 3000)) {
+      if (problem.reasoning !== undefined) shown[problem.key ?? ''] = problem.reasoning;
+    }
+    expect(shown['arithmetic 58+47']).toMatch(/^(7\+8|8\+7)=15\n(4\+5|5\+4)\+1=10$/);
+    expect(shown['arithmetic 83-47']).toBe('13-7=6\n8-4-1=3');
+    expect(shown['arithmetic 46*7']).toBe('6*7=42\n4*7+4=32');
+    expect(shown['arithmetic 83-7']).toBe('13-7=6\n8-0-1=7');
+  });
+});
+
+describe('recall', () => {
+  test('one fact holds both what is asked and the answer', () => {
+    for (const { problem } of problems(recall)) {
+      const [, pairs, asked] = /^recall (.*) (\S+)\?$/.exec(problem.key!)!;
+      const found = pairs!
+        .split(' ')
+        .map((pair) => pair.split('='))
+        .filter((pair) => pair.includes(asked!));
+      expect(found).toHaveLength(1);
+      expect(found[0]!.find((side) => side !== asked)).toBe(problem.answer);
+      expect(textOf(problem)).toContain(problem.answer);
+    }
+  });
+
+  test('has as many facts as its difficulty says', () => {
+    for (const { problem, options } of problems(recall)) {
+      const facts = problem.key!.split('=').length - 1;
+      expect([2 * options.difficulty + 1, 2 * options.difficulty + 2]).toContain(facts);
+    }
+  });
+});
+
+describe('strings', () => {
+  const expected: Record<string, (word: string, letter: string) => string> = {
+    reverse: (word) => [...word].reverse().join(''),
+    uppercase: (word) => word.toUpperCase(),
+    count: (word, letter) =>
+      String(word.replace(/[^-]/g, (c) => (c === letter ? '1' : '')).replace(/-/g, '').length),
+    first: (word) => word.slice(0, 1),
+    last: (word) => word.slice(-1),
+    repeat: (word) => `${word}-${word}`,
+    vowels: (word) =>
+      word
+        .split('-')
+        .filter((letter) => !/[aeiou]/.test(letter))
+        .join('-'),
+  };
+
+  test('every operation is right', () => {
+    const seen = new Set<string>();
+    for (const { problem } of problems(strings)) {
+      const [, operation, word, letter] = problem.key!.split(' ');
+      seen.add(operation!);
+      expect(problem.answer).toBe(expected[operation!]!(word!, letter!));
+      expect(textOf(problem)).toContain(word);
+    }
+    expect([...seen].sort()).toEqual(Object.keys(expected).sort());
+  });
+
+  test('counts aloud when thinking', () => {
+    for (const { problem } of problems(strings)) {
+      if (problem.reasoning === undefined) continue;
+      const word = problem.key!.split(' ')[2]!;
+      expect(problem.reasoning.replace(/\d/g, '')).toBe(word.replaceAll('-', ' '));
+      expect(problem.reasoning.at(-1)).toBe(problem.answer);
+    }
+  });
+});
+
+describe('dialogue', () => {
+  test('no phrasing belongs to two intents', () => {
+    for (const language of ['en', 'zh'] as const) {
+      const phrasings = INTENTS.flatMap((intent) => intent[language].phrasings);
+      expect(new Set(phrasings).size).toBe(phrasings.length);
+    }
+  });
+
+  test('every intent is asked, and only its own answers pass', () => {
+    const answered = new Set<string>();
+    for (const { problem, options } of problems(dialogue)) {
+      answered.add(problem.answer);
+      for (const intent of INTENTS) {
+        const { answers } = intent[options.language];
+        const own = answers.includes(problem.answer);
+        for (const answer of answers) expect(problem.verify(answer)).toBe(own);
+      }
+    }
+    expect(answered.size).toBe(
+      INTENTS.flatMap(({ en, zh }) => [...en.answers, ...zh.answers]).length,
+    );
+  });
+
+  test('a bare phrasing is always learnt, whatever its case and sign', () => {
+    for (const { problem } of problems(dialogue)) {
+      const bare = /^(hi|who are you|你是谁|再见)[?.!？。！]?$/i.test(textOf(problem));
+      if (bare) expect(problem.key).toBeNull();
+    }
+  });
+});

@@ -1,0 +1,106 @@
+/**
+ * A list of facts about people and a question about one of them. What has to be learnt is to look
+ * back: names and values are drawn anew for every problem.
+ */
+import type { Random } from './random.ts';
+import { acceptsOnly, type Language, type TaskFamily } from './task.ts';
+
+interface Relation {
+  values: readonly string[];
+  /** Wordings of a fact. */
+  state: readonly ((name: string, value: string) => string)[];
+  /** Questions that a value answers, and that a name answers. */
+  askValue: readonly ((name: string) => string)[];
+  askName: readonly ((value: string) => string)[];
+}
+
+/** Difficulty 1: 3 or 4 facts. 2: 5 or 6. 3: 7 or 8. */
+export const recall: TaskFamily = {
+  name: 'recall',
+  description: 'answers a question from facts stated before it',
+  generate(random, { language, difficulty, thinking }) {
+    const relation = random.pick(RELATIONS[language]);
+    const count = 2 * difficulty + random.int(1, 2);
+    const names = random.shuffle(NAMES[language]).slice(0, count);
+    const values = random.shuffle(relation.values).slice(0, count);
+    const state = random.pick(relation.state);
+    const facts = names.map((name, i) => state(name, values[i]!));
+
+    const asked = random.int(0, count - 1);
+    const [name, value] = [names[asked]!, values[asked]!];
+    const forValue = random.chance(0.6);
+    const question = forValue
+      ? random.pick(relation.askValue)(name)
+      : random.pick(relation.askName)(value);
+    const answer = forValue ? value : name;
+    const pairs = names.map((name, i) => `${name}=${values[i]}`).sort();
+    return {
+      family: 'recall',
+      key: `recall ${pairs.join(' ')} ${forValue ? name : value}?`,
+      messages: [{ role: 'user', content: joinFacts(random, [...facts, question], language) }],
+      thinking,
+      answer,
+      verify: acceptsOnly(answer),
+    };
+  },
+};
+
+function joinFacts(random: Random, sentences: string[], language: Language): string {
+  return sentences.join(random.chance(0.3) ? '\n' : language === 'en' ? ' ' : '');
+}
+
+const NAMES: Record<Language, readonly string[]> = {
+  en: [
+    ...['Anna', 'Ben', 'Carl', 'Dora', 'Emma', 'Finn', 'Gina', 'Hugo', 'Ivan', 'Jane'],
+    ...['Kate', 'Leo', 'Mia', 'Noah', 'Olga', 'Paul', 'Rosa', 'Sam', 'Tina', 'Zoe'],
+  ],
+  zh: [
+    ...['小明', '小红', '小刚', '小丽', '小华', '小军', '小芳', '小强'],
+    ...['小美', '小龙', '小燕', '小东', '小雪', '小梅', '小杰', '小云'],
+  ],
+};
+
+const AGES = Array.from({ length: 90 }, (_, i) => String(i + 10));
+
+const RELATIONS: Record<Language, readonly Relation[]> = {
+  en: [
+    {
+      values: ['red', 'blue', 'green', 'black', 'white', 'pink', 'gold', 'gray', 'brown', 'purple'],
+      state: [(name, value) => `${name} likes ${value}.`, (name, value) => `${name}: ${value}.`],
+      askValue: [(name) => `What color does ${name} like?`, (name) => `What is ${name}'s color?`],
+      askName: [(value) => `Who likes ${value}?`, (value) => `Whose color is ${value}?`],
+    },
+    {
+      values: ['book', 'cup', 'hat', 'key', 'lamp', 'map', 'pen', 'ring', 'box', 'coin', 'bag'],
+      state: [(name, value) => `${name} has the ${value}.`, (name, value) => `${name}: ${value}.`],
+      askValue: [(name) => `What does ${name} have?`],
+      askName: [(value) => `Who has the ${value}?`],
+    },
+    {
+      values: AGES,
+      state: [(name, value) => `${name} is ${value}.`, (name, value) => `${name}: ${value}.`],
+      askValue: [(name) => `How old is ${name}?`, (name) => `What is ${name}'s number?`],
+      askName: [(value) => `Who is ${value}?`, (value) => `Whose number is ${value}?`],
+    },
+  ],
+  zh: [
+    {
+      values: ['红色', '蓝色', '绿色', '黑色', '白色', '粉色', '金色', '灰色', '棕色', '紫色'],
+      state: [(name, value) => `${name}喜欢${value}。`, (name, value) => `${name}：${value}。`],
+      askValue: [(name) => `${name}喜欢什么颜色？`, (name) => `${name}的颜色是什么？`],
+      askName: [(value) => `谁喜欢${value}？`],
+    },
+    {
+      values: ['书', '杯子', '帽子', '钥匙', '灯', '地图', '笔', '戒指', '盒子', '硬币', '包'],
+      state: [(name, value) => `${name}有${value}。`, (name, value) => `${name}：${value}。`],
+      askValue: [(name) => `${name}有什么？`],
+      askName: [(value) => `谁有${value}？`],
+    },
+    {
+      values: AGES,
+      state: [(name, value) => `${name}${value}岁。`, (name, value) => `${name}：${value}。`],
+      askValue: [(name) => `${name}几岁？`, (name) => `${name}是多少？`],
+      askName: [(value) => `谁${value}岁？`, (value) => `谁是${value}？`],
+    },
+  ],
+};

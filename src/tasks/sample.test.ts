@@ -1,0 +1,126 @@
+import { describe, expect, test } from 'vitest';
+import { trainBpe } from '../text/bpe-trainer.ts';
+import { renderChat } from '../text/chat-template.ts';
+import { Tokenizer } from '../text/tokenizer.ts';
+import {
+  FAMILIES,
+  followUp,
+  generateProblem,
+  MIMOFLASH_TEMPLATE,
+  type Problem,
+  Random,
+  sampleProblem,
+  solvedChat,
+  splitOf,
+  tokenizerCorpus,
+  toTrainingText,
+} from './index.ts';
+
+const options = { language: 'en', difficulty: 2, thinking: true } as const;
+
+/** The wordings of a chat's questions, which is what a model would have to have seen. */
+const questionsOf = (problem: Problem) =>
+  problem.messages.filter(({ role }) => role === 'user').map(({ content }) => content as string);
+
+describe('splits', () => {
+  test('no problem that is tested is ever learnt from, in any turn', () => {
+    const random = Random.forSeed('splits');
+    const learnt = new Set<string>();
+    for (let i = 0; i < 40_000; i++) {
+      const problem = sampleProblem(random, 'train');
+      expect(splitOf(problem.key)).toBe('train');
+      for (const question of questionsOf(problem)) learnt.add(question);
+    }
+    let tested = 0;
+    for (let i = 0; i < 5_000; i++) {
+      const problem = sampleProblem(random, 'test');
+      expect(splitOf(problem.key)).toBe('test');
+      for (const question of questionsOf(problem)) {
+        expect(learnt.has(question)).toBe(false);
+        tested++;
+      }
+    }
+    expect(tested).toBeGreaterThan(5_000);
+  });
+
+  test.each(FAMILIES)('$name has enough that is held out', (family) => {
+    const random = Random.forSeed(family.name);
+    const keys = Array.from(
+      { length: 500 },
+      () => generateProblem(family, random, 'test', options).key,
+    );
+    expect(new Set(keys).size).toBeGreaterThan(70);
+  });
+});
+
+describe('samples', () => {
+  test('the same seed gives the same samples', () => {
+    const sample = () => JSON.stringify(sampleProblem(Random.forSeed(9), 'train'));
+    expect(sample()).toBe(sample());
+  });
+
+  test('some have a turn before, some a system message, and all end with a question', () => {
+    const random = Random.forSeed('turns');
+    const samples = Array.from({ length: 3000 }, () => sampleProblem(random, 'train'));
+    const share = (has: (problem: Problem) => boolean) => samples.filter(has).length / 3000;
+    expect(share(({ messages }) => messages.at(-1)!.role === 'user')).toBe(1);
+    expect(share((problem) => questionsOf(problem).length === 2)).toBeCloseTo(0.12, 1);
+    expect(share(({ messages }) => messages[0]!.role === 'system')).toBeCloseTo(0.1, 1);
+    expect(share(({ thinking }) => thinking)).toBeCloseTo(0.6, 1);
+  });
+});
+
+describe('training text', () => {
+  const tokenizer = new Tokenizer(
+    trainBpe(tokenizerCorpus('vocabulary', 5000), { vocabSize: 1024 }),
+  );
+  const [arithmetic, recall] = FAMILIES;
+
+  test('thinking on: the chat before is given, thought and answer are learnt', () => {
+    const problem = generateProblem(arithmetic!, Random.forSeed(1), 'train', options);
+    const [given, learnt, ...rest] = toTrainingText(problem, tokenizer);
+    expect(rest).toEqual([]);
+    expect(given).toEqual({
+      text: `<|im_start|>system\nYou are MimoFlash.<|im_end|><|im_start|>user\n${problem.messages[0]!.content}<|im_end|><|im_start|>assistant\n`,
+      trained: false,
+    });
+    expect(learnt).toEqual({
+      text: `<think>${problem.reasoning}</think>${problem.answer}<|im_end|>`,
+      trained: true,
+    });
+  });
+
+  test('thinking off: only the answer is learnt', () => {
+    const quiet = { ...options, thinking: false };
+    const problem = generateProblem(arithmetic!, Random.forSeed(1), 'train', quiet);
+    const [given, learnt] = toTrainingText(problem, tokenizer);
+    expect(given!.text.endsWith('<|im_start|>assistant\n<think></think>')).toBe(true);
+    expect(learnt).toEqual({ text: `${problem.answer}<|im_end|>`, trained: true });
+  });
+
+  test('in two turns both answers are learnt', () => {
+    const random = Random.forSeed(2);
+    const first = generateProblem(recall!, random, 'train', options);
+    const second = generateProblem(arithmetic!, random, 'train', options);
+    const segments = toTrainingText(followUp(first, second), tokenizer);
+    expect(segments.filter(({ trained }) => trained).map(({ text }) => text)).toEqual([
+      `<think></think>${first.answer}<|im_end|>`,
+      `<think>${second.reasoning}</think>${second.answer}<|im_end|>`,
+    ]);
+  });
+
+  test('its ids are those of the rendered chat, and are few', () => {
+    const random = Random.forSeed('ids');
+    let total = 0;
+    for (let i = 0; i < 500; i++) {
+      const problem = sampleProblem(random, 'train');
+      const ids = toTrainingText(problem, tokenizer).flatMap(({ text }) => tokenizer.encode(text));
+      const text = renderChat(MIMOFLASH_TEMPLATE, solvedChat(problem), {
+        enableThinking: problem.thinking,
+      });
+      expect(ids).toEqual(tokenizer.encode(text));
+      total += ids.length;
+    }
+    expect(total / 500).toBeLessThan(50);
+  });
+});

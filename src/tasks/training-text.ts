@@ -1,0 +1,35 @@
+/** Problems as the text that a model is trained on. */
+import { type ChatSegment, chatSegments } from '../text/chat-segments.ts';
+import { ChatTemplate, renderChat } from '../text/chat-template.ts';
+import { mimoChatTemplate } from '../text/mimo-template.ts';
+import type { Tokenizer } from '../text/tokenizer.ts';
+import { MIMOFLASH_SYSTEM } from './persona.ts';
+import { Random } from './random.ts';
+import { sampleProblem, solvedChat } from './sample.ts';
+import type { Problem } from './task.ts';
+
+/** The chat template of the shipped model. */
+export const MIMOFLASH_TEMPLATE = new ChatTemplate(mimoChatTemplate(MIMOFLASH_SYSTEM));
+
+/**
+ * A solved problem in segments that are encoded one by one with `tokenizer.encode`; `trained` ones
+ * are the assistant's, of every turn. With thinking on they begin with `<think>`.
+ */
+export function toTrainingText(
+  problem: Problem,
+  tokenizer: Tokenizer,
+  template: ChatTemplate = MIMOFLASH_TEMPLATE,
+): ChatSegment[] {
+  return chatSegments(tokenizer, template, solvedChat(problem), {
+    enableThinking: problem.thinking,
+  });
+}
+
+/** `count` training samples as plain text, to learn a vocabulary from. */
+export function* tokenizerCorpus(seed: number | string, count: number): Generator<string> {
+  const random = Random.forSeed(seed);
+  for (let i = 0; i < count; i++) {
+    const problem = sampleProblem(random, 'train');
+    yield renderChat(MIMOFLASH_TEMPLATE, solvedChat(problem), { enableThinking: problem.thinking });
+  }
+}
