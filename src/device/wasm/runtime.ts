@@ -15,7 +15,7 @@ import { WorkerPool } from './worker-pool.ts';
 /** A tensor as a kernel's argument (its address), and what the kernel does with it. */
 export interface Operand {
   readonly tensor: Tensor;
-  readonly access: 'read' | 'write' | 'update';
+  readonly access: 'read' | 'write' | 'update' | 'workspace';
 }
 
 export type LaunchArgument = number | Operand;
@@ -95,6 +95,11 @@ export class Runtime {
     const storage = this.heaps.allocate(byteLength);
     this.#scratch.push(storage);
     return update(new Tensor([Math.ceil(byteLength / 4)], 'f32', storage));
+  }
+
+  /** The same, for what need not outlive a launch: if heaps differ, its contents are not copied. */
+  workspace(byteLength: number): Operand {
+    return { tensor: this.scratch(byteLength).tensor, access: 'workspace' };
   }
 
   /** The elements of an i32 tensor, not a copy: good until the next allocation. */

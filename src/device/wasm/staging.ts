@@ -100,8 +100,9 @@ export class Staging {
       staged = { operand, copy: this.#heaps.allocate(byteLength, heap), written: false };
       this.#staged.push(staged);
     }
-    if (access !== 'write') this.#copyBytes(staged.copy).set(this.#heapBytes(tensor));
-    if (access !== 'read') staged.written = true;
+    if (access === 'read' || access === 'update')
+      this.#copyBytes(staged.copy).set(this.#heapBytes(tensor));
+    if (access === 'write' || access === 'update') staged.written = true;
     return staged.copy.address;
   }
 

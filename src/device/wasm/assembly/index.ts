@@ -1,3 +1,15 @@
 // Every kernel of the wasm device: functions (…numbers, begin, end, thread) that handle the work items
 // begin to end. Pointers are byte addresses; nothing is managed.
 export * from './elementwise';
+export * from './activation';
+export * from './balance';
+export * from './dispatch';
+export * from './experts';
+export * from './logprobs';
+export * from './norm';
+export * from './optimizer';
+export * from './rotary';
+export * from './rows';
+export * from './matmul';
+export { attention } from './attention/forward';
+export { attentionMerge } from './attention/softmax';

@@ -1,10 +1,29 @@
 import type { Kernels } from '../../../tensor/kernels.ts';
 import type { Runtime } from '../runtime.ts';
+import { activationKernels } from './activation.ts';
+import { attentionKernels } from './attention.ts';
 import { elementwiseKernels } from './elementwise.ts';
+import { balanceKernels, expertKernels } from './experts.ts';
+import { logprobKernels } from './logprobs.ts';
+import { matmulKernels } from './matmul.ts';
+import { normKernels } from './norm.ts';
+import { optimizerKernels } from './optimizer.ts';
+import { rotaryKernels } from './rotary.ts';
+import { rowKernels } from './rows.ts';
 
 /** All kernels: one file a family. */
 export function wasmKernels(runtime: Runtime): Kernels {
   return {
     ...elementwiseKernels(runtime),
+    ...attentionKernels(runtime),
+    ...matmulKernels(runtime),
+    ...rowKernels(runtime),
+    ...rotaryKernels(runtime),
+    ...optimizerKernels(runtime),
+    ...normKernels(runtime),
+    ...logprobKernels(runtime),
+    ...expertKernels(runtime),
+    ...balanceKernels(runtime),
+    ...activationKernels(runtime),
   } as Kernels; // TODO: drop the cast once every family is here.
 }
