@@ -109,6 +109,14 @@ describe('training text', () => {
     ]);
   });
 
+  test('no token spans Chinese words, so that a fact holds the very tokens of its answer', () => {
+    for (const value of ['红色', '绿色', '钥匙', '杯子', '小明']) {
+      const own = tokenizer.encode(value);
+      const inFact = tokenizer.encode(`小芳喜欢${value}。`);
+      expect(inFact.slice(-1 - own.length, -1)).toEqual(own);
+    }
+  });
+
   test('its ids are those of the rendered chat, and are few', () => {
     const random = Random.forSeed('ids');
     let total = 0;

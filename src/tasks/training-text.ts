@@ -30,6 +30,23 @@ export function* tokenizerCorpus(seed: number | string, count: number): Generato
   const random = Random.forSeed(seed);
   for (let i = 0; i < count; i++) {
     const problem = sampleProblem(random, 'train');
-    yield renderChat(MIMOFLASH_TEMPLATE, solvedChat(problem), { enableThinking: problem.thinking });
+    const text = renderChat(MIMOFLASH_TEMPLATE, solvedChat(problem), {
+      enableThinking: problem.thinking,
+    });
+    yield separateChineseWords(text);
   }
+}
+
+const segmenter = new Intl.Segmenter('zh', { granularity: 'word' });
+
+/**
+ * Puts each Chinese word on a line of its own. Without spaces a whole sentence is one word to the
+ * pre-tokeniser, and tokens would span words: 红色 in 喜欢红色 would not be the 红色 of the answer,
+ * and a fact could not be copied.
+ */
+function separateChineseWords(text: string): string {
+  return text.replace(/\p{Script=Han}+/gu, (run) => {
+    const words = Array.from(segmenter.segment(run), ({ segment }) => segment);
+    return `\n${words.join('\n')}\n`;
+  });
 }
