@@ -42,6 +42,16 @@ export class GenerationStatistics {
     return seconds > 0 ? (this.#tokens - 1) / seconds : 0;
   }
 
+  /** Passes that verified drafts. */
+  get verifications(): number {
+    return this.#verifications;
+  }
+
+  /** Tokens that those passes gave. */
+  get verifiedTokens(): number {
+    return this.#verifiedTokens;
+  }
+
   /** Mean tokens of a verified pass, the model's own included; null without drafts. */
   get acceptanceLength(): number | null {
     return this.#verifications > 0 ? this.#verifiedTokens / this.#verifications : null;

@@ -1,0 +1,34 @@
+import { Command } from 'commander';
+import pc from 'picocolors';
+import { Assistant } from '../engine/assistant.ts';
+import { Sequence } from '../engine/sequence.ts';
+import { GenerationStatistics } from '../engine/statistics.ts';
+import { generationOptions, type ModelOptions, withModel } from './model-options.ts';
+import { useDevice } from './options.ts';
+import { formatStatistics } from './statistics-line.ts';
+
+export function generateCommand(): Command {
+  const command = new Command('generate')
+    .description('continue a text, as it is, without a chat template')
+    .argument('<prompt>', 'text to continue; control tokens in it are recognised');
+  return withModel(command).action(generate);
+}
+
+async function generate(prompt: string, options: ModelOptions): Promise<void> {
+  await useDevice(options, async (device) => {
+    const { model, text } = await Assistant.load(device, options.model);
+    const sequence = new Sequence(model);
+    const decoder = text.tokenizer.streamDecoder();
+    const statistics = new GenerationStatistics();
+    process.stdout.write(prompt);
+    for await (const step of sequence.generate(text.tokenizer.encode(prompt), {
+      vocabSize: text.tokenizer.vocabSize,
+      ...generationOptions(options),
+    })) {
+      statistics.add(step);
+      for (const token of step.tokens) process.stdout.write(decoder.push(token));
+    }
+    process.stdout.write(`${decoder.end()}\n`);
+    console.error(pc.dim(formatStatistics(statistics)));
+  });
+}

@@ -1,0 +1,69 @@
+import { fileURLToPath } from 'node:url';
+import { type Command, Option } from 'commander';
+import type { SamplingOptions } from '../engine/sampling.ts';
+import {
+  type DeviceOptions,
+  naturalNumber,
+  numberBetween,
+  positiveInteger,
+  withDevice,
+} from './options.ts';
+
+/** The model that comes with the package. */
+export const shippedModel = fileURLToPath(new URL('../../models/mimoflash-tiny', import.meta.url));
+
+export interface ModelOptions extends DeviceOptions {
+  model: string;
+  temperature: number;
+  topP: number;
+  topK: number;
+  seed: number;
+  maxTokens?: number;
+  drafts?: number;
+}
+
+/** Adds the options of commands that generate text. */
+export function withModel(command: Command): Command {
+  return withDevice(command)
+    .addOption(
+      new Option('--model <directory>', 'checkpoint in the hub’s layout').default(
+        shippedModel,
+        'the one that ships',
+      ),
+    )
+    .option('--temperature <number>', '0 takes the most probable token', numberBetween(0, 10), 0)
+    .option(
+      '--top-p <number>',
+      'keep the most probable tokens up to this mass',
+      numberBetween(0, 1),
+      1,
+    )
+    .option(
+      '--top-k <count>',
+      'keep this many of the most probable tokens; 0 for all',
+      naturalNumber,
+      0,
+    )
+    .option('--seed <number>', 'seed of the sampling', naturalNumber, 0)
+    .option('--max-tokens <count>', 'most tokens to generate', positiveInteger)
+    .option(
+      '--drafts <count>',
+      'MTP heads to draft with; 0 for none (default: all)',
+      naturalNumber,
+    );
+}
+
+export function generationOptions(options: ModelOptions): {
+  sampling: SamplingOptions;
+  seed: number;
+  maxTokens?: number;
+  drafts?: number;
+} {
+  const { temperature, topP, topK, seed, maxTokens, drafts } = options;
+  return {
+    sampling: { temperature, topP, topK },
+    seed,
+    ...(maxTokens !== undefined && { maxTokens }),
+    ...(drafts !== undefined && { drafts }),
+  };
+}

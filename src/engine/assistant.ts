@@ -1,0 +1,95 @@
+import { findCheckpoint } from '../checkpoint/checkpoint-directory.ts';
+import { loadModel } from '../checkpoint/load-model.ts';
+import { type Model, releaseModel } from '../model/weights.ts';
+import type { Device } from '../tensor/device.ts';
+import type { ChatMessage } from '../text/chat-messages.ts';
+import { encodeChat } from '../text/chat-template.ts';
+import { ReasoningParser } from '../text/reasoning-parser.ts';
+import { loadTextFiles, type TextFiles } from '../text/tokenizer-files.ts';
+import type { SamplingOptions } from './sampling.ts';
+import { Sequence } from './sequence.ts';
+import { GenerationStatistics } from './statistics.ts';
+
+export interface ReplyOptions {
+  /** Whether the model thinks before it answers; no by default. */
+  thinking?: boolean;
+  sampling?: SamplingOptions;
+  seed?: number;
+  maxTokens?: number;
+  /** MTP heads to draft with; all by default, 0 for none. */
+  drafts?: number;
+  signal?: AbortSignal;
+}
+
+export type ReplyEvent =
+  | { type: 'reasoning-delta'; text: string }
+  | { type: 'text-delta'; text: string }
+  | { type: 'finish'; reason: 'stop' | 'length'; statistics: GenerationStatistics };
+
+/** A model with its tokenizer and chat template: messages in, text out. */
+export class Assistant {
+  readonly model: Model;
+  readonly text: TextFiles;
+  readonly #sequence: Sequence;
+
+  constructor(model: Model, text: TextFiles) {
+    text.tokenizer.assertFits(model.config);
+    this.model = model;
+    this.text = text;
+    this.#sequence = new Sequence(model);
+  }
+
+  /**
+   * Loads a checkpoint directory in the hub's layout.
+   *
+   * @throws UserError when a file is missing or damaged, or they do not fit each other
+   */
+  static async load(device: Device, path: string): Promise<Assistant> {
+    const text = await loadTextFiles(await findCheckpoint(path));
+    const model = await loadModel(device, path);
+    try {
+      return new Assistant(model, text);
+    } catch (error) {
+      releaseModel(model);
+      throw error;
+    }
+  }
+
+  /**
+   * Streams the reply to a chat. A chat that continues the last one computes its new part only.
+   *
+   * @throws UserError if the chat does not fit the model's context
+   */
+  async *reply(
+    messages: readonly ChatMessage[],
+    options: ReplyOptions = {},
+  ): AsyncGenerator<ReplyEvent> {
+    const { thinking = false, ...generation } = options;
+    const { tokenizer, chatTemplate } = this.text;
+    const prompt = encodeChat(tokenizer, chatTemplate, messages, {
+      enableThinking: thinking,
+      addGenerationPrompt: true,
+    });
+    const stops = new Set(this.model.config.eosTokenIds);
+    const parser = new ReasoningParser({ thinking });
+    const decoder = tokenizer.streamDecoder();
+    const statistics = new GenerationStatistics();
+    let reason: 'stop' | 'length' = 'length';
+    const { vocabSize } = tokenizer;
+    for await (const step of this.#sequence.generate(prompt, { ...generation, vocabSize })) {
+      statistics.add(step);
+      for (const token of step.tokens) {
+        if (stops.has(token)) reason = 'stop';
+        else yield* parser.push(decoder.push(token));
+      }
+    }
+    yield* parser.push(decoder.end());
+    yield* parser.end();
+    yield { type: 'finish', reason, statistics };
+  }
+
+  release(): void {
+    this.#sequence.release();
+    releaseModel(this.model);
+  }
+}
