@@ -33,7 +33,8 @@ export function fixtureScalars(): FixtureScalars {
 /** `tiny.<name>.safetensors` */
 export async function fixtureFile(name: string): Promise<SafetensorsFile> {
   const file = `tiny.${name}.safetensors`;
-  return SafetensorsFile.open(memorySource(file, await fs.readFile(join(folder, file))));
+  const bytes = new Uint8Array(await fs.readFile(join(folder, file)));
+  return SafetensorsFile.open(memorySource(file, bytes));
 }
 
 export async function fixtureModel(device: Device): Promise<Model> {

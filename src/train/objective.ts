@@ -1,0 +1,175 @@
+/**
+ * The one objective of all training: a weighting of token log-probabilities. Pre-training,
+ * supervised fine-tuning and reinforcement learning differ only in the weights w_t of their targets:
+ *
+ *   L = −Σ_t w_t·log π(y_t | …) / Σ|w|  +  λ·1/K·Σ_k [ the same for MTP head k ]  +  balance loss
+ *
+ * The report gives no equation for the MTP loss; this is DeepSeek-V3's (eq. 24 and 25), with the
+ * report's λ (0.3, later 0.1). Its gradient reaches the trunk through the hidden state.
+ */
+import type { Batch } from '../model/batch.ts';
+import type { Route } from '../model/experts.ts';
+import { mtpBlock, mtpInput } from '../model/mtp.ts';
+import { trunk } from '../model/trunk.ts';
+import type { Model } from '../model/weights.ts';
+import { gatherRows, type TokenLogprobs, tokenLogprobs } from '../tensor/ops/index.ts';
+import { readFloats, readInts, Scope } from '../tensor/scope.ts';
+import { Tape } from '../tensor/tape.ts';
+import type { Tensor } from '../tensor/tensor.ts';
+import {
+  headAhead,
+  type StepTotals,
+  type Targets,
+  type TrainingBatch,
+  targetsAhead,
+  tokensAhead,
+} from './targets.ts';
+
+export interface ObjectiveOptions {
+  /** Totals of the whole optimizer step that this batch is a part of. */
+  totals: StepTotals;
+  /** λ: how much the MTP heads' mean loss counts; 0 leaves the heads out. */
+  mtpLossWeight: number;
+  /** How much the sequence-wise balance loss of each layer of experts counts; 0 by default. */
+  balanceCoefficient?: number;
+}
+
+/** What one micro-batch adds to the sums of a step. */
+export interface BatchResult {
+  nextToken: PredictionResult;
+  /** One for each MTP head that was run. */
+  heads: PredictionResult[];
+  /** For each layer of experts, how many (token, expert) pairs went to each expert. */
+  expertLoads: Int32Array[];
+  /** For each layer of experts, the balance loss of this batch; none if its coefficient is 0. */
+  balanceLosses: number[];
+}
+
+/** Results in nats, one entry a target, in the order of the batch. */
+export interface PredictionResult {
+  targets: Targets;
+  /** [R]: log π of each target. */
+  logProbability: Float32Array;
+  /** [R]: entropy of the distribution that each was predicted from. */
+  entropy: Float32Array;
+  /** −Σ w·log π. */
+  lossSum: number;
+}
+
+/**
+ * Adds the gradient of the objective to `gradients`, which holds a buffer for each trained parameter;
+ * parameters without one are frozen. The batch's part is already divided by the step's totals.
+ */
+export async function forwardBackward(
+  model: Model,
+  gradients: ReadonlyMap<Tensor, Tensor>,
+  batch: TrainingBatch,
+  options: ObjectiveOptions,
+): Promise<BatchResult> {
+  const { totals, mtpLossWeight, balanceCoefficient = 0 } = options;
+  const tape = new Tape(gradients);
+  const scope = new Scope(model.device, tape);
+  try {
+    const heads = mtpLossWeight > 0 ? model.config.mtpHeads : 0;
+    const forward = predict(scope, model, batch, heads, {
+      // The balance loss is a mean over tokens: of the step's, not of this batch's.
+      balanceCoefficient: (balanceCoefficient * batch.tokens.length) / totals.tokens,
+    });
+    const seeds = forward.predictions.map(({ targets, scores }, i) => {
+      const scale = (i === 0 ? 1 : mtpLossWeight / heads) / totals.weights[i]!;
+      const gradient = targets.weights.map((weight) => -weight * scale);
+      return { output: scores.logProbability, gradient: scope.from([gradient.length], gradient) };
+    });
+    tape.backward(scope, seeds);
+    return await readResult(model, forward);
+  } finally {
+    scope.close();
+  }
+}
+
+/** The same numbers without a gradient, for `mtpHeads` of the heads: held-out loss, log-probabilities. */
+export async function score(
+  model: Model,
+  batch: TrainingBatch,
+  mtpHeads: number,
+): Promise<BatchResult> {
+  const scope = new Scope(model.device);
+  try {
+    return await readResult(model, predict(scope, model, batch, mtpHeads, {}));
+  } finally {
+    scope.close();
+  }
+}
+
+/** A forward pass that is enqueued and not read yet; first the next token, then the MTP heads. */
+interface Forward {
+  predictions: { targets: Targets; scores: TokenLogprobs }[];
+  routes: Route[];
+}
+
+function predict(
+  scope: Scope,
+  model: Model,
+  batch: TrainingBatch,
+  heads: number,
+  options: { balanceCoefficient?: number },
+): Forward {
+  const count = batch.tokens.length;
+  const rows: Batch = {
+    tokens: scope.from([count], batch.tokens),
+    positions: scope.from([count], batch.positions),
+    rowStart: scope.from([count], batch.rowStart),
+  };
+  const { perToken } = model.config.experts;
+  const replay = batch.routes?.map((experts) => scope.from([count, perToken], experts));
+  const result = trunk(scope, model, rows, { ...options, ...(replay && { replay }) });
+
+  const scoreTargets = (hidden: Tensor, ahead: number) => {
+    const targets = targetsAhead(batch, ahead);
+    const size = [targets.rows.length];
+    // Only the rows that predict something pay for the vocabulary.
+    const predicting = gatherRows(scope, hidden, scope.from(size, targets.rows));
+    const wanted = scope.from(size, targets.tokens);
+    return { targets, scores: tokenLogprobs(scope, predicting, model.head, wanted) };
+  };
+
+  const predictions = [scoreTargets(result.hidden, 1)];
+  const input = mtpInput(model, result);
+  for (let head = 0; head < heads; head++) {
+    const ahead = headAhead(head);
+    // A row too near the end of its document reads a zero embedding; it comes after every row that
+    // predicts, so nothing sees it.
+    const tokens = scope.from([count], tokensAhead(batch, ahead - 1));
+    const hidden = mtpBlock(scope, model, head, { ...rows, tokens }, input);
+    predictions.push(scoreTargets(hidden, ahead));
+  }
+  return { predictions, routes: result.routes };
+}
+
+async function readResult({ device }: Model, forward: Forward): Promise<BatchResult> {
+  const [predictions, expertLoads, balanceLosses] = await Promise.all([
+    Promise.all(
+      forward.predictions.map(async ({ targets, scores }): Promise<PredictionResult> => {
+        const [logProbability, entropy] = await Promise.all([
+          readFloats(device, scores.logProbability),
+          readFloats(device, scores.entropy),
+        ]);
+        const lossSum = logProbability.reduce((sum, x, i) => sum - targets.weights[i]! * x, 0);
+        return { targets, logProbability, entropy, lossSum };
+      }),
+    ),
+    Promise.all(
+      forward.routes.map(async ({ offsets }) => {
+        const begin = await readInts(device, offsets);
+        return begin.subarray(1).map((end, expert) => end - begin[expert]!);
+      }),
+    ),
+    Promise.all(
+      forward.routes.flatMap(({ balanceLoss }) =>
+        balanceLoss ? [readFloats(device, balanceLoss).then(([loss]) => loss!)] : [],
+      ),
+    ),
+  ]);
+  const [nextToken, ...heads] = predictions;
+  return { nextToken: nextToken!, heads, expertLoads, balanceLosses };
+}
