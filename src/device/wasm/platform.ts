@@ -24,10 +24,12 @@ export async function loadBinary(url: URL): Promise<Uint8Array> {
 /** A worker seen from the thread that started it. */
 export interface WorkerHandle {
   post(message: unknown): void;
+  /** From now on the worker does not keep the process alive. */
+  detach(): void;
   terminate(): Promise<void>;
 }
 
-/** Starts a worker that does not keep the process alive. */
+/** Starts a worker; it keeps the process alive until it is detached. */
 export function startWorker(
   url: URL,
   handlers: { message: (message: unknown) => void; failure: (error: Error) => void },
@@ -36,9 +38,9 @@ export function startWorker(
   worker.on('message', handlers.message);
   worker.on('error', handlers.failure);
   worker.on('exit', (code) => handlers.failure(new Error(`a worker thread ended (code ${code})`)));
-  worker.unref();
   return {
     post: (message) => worker.postMessage(message),
+    detach: () => worker.unref(),
     terminate: async () => {
       worker.removeAllListeners();
       await worker.terminate();

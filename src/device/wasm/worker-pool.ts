@@ -42,6 +42,8 @@ export class WorkerPool {
       await pool.destroy();
       throw error;
     }
+    // Only now: a program that is still waiting for its device must not end.
+    for (const worker of pool.#workers) worker.detach();
     return pool;
   }
 
