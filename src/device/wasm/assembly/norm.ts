@@ -72,15 +72,16 @@ export function rmsNormBackward(
         dot += <f64>g * <f64>load<f32>(weight + i) * <f64>v;
         if (partial) store<f32>(sums + i, load<f32>(sums + i) + g * v * r);
       }
-      const back = <f32>((<f64>r * <f64>r * <f64>r * dot) / -<f64>columns);
-      const backs = f32x4.splat(back);
+      const back = (<f64>r * <f64>r * <f64>r * dot) / -<f64>columns;
+      const backs = f32x4.splat(<f32>back);
       for (i = 0; i < vectorBytes; i += 16) {
         const g = f32x4.mul(v128.load(gradient + i), v128.load(weight + i));
         v128.store(to + i, madd(g, rs, f32x4.mul(v128.load(from + i), backs)));
       }
       for (; i < rowBytes; i += 4) {
-        const g = load<f32>(gradient + i) * load<f32>(weight + i);
-        store<f32>(to + i, g * r + load<f32>(from + i) * back);
+        // In f64, because in rows of one or two elements nearly all of it cancels.
+        const g = <f64>load<f32>(gradient + i) * <f64>load<f32>(weight + i);
+        store<f32>(to + i, <f32>(g * <f64>r + <f64>load<f32>(from + i) * back));
       }
     }
   }

@@ -1,0 +1,80 @@
+import type { AttentionShape } from '../../../tensor/kernels.ts';
+
+/** Rows of queries, over all heads of a group, that are worked on against the same blocks of keys. */
+export const rowsPerSpan = 96;
+/** Few rows with many keys are split over the keys, so that decoding occupies more threads. */
+const keysPerPart = 1024;
+
+/** The work of one attention call, cut the same way whatever the number of threads. */
+export interface AttentionPlan {
+  /** i32 [n, 8], as the kernel `attention` takes them, and the most tokens in one. */
+  spans: Int32Array;
+  maximumTokens: number;
+  /** i32 [m, 4], as the kernel `attentionMerge` takes them. */
+  merges: Int32Array;
+  partialCount: number;
+  /** Scores computed, for one head of the group; what the work is in proportion to. */
+  scoreCount: number;
+}
+
+/** What the plan needs to know of a past: see `PastKeys`. */
+export interface PastLengths {
+  lengths: Int32Array;
+  sequence: Int32Array;
+}
+
+/** Cuts sequences into spans of rows, and the keys of a span into parts where they are many. */
+export function planAttention(
+  shape: AttentionShape,
+  rowStart: Int32Array,
+  past: PastLengths | null,
+): AttentionPlan {
+  const group = shape.heads / shape.keyValueHeads;
+  const spanTokens = Math.max(1, Math.floor(rowsPerSpan / group));
+  const window = shape.window ?? Number.POSITIVE_INFINITY;
+  const spans: number[] = [];
+  const merges: number[] = [];
+  let [maximumTokens, partialCount, scoreCount] = [0, 0, 0];
+  for (const { begin, end } of sequencesOf(rowStart)) {
+    const sequence = past?.sequence[begin] ?? 0;
+    const pastLength = past?.lengths[sequence] ?? 0;
+    // Later rows see more keys: they come first, so that no thread ends with the longest work.
+    const first = begin + Math.floor((end - begin - 1) / spanTokens) * spanTokens;
+    for (let row = first; row >= begin; row -= spanTokens) {
+      const tokens = Math.min(spanTokens, end - row);
+      const position = pastLength + row - begin;
+      const keyBegin = Math.max(0, position - window + 1);
+      const keyEnd = position + tokens;
+      const keys = keyEnd - keyBegin;
+      const parts = keys >= 2 * keysPerPart && tokens * 4 <= spanTokens ? keys / keysPerPart : 1;
+      const add = (from: number, to: number, partial: number) =>
+        spans.push(row, tokens, position, pastLength, sequence, from, to, partial);
+      if (parts === 1) {
+        add(keyBegin, keyEnd, -1);
+      } else {
+        merges.push(row, tokens, partialCount, Math.ceil(parts));
+        for (let from = keyBegin; from < keyEnd; from += keysPerPart) {
+          add(from, Math.min(from + keysPerPart, keyEnd), partialCount++);
+        }
+      }
+      maximumTokens = Math.max(maximumTokens, tokens);
+      scoreCount += tokens * keys;
+    }
+  }
+  return {
+    spans: Int32Array.from(spans),
+    merges: Int32Array.from(merges),
+    ...{ maximumTokens, partialCount, scoreCount },
+  };
+}
+
+/** The runs of rows of one sequence each. */
+export function sequencesOf(rowStart: Int32Array): { begin: number; end: number }[] {
+  const sequences: { begin: number; end: number }[] = [];
+  for (let begin = 0, end = 0; begin < rowStart.length; begin = end) {
+    end = begin + 1;
+    while (end < rowStart.length && rowStart[end] === begin) end++;
+    sequences.push({ begin, end });
+  }
+  return sequences;
+}
