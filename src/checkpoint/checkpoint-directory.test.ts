@@ -15,7 +15,10 @@ import { UserError } from '../errors.ts';
 import { openCheckpoint } from './load.ts';
 import { saveCheckpoint } from './save.ts';
 
-const config = tinyConfig({ mtpHeads: 1 });
+const config = tinyConfig({
+  mtpHeads: 1,
+  layers: [{ attention: 'sliding', feedForward: 'experts' }],
+});
 const versions = { old: randomParameters(config, 1), new: randomParameters(config, 2) };
 type Version = keyof typeof versions;
 
@@ -23,7 +26,7 @@ function save(path: string, version: Version): Promise<void> {
   return saveCheckpoint(path, config, versions[version], {
     dtype: 'f32',
     mtpInOwnFile: true,
-    maxShardBytes: 10_000,
+    maxShardBytes: 12_000,
     files: { 'tokenizer.json': version },
   });
 }
@@ -110,6 +113,7 @@ test('the disk refusing any one step leaves one complete checkpoint and no litte
         'the disk is full; free some space and try again; the previous checkpoint is intact',
       );
       expect(String(error)).toContain(`cannot save ${path}: `);
+      expect(await fs.readdir(parent)).toEqual(['model']);
     }
     // Reported as failed exactly when the old one stayed.
     expect(error === null, `step ${failing}`).toBe(version === 'new');
@@ -221,6 +225,50 @@ test('a symbolic link stays one, and its target is replaced', async () => {
   expect((await fs.readdir(parent)).toSorted()).toEqual(['latest', 'step-1']);
   expect(await fs.readlink(join(parent, 'latest'))).toBe('step-1');
   expect(await savedVersion(join(parent, 'step-1'))).toBe('new');
+});
+
+describe('a save while a reader opens', () => {
+  test('makes it open anew, so that all files are of one save', async () => {
+    const path = join(await temporaryDirectory(), 'model');
+    await save(path, 'old');
+    const readFile = fs.readFile;
+    vi.spyOn(fs, 'readFile').mockImplementationOnce(async (...parameters) => {
+      const config = await readFile(...parameters);
+      await save(path, 'new');
+      return config;
+    });
+    const checkpoint = await openCheckpoint(path);
+    expect(fs.readFile).toHaveBeenCalledTimes(4);
+    expect(await checkpoint.read('model.norm.weight')).toEqual(weightOf('new'));
+    await checkpoint.close();
+  });
+
+  test('is not taken for a damaged checkpoint', async () => {
+    const path = join(await temporaryDirectory(), 'model');
+    await save(path, 'old');
+    vi.spyOn(fs, 'readFile').mockImplementationOnce(async () => {
+      await save(path, 'new');
+      throw systemError('ENOENT');
+    });
+    const checkpoint = await openCheckpoint(path);
+    expect(await checkpoint.read('model.norm.weight')).toEqual(weightOf('new'));
+    await checkpoint.close();
+  });
+
+  test('without end is given up', async () => {
+    const path = join(await temporaryDirectory(), 'model');
+    await save(path, 'old');
+    const readFile = fs.readFile;
+    vi.spyOn(fs, 'readFile').mockImplementation(async (...parameters) => {
+      await save(path, 'new');
+      return readFile(...parameters);
+    });
+    await expect(openCheckpoint(path)).rejects.toThrow('is being saved over and over');
+  });
+
+  function weightOf(version: Version): Float32Array {
+    return versions[version].find(({ spec }) => spec.name === 'model.norm.weight')!.data;
+  }
 });
 
 test('a reader gets one whole version while a writer saves over and over', async () => {

@@ -12,7 +12,7 @@ import { SafetensorsFile } from './safetensors.ts';
 import { INDEX_FILE, MTP_FILE, WEIGHTS_FILE } from './shards.ts';
 
 /** How often an open is tried again because a save replaced the directory meanwhile. */
-const MAX_REPLACED = 5;
+const MAX_REPLACED = 10;
 
 /**
  * Opens a checkpoint: a directory in the hub's layout (`config.json`, `model.safetensors` or an
@@ -27,10 +27,9 @@ export async function openCheckpoint(path: string): Promise<Checkpoint> {
   for (let attempt = 1; ; attempt++) {
     const directory = await findCheckpoint(path);
     const before = await identify(directory);
-    if (before === null) return openPrefix(path);
     let checkpoint: Checkpoint | undefined;
     try {
-      checkpoint = await openDirectory(directory);
+      checkpoint = await (before === null ? openPrefix(path) : openDirectory(directory));
       if ((await identify(await findCheckpoint(path))) === before) return checkpoint;
     } catch (error) {
       if ((await identify(await findCheckpoint(path))) === before) throw error;
@@ -131,8 +130,9 @@ async function readJson(path: string): Promise<unknown> {
 /** Tells a file or directory from another that takes its name later; `null` when there is none. */
 async function identify(path: string): Promise<string | null> {
   try {
-    const { dev, ino } = await fs.stat(path, { bigint: true });
-    return `${dev}:${ino}`;
+    // The number of a removed directory is soon given to another, so its time is needed too.
+    const { dev, ino, ctimeNs } = await fs.stat(path, { bigint: true });
+    return `${dev}:${ino}:${ctimeNs}`;
   } catch (error) {
     if (errorCode(error) === 'ENOENT') return null;
     throw asUserError(error, `cannot read ${path}`);
