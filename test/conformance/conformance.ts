@@ -87,10 +87,13 @@ async function checkGradient(
   }
 }
 
-/** Largest difference, relative to the largest magnitude expected; infinite if anything is NaN. */
+/**
+ * Largest difference, relative to the largest magnitude expected, but to no less than 1: where
+ * everything cancels, only rounding is left. Infinite if anything is NaN.
+ */
 function relativeError(actual: ArrayLike<number>, expected: ArrayLike<number>): number {
   if (actual.length !== expected.length) return Number.POSITIVE_INFINITY;
-  let largest = 1e-6;
+  let largest = 1;
   let error = 0;
   for (let i = 0; i < expected.length; i++) {
     largest = Math.max(largest, Math.abs(expected[i]!));
