@@ -32,5 +32,5 @@ function formatLine(comparison: Comparison): string {
   const isCount = unit === 'tokens' || unit === 'rows';
   const found = isCount ? `${error} differ` : `${error.toExponential(2)} ${unit}`;
   const allowed = isCount ? '' : pc.dim(` (limit ${limit})`);
-  return `${mark}  ${what.padEnd(34)} ${found}${allowed}${where ? pc.dim(`  ${where}`) : ''}`;
+  return `${mark}  ${what.padEnd(48)} ${found}${allowed}${where ? pc.dim(`  ${where}`) : ''}`;
 }

@@ -2,9 +2,9 @@ import { findCheckpoint } from '../checkpoint/checkpoint-directory.ts';
 import { loadModel } from '../checkpoint/load-model.ts';
 import { type Model, releaseModel } from '../model/weights.ts';
 import type { Device } from '../tensor/device.ts';
-import type { ChatMessage } from '../text/chat-messages.ts';
-import { encodeChat } from '../text/chat-template.ts';
-import { ReasoningParser } from '../text/reasoning-parser.ts';
+import { type ChatMessage, regularMessages } from '../text/chat-messages.ts';
+import { renderGuarded } from '../text/chat-template.ts';
+import { ReasoningParser, reasoningStart } from '../text/reasoning-parser.ts';
 import { loadTextFiles, type TextFiles } from '../text/tokenizer-files.ts';
 import type { SamplingOptions } from './sampling.ts';
 import { Sequence } from './sequence.ts';
@@ -66,12 +66,13 @@ export class Assistant {
   ): AsyncGenerator<ReplyEvent> {
     const { thinking = false, ...generation } = options;
     const { tokenizer, chatTemplate } = this.text;
-    const prompt = encodeChat(tokenizer, chatTemplate, messages, {
+    const rendered = renderGuarded(tokenizer, chatTemplate, regularMessages(messages), {
       enableThinking: thinking,
       addGenerationPrompt: true,
     });
+    const prompt = tokenizer.encode(rendered);
     const stops = new Set(this.model.config.eosTokenIds);
-    const parser = new ReasoningParser({ thinking });
+    const parser = new ReasoningParser(reasoningStart(rendered));
     const decoder = tokenizer.streamDecoder();
     const statistics = new GenerationStatistics();
     let reason: 'stop' | 'length' = 'length';
