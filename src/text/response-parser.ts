@@ -1,0 +1,53 @@
+/** Both parsers in a row: a response as it is generated, into thinking, text and tool calls. */
+import type { Tool } from './chat-messages.ts';
+import { type ReasoningEvent, ReasoningParser, reasoningStart } from './reasoning-parser.ts';
+import { type ToolCallEvent, ToolCallParser } from './tool-call-parser.ts';
+
+export type ResponseEvent = ReasoningEvent | ToolCallEvent;
+
+export class ResponseParser {
+  readonly #reasoning: ReasoningParser;
+  readonly #toolCalls: ToolCallParser | null;
+
+  /**
+   * @param prompt the rendered prompt; its end says whether the response may start with thinking.
+   * @param tools what may be called; with none, tool calls are text.
+   */
+  constructor(prompt: string, tools: readonly Tool[] = []) {
+    this.#reasoning = new ReasoningParser(reasoningStart(prompt));
+    this.#toolCalls = tools.length > 0 ? new ToolCallParser(tools) : null;
+  }
+
+  /** The events that the next piece of the response completes. */
+  push(text: string): ResponseEvent[] {
+    return this.#reasoning.push(text).flatMap((event) => this.#findCalls(event));
+  }
+
+  /** What was held back, now that no more comes. */
+  end(): ResponseEvent[] {
+    const events = this.#reasoning.end().flatMap((event) => this.#findCalls(event));
+    return [...events, ...(this.#toolCalls?.end() ?? [])];
+  }
+
+  #findCalls(event: ReasoningEvent): ResponseEvent[] {
+    if (event.type === 'reasoning-delta' || this.#toolCalls === null) return [event];
+    return this.#toolCalls.push(event.text);
+  }
+}
+
+/** Neighbouring deltas of one kind as one, for a response that is read as a whole. */
+export function mergeDeltas(events: readonly ResponseEvent[]): ResponseEvent[] {
+  const merged: ResponseEvent[] = [];
+  for (const event of events) {
+    const last = merged.at(-1);
+    if ('text' in event && last?.type === event.type && event.type !== 'unknown-tool-call') {
+      merged[merged.length - 1] = {
+        type: event.type,
+        text: (last as typeof event).text + event.text,
+      };
+    } else {
+      merged.push(event);
+    }
+  }
+  return merged;
+}
