@@ -3,7 +3,7 @@ import { Command, Option } from 'commander';
 import pc from 'picocolors';
 import { Assistant } from '../engine/assistant.ts';
 import { evaluateTasks, type FamilyResult } from '../eval/task-accuracy.ts';
-import { shippedModel } from './model-options.ts';
+import { shippedModel } from '../shipped-model.ts';
 import {
   type DeviceOptions,
   naturalNumber,

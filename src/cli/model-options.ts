@@ -1,6 +1,6 @@
-import { fileURLToPath } from 'node:url';
 import { type Command, Option } from 'commander';
 import type { SamplingOptions } from '../engine/sampling.ts';
+import { shippedModel } from '../shipped-model.ts';
 import {
   type DeviceOptions,
   naturalNumber,
@@ -8,9 +8,6 @@ import {
   positiveInteger,
   withDevice,
 } from './options.ts';
-
-/** The model that comes with the package. */
-export const shippedModel = fileURLToPath(new URL('../../models/mimoflash-tiny', import.meta.url));
 
 export interface ModelOptions extends DeviceOptions {
   model: string;

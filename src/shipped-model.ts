@@ -1,0 +1,4 @@
+import { fileURLToPath } from 'node:url';
+
+/** Directory of the model that comes with the package. */
+export const shippedModel = fileURLToPath(new URL('../models/mimoflash-tiny', import.meta.url));
