@@ -1,0 +1,108 @@
+/**
+ * Packs samples of any length into batches of a fixed number of tokens. Attention is confined to each
+ * sample's own rows, so packing changes nothing but the speed.
+ */
+import type { Sample } from './documents.ts';
+import type { SampleReference, SampleStream, StreamState } from './sample-stream.ts';
+import { type TrainingBatch, trainingBatch } from './targets.ts';
+
+export interface PackingOptions {
+  /** Most tokens in a batch. */
+  budget: number;
+  /** Longest document, in tokens; longer samples are cut into several. */
+  maxLength: number;
+}
+
+/** Where packing stands: small, and enough to go on with the same batches. */
+export interface PackerState {
+  stream: StreamState;
+  /** Pieces of samples that are waiting, the oldest first. */
+  waiting: PieceReference[];
+}
+
+/** A sample, or a part of one that begins at a token. */
+interface PieceReference extends SampleReference {
+  offset: number;
+}
+
+interface Piece {
+  reference: PieceReference;
+  sample: Sample;
+}
+
+/** Pieces to choose from; more fill the batches better and mix the order more. */
+const waitingPieces = 64;
+
+export class Packer {
+  readonly #stream: SampleStream;
+  readonly #options: PackingOptions;
+  #waiting: Piece[] = [];
+  /** Pieces of a restored state, not loaded yet. */
+  #restored: PieceReference[];
+
+  constructor(stream: SampleStream, options: PackingOptions, waiting: PieceReference[] = []) {
+    this.#stream = stream;
+    this.#options = options;
+    this.#restored = [...waiting];
+  }
+
+  /**
+   * The next batch: the piece that has waited longest, then again and again the longest that fits.
+   */
+  async next(): Promise<TrainingBatch> {
+    await this.#fill();
+    const chosen: Piece[] = [];
+    let room = this.#options.budget;
+    for (let at = 0; at >= 0; at = this.#longestWithin(room)) {
+      const [piece] = this.#waiting.splice(at, 1);
+      chosen.push(piece!);
+      room -= piece!.sample.tokens.length;
+    }
+    return trainingBatch(
+      chosen.map(({ sample }) => sample.tokens),
+      chosen.map(({ sample }) => sample.weights),
+    );
+  }
+
+  save(): PackerState {
+    const waiting = this.#waiting.map(({ reference }) => reference);
+    return { stream: this.#stream.save(), waiting: [...this.#restored, ...waiting] };
+  }
+
+  async #fill(): Promise<void> {
+    for (const reference of this.#restored.splice(0)) {
+      const sample = await this.#stream.load(reference);
+      this.#waiting.push({ reference, sample: this.#cut(sample, reference.offset) });
+    }
+    while (this.#waiting.length < waitingPieces) {
+      const reference = this.#stream.next();
+      const sample = await this.#stream.load(reference);
+      const { length } = sample.tokens;
+      // Parts overlap by a token: the first of a part is not predicted in it.
+      for (let offset = 0; offset === 0 || offset < length - 1; offset += this.#maxLength - 1) {
+        const part = this.#cut(sample, offset);
+        if (!part.weights.some((weight, i) => i > 0 && weight !== 0)) continue;
+        this.#waiting.push({ reference: { ...reference, offset }, sample: part });
+      }
+    }
+  }
+
+  #cut({ tokens, weights }: Sample, offset: number): Sample {
+    const end = offset + this.#maxLength;
+    return { tokens: tokens.subarray(offset, end), weights: weights.subarray(offset, end) };
+  }
+
+  get #maxLength(): number {
+    return Math.min(this.#options.maxLength, this.#options.budget);
+  }
+
+  /** The first of the longest pieces that fit; −1 if none does. */
+  #longestWithin(room: number): number {
+    let [best, longest] = [-1, 0];
+    this.#waiting.forEach(({ sample: { tokens } }, i) => {
+      if (tokens.length > room || tokens.length <= longest) return;
+      [best, longest] = [i, tokens.length];
+    });
+    return best;
+  }
+}

@@ -1,0 +1,47 @@
+import {
+  DEFAULT_MIXTURE,
+  FAMILIES,
+  type Mixture,
+  Random,
+  type Split,
+  sampleProblem,
+  solvedChat,
+  tokenizerCorpus,
+} from '../tasks/index.ts';
+import type { DocumentSource } from './documents.ts';
+
+export interface TaskSourceOptions {
+  seed: number;
+  /** Held-out problems come in no training sample. */
+  split: Split;
+  learn: 'all' | 'answers';
+  /** Families by name and how often each comes; all, in the usual mixture, if not given. */
+  families?: Record<string, number>;
+}
+
+/** Names that `families` may have. */
+export const familyNames: readonly string[] = FAMILIES.map(({ name }) => name);
+
+/** Solved problems of the task families, without end: problem number i depends on seed and i only. */
+export function taskSource({ seed, split, learn, families }: TaskSourceOptions): DocumentSource {
+  const mixture: Mixture = families
+    ? {
+        ...DEFAULT_MIXTURE,
+        families: FAMILIES.flatMap((family) => {
+          const weight = families[family.name] ?? 0;
+          return weight > 0 ? [{ family, weight }] : [];
+        }),
+      }
+    : DEFAULT_MIXTURE;
+  return {
+    where: (index) => `task problem ${index}`,
+    async document(index) {
+      const problem = sampleProblem(Random.forSeed(`${split} ${seed} ${index}`), split, mixture);
+      const { thinking } = problem;
+      return { kind: 'chat', messages: solvedChat(problem), thinking, learn };
+    },
+    async *corpus(count) {
+      yield* tokenizerCorpus(seed, count);
+    },
+  };
+}
