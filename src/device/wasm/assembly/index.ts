@@ -13,3 +13,5 @@ export * from './rows';
 export * from './matmul';
 export { attention } from './attention/forward';
 export { attentionMerge } from './attention/softmax';
+export { attentionBackward } from './attention/backward';
+export { sumSinkPartials, sumSlabs } from './attention/slabs';

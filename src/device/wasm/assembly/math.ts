@@ -1,6 +1,18 @@
 // Exponential and logarithm by range reduction and a polynomial (minimax, fitted for these intervals).
-// They keep no tables, so that the module needs no data of its own in the shared memory.
 import { madd } from './simd';
+
+// In memory, because V8 makes a constant vector anew with three instructions wherever it is used, and
+// then an exponential takes twice as long.
+const exponential = memory.data<f32>([
+  88.72, -87.33, 1.44269504, 12582912, -0.693359375, 2.12194440e-4, 1,
+  0.49999993373, 0.16666519524, 0.0416684011, 0.00836885107, 0.00138143207,
+], 16);
+
+// @ts-ignore: decorator
+@inline
+function constant(index: usize): v128 {
+  return v128.load32_splat(exponential + (index << 2));
+}
 
 /**
  * e^x on four lanes, within two units in the last place. 0 below −87.33, where f32 becomes subnormal;
@@ -9,20 +21,65 @@ import { madd } from './simd';
 // @ts-ignore: decorator
 @inline
 export function exp4(x: v128): v128 {
-  const bounded = f32x4.pmin(x, f32x4.splat(88.72));
-  // Adding 1.5·2²³ rounds to an integer n, which then is in the low bits, ready to become an exponent.
-  const shifted = madd(bounded, f32x4.splat(1.44269504), f32x4.splat(12582912));
-  const n = f32x4.sub(shifted, f32x4.splat(12582912));
+  const bounded = f32x4.pmin(x, constant(0));
+  // Adding 1.5·2²³ rounds x/ln 2 to an integer n, then in the low bits, ready to become an exponent.
+  const shift = constant(3);
+  const shifted = madd(bounded, constant(2), shift);
+  const n = f32x4.sub(shifted, shift);
   // ln 2 in two parts, the first with so few bits that n times it is exact.
-  let r = madd(n, f32x4.splat(-0.693359375), bounded);
-  r = madd(n, f32x4.splat(2.12194440e-4), r);
-  let p = madd(r, f32x4.splat(0.00138143207), f32x4.splat(0.00836885107));
-  p = madd(r, p, f32x4.splat(0.0416684011));
-  p = madd(r, p, f32x4.splat(0.16666519524));
-  p = madd(r, p, f32x4.splat(0.49999993373));
-  p = f32x4.add(madd(f32x4.mul(r, r), p, r), f32x4.splat(1));
+  const r = madd(n, constant(5), madd(n, constant(4), bounded));
+  let p = madd(r, constant(11), constant(10));
+  p = madd(r, p, constant(9));
+  p = madd(r, p, constant(8));
+  p = madd(r, p, constant(7));
+  p = f32x4.add(madd(f32x4.mul(r, r), p, r), constant(6));
   const scaled = i32x4.add(p, i32x4.shl(shifted, 23));
-  return v128.andnot(scaled, f32x4.lt(x, f32x4.splat(-87.33)));
+  return v128.andnot(scaled, f32x4.lt(x, constant(1)));
+}
+
+/**
+ * x = e^(x − shift) for the eight numbers at `x`; returns the sum of their two vectors. As `exp4`, but
+ * x − shift must be below 88. Two vectors share each constant that is loaded.
+ */
+// @ts-ignore: decorator
+@inline
+export function exponentiate8(x: usize, shift: v128): v128 {
+  const a = f32x4.sub(v128.load(x), shift);
+  const b = f32x4.sub(v128.load(x, 16), shift);
+  const toInteger = constant(3);
+  let c = constant(2);
+  const aShifted = madd(a, c, toInteger);
+  const bShifted = madd(b, c, toInteger);
+  const aN = f32x4.sub(aShifted, toInteger);
+  const bN = f32x4.sub(bShifted, toInteger);
+  c = constant(4);
+  let aR = madd(aN, c, a);
+  let bR = madd(bN, c, b);
+  c = constant(5);
+  aR = madd(aN, c, aR);
+  bR = madd(bN, c, bR);
+  c = constant(10);
+  const highest = constant(11);
+  let aP = madd(aR, highest, c);
+  let bP = madd(bR, highest, c);
+  c = constant(9);
+  aP = madd(aR, aP, c);
+  bP = madd(bR, bP, c);
+  c = constant(8);
+  aP = madd(aR, aP, c);
+  bP = madd(bR, bP, c);
+  c = constant(7);
+  aP = madd(aR, aP, c);
+  bP = madd(bR, bP, c);
+  c = constant(6);
+  aP = f32x4.add(madd(f32x4.mul(aR, aR), aP, aR), c);
+  bP = f32x4.add(madd(f32x4.mul(bR, bR), bP, bR), c);
+  c = constant(1);
+  const aResult = v128.andnot(i32x4.add(aP, i32x4.shl(aShifted, 23)), f32x4.lt(a, c));
+  const bResult = v128.andnot(i32x4.add(bP, i32x4.shl(bShifted, 23)), f32x4.lt(b, c));
+  v128.store(x, aResult);
+  v128.store(x, bResult, 16);
+  return f32x4.add(aResult, bResult);
 }
 
 /** 1/(1 + e^−x) on four lanes. */

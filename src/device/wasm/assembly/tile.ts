@@ -17,42 +17,7 @@ export function multiplyTile(
   let c30 = c00, c31 = c00, c40 = c00, c41 = c00, c50 = c00, c51 = c00;
   let b0: v128, b1: v128, x: v128;
 
-  let k = depth;
-  for (; k >= 4; k -= 4) {
-    b0 = v128.load(b); b1 = v128.load(b, 16); b += bStride;
-    x = v128.load_splat<f32>(a); c00 = madd(x, b0, c00); c01 = madd(x, b1, c01);
-    x = v128.load_splat<f32>(a, 4); c10 = madd(x, b0, c10); c11 = madd(x, b1, c11);
-    x = v128.load_splat<f32>(a, 8); c20 = madd(x, b0, c20); c21 = madd(x, b1, c21);
-    x = v128.load_splat<f32>(a, 12); c30 = madd(x, b0, c30); c31 = madd(x, b1, c31);
-    x = v128.load_splat<f32>(a, 16); c40 = madd(x, b0, c40); c41 = madd(x, b1, c41);
-    x = v128.load_splat<f32>(a, 20); c50 = madd(x, b0, c50); c51 = madd(x, b1, c51);
-
-    b0 = v128.load(b); b1 = v128.load(b, 16); b += bStride;
-    x = v128.load_splat<f32>(a, 24); c00 = madd(x, b0, c00); c01 = madd(x, b1, c01);
-    x = v128.load_splat<f32>(a, 28); c10 = madd(x, b0, c10); c11 = madd(x, b1, c11);
-    x = v128.load_splat<f32>(a, 32); c20 = madd(x, b0, c20); c21 = madd(x, b1, c21);
-    x = v128.load_splat<f32>(a, 36); c30 = madd(x, b0, c30); c31 = madd(x, b1, c31);
-    x = v128.load_splat<f32>(a, 40); c40 = madd(x, b0, c40); c41 = madd(x, b1, c41);
-    x = v128.load_splat<f32>(a, 44); c50 = madd(x, b0, c50); c51 = madd(x, b1, c51);
-
-    b0 = v128.load(b); b1 = v128.load(b, 16); b += bStride;
-    x = v128.load_splat<f32>(a, 48); c00 = madd(x, b0, c00); c01 = madd(x, b1, c01);
-    x = v128.load_splat<f32>(a, 52); c10 = madd(x, b0, c10); c11 = madd(x, b1, c11);
-    x = v128.load_splat<f32>(a, 56); c20 = madd(x, b0, c20); c21 = madd(x, b1, c21);
-    x = v128.load_splat<f32>(a, 60); c30 = madd(x, b0, c30); c31 = madd(x, b1, c31);
-    x = v128.load_splat<f32>(a, 64); c40 = madd(x, b0, c40); c41 = madd(x, b1, c41);
-    x = v128.load_splat<f32>(a, 68); c50 = madd(x, b0, c50); c51 = madd(x, b1, c51);
-
-    b0 = v128.load(b); b1 = v128.load(b, 16); b += bStride;
-    x = v128.load_splat<f32>(a, 72); c00 = madd(x, b0, c00); c01 = madd(x, b1, c01);
-    x = v128.load_splat<f32>(a, 76); c10 = madd(x, b0, c10); c11 = madd(x, b1, c11);
-    x = v128.load_splat<f32>(a, 80); c20 = madd(x, b0, c20); c21 = madd(x, b1, c21);
-    x = v128.load_splat<f32>(a, 84); c30 = madd(x, b0, c30); c31 = madd(x, b1, c31);
-    x = v128.load_splat<f32>(a, 88); c40 = madd(x, b0, c40); c41 = madd(x, b1, c41);
-    x = v128.load_splat<f32>(a, 92); c50 = madd(x, b0, c50); c51 = madd(x, b1, c51);
-    a += 96;
-  }
-  for (; k > 0; k--) {
+  for (let k = depth; k > 0; k--) {
     b0 = v128.load(b); b1 = v128.load(b, 16); b += bStride;
     x = v128.load_splat<f32>(a); c00 = madd(x, b0, c00); c01 = madd(x, b1, c01);
     x = v128.load_splat<f32>(a, 4); c10 = madd(x, b0, c10); c11 = madd(x, b1, c11);

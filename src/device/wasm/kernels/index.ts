@@ -2,6 +2,7 @@ import type { Kernels } from '../../../tensor/kernels.ts';
 import type { Runtime } from '../runtime.ts';
 import { activationKernels } from './activation.ts';
 import { attentionKernels } from './attention.ts';
+import { attentionBackwardKernels } from './attention-backward.ts';
 import { elementwiseKernels } from './elementwise.ts';
 import { balanceKernels, expertKernels } from './experts.ts';
 import { logprobKernels } from './logprobs.ts';
@@ -16,6 +17,7 @@ export function wasmKernels(runtime: Runtime): Kernels {
   return {
     ...elementwiseKernels(runtime),
     ...attentionKernels(runtime),
+    ...attentionBackwardKernels(runtime),
     ...matmulKernels(runtime),
     ...rowKernels(runtime),
     ...rotaryKernels(runtime),

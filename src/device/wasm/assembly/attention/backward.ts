@@ -7,7 +7,7 @@
 // A work item is a chunk of one sequence's rows for one key/value head. It finishes the gradient of its
 // queries; that of keys and values, to which several chunks add, goes to a slab of the chunk's own, and
 // `sumSlabs` adds the slabs in a fixed order. Rows are r = token·group + head, as in the forward pass.
-import { exp4, exp64 } from '../math';
+import { addProducts64, exp64, exponentiate8, sumLanes64 } from '../math';
 import { packInterleaved, packRows, packTransposed } from './pack';
 import { keyBlock, keyBlockBytes, scoreTile, transposedTile, weightTile } from './tile';
 
@@ -139,8 +139,13 @@ function packSpan(
   for (let r = 0; r < rows; r++) {
     const index = <usize>(firstHead + r / group * heads + r % group);
     const at = index * rowBytes;
-    let dot: f64 = 0;
-    for (let i: usize = 0; i < rowBytes; i += 4) {
+    let dots = f64x2.splat(0);
+    let i: usize = 0;
+    for (; i + 16 <= rowBytes; i += 16) {
+      dots = addProducts64(dots, v128.load(dOut + at + i), v128.load(out + at + i));
+    }
+    let dot = sumLanes64(dots);
+    for (; i < rowBytes; i += 4) {
       dot += <f64>load<f32>(dOut + at + i) * <f64>load<f32>(out + at + i);
     }
     const to = sums + ((<usize>r) << 3);
@@ -201,10 +206,12 @@ function backThroughSoftmax(row: i32, p: usize, d: usize, from: usize, to: usize
   const at = sums + ((<usize>row) << 3);
   const total = v128.load32_splat(at);
   const mean = v128.load32_splat(at, 4);
-  for (let c = from; c < to; c += 16) {
-    const probability = exp4(f32x4.sub(v128.load(p + c), total));
-    v128.store(p + c, probability);
-    v128.store(d + c, f32x4.mul(probability, f32x4.sub(v128.load(d + c), mean)));
+  for (let c = from; c < to; c += 32) {
+    exponentiate8(p + c, total);
+    const first = f32x4.sub(v128.load(d + c), mean);
+    const second = f32x4.sub(v128.load(d + c, 16), mean);
+    v128.store(d + c, f32x4.mul(v128.load(p + c), first));
+    v128.store(d + c, f32x4.mul(v128.load(p + c, 16), second), 16);
   }
 }
 

@@ -4,7 +4,7 @@
 // A work item is a span of one sequence's rows for one key/value head. The span's rows times the query
 // heads of the group are its "rows" r = token·group + head: each block of keys is read and repacked once
 // for all of them.
-import { exp4, maxLanes } from '../math';
+import { exp4, exponentiate8, maxLanes } from '../math';
 import { sumLanes } from '../simd';
 import { packInterleaved, packRows, packTransposed } from './pack';
 import { finishRows, startRows } from './softmax';
@@ -164,9 +164,13 @@ function updateRow(row: i32, from: usize, to: usize): void {
   const atLargest = largest + ((<usize>row) << 2);
   const atTotal = totals + ((<usize>row) << 3);
   let best = v128.load(from);
-  for (let at = from + 16; at < to; at += 16) best = f32x4.pmax(best, v128.load(at));
+  let otherBest = v128.load(from, 16);
+  for (let at = from + 32; at < to; at += 32) {
+    best = f32x4.pmax(best, v128.load(at));
+    otherBest = f32x4.pmax(otherBest, v128.load(at, 16));
+  }
   const before = load<f32>(atLargest);
-  const now = max(before, maxLanes(best));
+  const now = max(before, maxLanes(f32x4.pmax(best, otherBest)));
   if (now > before) {
     store<f32>(atLargest, now);
     const shrink = exp4(f32x4.splat(before - now));
@@ -178,11 +182,7 @@ function updateRow(row: i32, from: usize, to: usize): void {
   }
   const nows = f32x4.splat(now);
   let total = f32x4.splat(0);
-  for (let at = from; at < to; at += 16) {
-    const weights = exp4(f32x4.sub(v128.load(at), nows));
-    v128.store(at, weights);
-    total = f32x4.add(total, weights);
-  }
+  for (let at = from; at < to; at += 32) total = f32x4.add(total, exponentiate8(at, nows));
   store<f64>(atTotal, load<f64>(atTotal) + <f64>sumLanes(total));
 }
 
