@@ -1,39 +1,37 @@
 /**
- * Seeded random numbers: sfc32 (Chris Doty-Humphrey's small fast counter generator), whose state can
- * be saved and restored, so that everything here is reproducible from a seed.
+ * Random numbers that are the same on every machine: xoshiro128** (Blackman and Vigna 2018), its
+ * state filled by splitmix32 from a hash of the seed. The state can be saved and restored.
  */
 export class Random {
-  #a = 0;
-  #b = 0;
-  #c = 0;
-  #counter = 1;
+  readonly #state: Uint32Array;
 
-  /** Numbers for a seed; `stream` gives independent numbers for each purpose under one seed. */
-  constructor(seed: number, stream = '') {
-    this.#a = seed >>> 0;
-    this.#b = Math.floor(seed / 2 ** 32) >>> 0;
-    this.#c = hashText(stream);
-    for (let i = 0; i < 15; i++) this.bits();
+  /** Equal seeds give equal numbers; `stream` says what they are for, and gives each use its own. */
+  constructor(seed: number | string, stream = '') {
+    let counter = hashText(`${seed}\n${stream}`);
+    this.#state = Uint32Array.from({ length: 4 }, () => {
+      counter = (counter + 0x9e3779b9) | 0;
+      return mix(counter);
+    });
   }
 
-  /** 32 random bits, as an unsigned integer. */
-  bits(): number {
-    const result = (this.#a + this.#b + this.#counter) >>> 0;
-    this.#counter = (this.#counter + 1) >>> 0;
-    this.#a = (this.#b ^ (this.#b >>> 9)) >>> 0;
-    this.#b = (this.#c + (this.#c << 3)) >>> 0;
-    this.#c = (((this.#c << 21) | (this.#c >>> 11)) + result) >>> 0;
-    return result;
+  /** A generator of its own, for a part of the work whose draws should not shift the others'. */
+  split(): Random {
+    return new Random(this.#next());
   }
 
-  /** In [0, 1), with 53 random bits. */
+  /** Uniform in [0, 1), with 53 random bits. */
   uniform(): number {
-    return ((this.bits() >>> 5) * 2 ** 26 + (this.bits() >>> 6)) / 2 ** 53;
+    return ((this.#next() >>> 5) * 2 ** 26 + (this.#next() >>> 6)) / 2 ** 53;
   }
 
-  /** An integer from `low` to `high`, both included. */
-  int(low: number, high: number): number {
-    return low + Math.floor(this.uniform() * (high - low + 1));
+  /** Uniform whole number from `min` to `max`, both included. */
+  int(min: number, max: number): number {
+    return min + Math.floor(this.uniform() * (max - min + 1));
+  }
+
+  /** True with the given probability. */
+  chance(probability: number): boolean {
+    return this.uniform() < probability;
   }
 
   pick<Item>(items: readonly Item[]): Item {
@@ -41,14 +39,24 @@ export class Random {
     return items[this.int(0, items.length - 1)]!;
   }
 
-  /** A shuffled copy (Fisher-Yates). */
-  shuffle<Item>(items: readonly Item[]): Item[] {
-    const result = [...items];
-    for (let i = result.length - 1; i > 0; i--) {
-      const j = this.int(0, i);
-      [result[i], result[j]] = [result[j]!, result[i]!];
+  /** One of `items`, each in proportion to its weight. */
+  weighted<Item extends { weight: number }>(items: readonly Item[]): Item {
+    let left = this.uniform() * items.reduce((sum, { weight }) => sum + weight, 0);
+    for (const item of items) {
+      left -= item.weight;
+      if (left < 0) return item;
     }
-    return result;
+    return items.at(-1)!;
+  }
+
+  /** A copy in random order. */
+  shuffle<Item>(items: readonly Item[]): Item[] {
+    const shuffled = [...items];
+    for (let i = shuffled.length - 1; i > 0; i--) {
+      const j = this.int(0, i);
+      [shuffled[i], shuffled[j]] = [shuffled[j]!, shuffled[i]!];
+    }
+    return shuffled;
   }
 
   /** Normal numbers of mean 0 (Box-Muller). */
@@ -63,25 +71,38 @@ export class Random {
     return result;
   }
 
-  save(): [number, number, number, number] {
-    return [this.#a, this.#b, this.#c, this.#counter];
-  }
-
-  static restore([a, b, c, counter]: readonly [number, number, number, number]): Random {
-    const random = new Random(0);
-    random.#a = a;
-    random.#b = b;
-    random.#c = c;
-    random.#counter = counter;
-    return random;
+  /** 32 random bits, unsigned. */
+  #next(): number {
+    const s = this.#state;
+    const result = Math.imul(rotateLeft(Math.imul(s[1]!, 5), 7), 9) >>> 0;
+    const shifted = s[1]! << 9;
+    s[2]! ^= s[0]!;
+    s[3]! ^= s[1]!;
+    s[1]! ^= s[2]!;
+    s[0]! ^= s[3]!;
+    s[2]! ^= shifted;
+    s[3] = rotateLeft(s[3]!, 11);
+    return result;
   }
 }
 
-/** FNV-1a over UTF-16 code units: 32 bits that differ for different texts, mostly. */
+/** A 32-bit hash of a text: FNV-1a over its UTF-16 units, mixed so that every bit depends on all. */
 export function hashText(text: string): number {
   let hash = 0x811c9dc5;
   for (let i = 0; i < text.length; i++) {
     hash = Math.imul(hash ^ text.charCodeAt(i), 0x01000193);
   }
-  return hash >>> 0;
+  return mix(hash);
+}
+
+/** The finaliser of splitmix32. */
+function mix(value: number): number {
+  let mixed = value;
+  mixed = Math.imul(mixed ^ (mixed >>> 16), 0x21f0aaad);
+  mixed = Math.imul(mixed ^ (mixed >>> 15), 0x735a2d97);
+  return (mixed ^ (mixed >>> 15)) >>> 0;
+}
+
+function rotateLeft(value: number, bits: number): number {
+  return (value << bits) | (value >>> (32 - bits));
 }

@@ -3,7 +3,8 @@
  * both languages, checked by the family's verifier.
  */
 import type { Assistant } from '../engine/assistant.ts';
-import { FAMILIES, generateProblem, type Language, type Problem, Random } from '../tasks/index.ts';
+import { Random } from '../random.ts';
+import { FAMILIES, generateProblem, type Language, type Problem } from '../tasks/index.ts';
 
 export interface FamilyResult {
   family: string;
@@ -37,7 +38,7 @@ export async function* evaluateTasks(
   for (const family of FAMILIES) {
     for (const thinking of [true, false]) {
       for (const language of ['en', 'zh'] as const) {
-        const random = Random.forSeed(`${options.seed} ${family.name} ${thinking} ${language}`);
+        const random = new Random(`${options.seed} ${family.name} ${thinking} ${language}`);
         const result = newResult(family.name, language, thinking);
         const passes = { count: 0, tokens: 0 };
         for (let i = 0; i < options.problems; i++) {

@@ -10,7 +10,7 @@
  * The answer is the last line's result followed by the ones digits of the others, from the last
  * back. Without thinking only sums that fit in one's head are asked.
  */
-import type { Random } from './random.ts';
+import type { Random } from '../random.ts';
 import { acceptsOnly, type Language, type ProblemOptions, type TaskFamily } from './task.ts';
 
 type Operator = '+' | '-' | '*';

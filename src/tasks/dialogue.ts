@@ -3,8 +3,9 @@
  * between an opener and a closer; wordings are held out as wholes, except the bare phrasings, which
  * are what people type most. Any of the intent's answers is right.
  */
+
+import type { Random } from '../random.ts';
 import { INTENTS } from './dialogue-intents.ts';
-import type { Random } from './random.ts';
 import { acceptsOnly, type Language, type TaskFamily } from './task.ts';
 
 /** Difficulty changes nothing here. */

@@ -1,5 +1,4 @@
 export { MIMOFLASH_SYSTEM } from './persona.ts';
-export { hashText, Random } from './random.ts';
 export {
   DEFAULT_MIXTURE,
   FAMILIES,

@@ -2,7 +2,7 @@
  * A list of facts about people and a question about one of them. What has to be learnt is to look
  * back: names and values are drawn anew for every problem.
  */
-import type { Random } from './random.ts';
+import type { Random } from '../random.ts';
 import { acceptsOnly, type Language, type TaskFamily } from './task.ts';
 
 interface Relation {

@@ -1,4 +1,5 @@
 import { describe, expect, test } from 'vitest';
+import { Random } from '../random.ts';
 import { trainBpe } from '../text/bpe-trainer.ts';
 import { renderChat } from '../text/chat-template.ts';
 import { Tokenizer } from '../text/tokenizer.ts';
@@ -8,7 +9,6 @@ import {
   generateProblem,
   MIMOFLASH_TEMPLATE,
   type Problem,
-  Random,
   sampleProblem,
   solvedChat,
   splitOf,
@@ -24,7 +24,7 @@ const questionsOf = (problem: Problem) =>
 
 describe('splits', () => {
   test('no problem that is tested is ever learnt from, in any turn', () => {
-    const random = Random.forSeed('splits');
+    const random = new Random('splits');
     const learnt = new Set<string>();
     for (let i = 0; i < 40_000; i++) {
       const problem = sampleProblem(random, 'train');
@@ -44,7 +44,7 @@ describe('splits', () => {
   });
 
   test.each(FAMILIES)('$name has enough that is held out', (family) => {
-    const random = Random.forSeed(family.name);
+    const random = new Random(family.name);
     const keys = Array.from(
       { length: 500 },
       () => generateProblem(family, random, 'test', options).key,
@@ -55,12 +55,12 @@ describe('splits', () => {
 
 describe('samples', () => {
   test('the same seed gives the same samples', () => {
-    const sample = () => JSON.stringify(sampleProblem(Random.forSeed(9), 'train'));
+    const sample = () => JSON.stringify(sampleProblem(new Random(9), 'train'));
     expect(sample()).toBe(sample());
   });
 
   test('some have a turn before, some a system message, and all end with a question', () => {
-    const random = Random.forSeed('turns');
+    const random = new Random('turns');
     const samples = Array.from({ length: 3000 }, () => sampleProblem(random, 'train'));
     const share = (has: (problem: Problem) => boolean) => samples.filter(has).length / 3000;
     expect(share(({ messages }) => messages.at(-1)!.role === 'user')).toBe(1);
@@ -77,7 +77,7 @@ describe('training text', () => {
   const [arithmetic, recall] = FAMILIES;
 
   test('thinking on: the chat before is given, thought and answer are learnt', () => {
-    const problem = generateProblem(arithmetic!, Random.forSeed(1), 'train', options);
+    const problem = generateProblem(arithmetic!, new Random(1), 'train', options);
     const [given, learnt, ...rest] = toTrainingText(problem, tokenizer);
     expect(rest).toEqual([]);
     expect(given).toEqual({
@@ -92,14 +92,14 @@ describe('training text', () => {
 
   test('thinking off: only the answer is learnt', () => {
     const quiet = { ...options, thinking: false };
-    const problem = generateProblem(arithmetic!, Random.forSeed(1), 'train', quiet);
+    const problem = generateProblem(arithmetic!, new Random(1), 'train', quiet);
     const [given, learnt] = toTrainingText(problem, tokenizer);
     expect(given!.text.endsWith('<|im_start|>assistant\n<think></think>')).toBe(true);
     expect(learnt).toEqual({ text: `${problem.answer}<|im_end|>`, trained: true });
   });
 
   test('in two turns both answers are learnt', () => {
-    const random = Random.forSeed(2);
+    const random = new Random(2);
     const first = generateProblem(recall!, random, 'train', options);
     const second = generateProblem(arithmetic!, random, 'train', options);
     const segments = toTrainingText(followUp(first, second), tokenizer);
@@ -118,7 +118,7 @@ describe('training text', () => {
   });
 
   test('its ids are those of the rendered chat, and are few', () => {
-    const random = Random.forSeed('ids');
+    const random = new Random('ids');
     let total = 0;
     for (let i = 0; i < 500; i++) {
       const problem = sampleProblem(random, 'train');

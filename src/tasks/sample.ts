@@ -1,8 +1,9 @@
 /** Draws problems: of one family, or of a mixture as the model is trained on. */
+
+import type { Random } from '../random.ts';
 import { arithmetic } from './arithmetic.ts';
 import { dialogue } from './dialogue.ts';
 import { OTHER_SYSTEMS } from './persona.ts';
-import type { Random } from './random.ts';
 import { recall } from './recall.ts';
 import { strings } from './strings.ts';
 import {

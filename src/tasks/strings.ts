@@ -2,7 +2,7 @@
  * Small operations on spelled-out words. Letters are joined by hyphens (`c-a-t`), which the
  * pre-tokeniser cuts into one token a letter; a whole word would hide its letters in one token.
  */
-import type { Random } from './random.ts';
+import type { Random } from '../random.ts';
 import { acceptsOnly, type Language, type TaskFamily } from './task.ts';
 
 interface Operation {

@@ -2,8 +2,9 @@
  * What a task family is: a generator of problems and, with each problem, its verifier. Training
  * and reward both come from here, so the same problem can be a sample for SFT and a question for RL.
  */
+
+import { hashText, type Random } from '../random.ts';
 import type { ChatMessage } from '../text/chat-messages.ts';
-import { hashText, type Random } from './random.ts';
 
 export type Language = 'en' | 'zh';
 

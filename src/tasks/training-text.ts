@@ -1,10 +1,11 @@
 /** Problems as the text that a model is trained on. */
+
+import { Random } from '../random.ts';
 import { type ChatSegment, chatSegments } from '../text/chat-segments.ts';
 import { ChatTemplate, renderChat } from '../text/chat-template.ts';
 import { mimoChatTemplate } from '../text/mimo-template.ts';
 import type { Tokenizer } from '../text/tokenizer.ts';
 import { MIMOFLASH_SYSTEM } from './persona.ts';
-import { Random } from './random.ts';
 import { sampleProblem, solvedChat } from './sample.ts';
 import type { Problem } from './task.ts';
 
@@ -27,7 +28,7 @@ export function toTrainingText(
 
 /** `count` training samples as plain text, to learn a vocabulary from. */
 export function* tokenizerCorpus(seed: number | string, count: number): Generator<string> {
-  const random = Random.forSeed(seed);
+  const random = new Random(seed);
   for (let i = 0; i < count; i++) {
     const problem = sampleProblem(random, 'train');
     const text = renderChat(MIMOFLASH_TEMPLATE, solvedChat(problem), {

@@ -1,8 +1,8 @@
+import { Random } from '../random.ts';
 import {
   DEFAULT_MIXTURE,
   FAMILIES,
   type Mixture,
-  Random,
   type Split,
   sampleProblem,
   solvedChat,
@@ -36,7 +36,7 @@ export function taskSource({ seed, split, learn, families }: TaskSourceOptions):
   return {
     where: (index) => `task problem ${index}`,
     async document(index) {
-      const problem = sampleProblem(Random.forSeed(`${split} ${seed} ${index}`), split, mixture);
+      const problem = sampleProblem(new Random(`${split} ${seed} ${index}`), split, mixture);
       const { thinking } = problem;
       return { kind: 'chat', messages: solvedChat(problem), thinking, learn };
     },
