@@ -5,6 +5,7 @@ import Table from 'cli-table3';
 import { Command, InvalidArgumentError } from 'commander';
 import pc from 'picocolors';
 import { type BenchReport, bench, type Shape } from '../eval/bench.ts';
+import type { KernelTime } from '../eval/profile.ts';
 import { type DeviceOptions, positiveInteger, withDevice } from './options.ts';
 
 const shapeFile = (name: string) =>
@@ -17,6 +18,7 @@ interface BenchCommandOptions extends DeviceOptions {
   contexts: number[];
   tokens: number;
   length: number;
+  profile?: boolean;
   json?: boolean;
 }
 
@@ -29,6 +31,7 @@ export function benchCommand(): Command {
     .option('--length <count>', 'tokens of a training document', positiveInteger, 512)
     .option('--decode <config>', 'hub config to decode with, or none', shapeFile('350m'))
     .option('--contexts <list>', 'contexts to decode at, in tokens', numbers, [1, 1024])
+    .option('--profile', 'show how long each kernel takes')
     .option('--json', 'print JSON');
   return withDevice(command).action(run);
 }
@@ -42,6 +45,7 @@ async function run(options: BenchCommandOptions): Promise<void> {
       trainingShape: options.train === 'none' ? null : options.train,
       decodeShape: options.decode === 'none' ? null : options.decode,
       contexts: options.contexts,
+      profile: options.profile === true,
       trainingTokens: options.tokens,
       sequenceLength: options.length,
     },
@@ -54,7 +58,8 @@ async function run(options: BenchCommandOptions): Promise<void> {
   else print(report);
 }
 
-function print({ device, matmul, readBandwidth, training, decode }: BenchReport): void {
+function print(report: BenchReport): void {
+  const { device, matmul, readBandwidth, training, decode, profile } = report;
   console.log(`${device}\n`);
   const threads = [...new Set(matmul.map((figure) => figure.threads))];
   const products = table('matmul f32', ...threads.map((count) => `${count} threads, GFLOP/s`));
@@ -92,6 +97,19 @@ function print({ device, matmul, readBandwidth, training, decode }: BenchReport)
     }
     console.log(rows.toString());
   }
+  if (profile) {
+    printProfile('training', profile.training);
+    printProfile('decoding', profile.decode);
+  }
+}
+
+function printProfile(what: string, times: KernelTime[]): void {
+  const total = times.reduce((sum, { seconds }) => sum + seconds, 0);
+  const rows = table(`kernels of ${what}`, 'calls', 'ms a call', 'of all');
+  for (const { kernel, calls, seconds } of times.filter((time) => time.seconds > 0.005 * total)) {
+    rows.push([kernel, calls, ((1e3 * seconds) / calls).toFixed(3), percent(seconds / total)]);
+  }
+  console.log(`\n${rows.toString()}`);
 }
 
 function describe({ name, parameters, activeParameters, mtpHeads }: Shape): string {

@@ -15,6 +15,7 @@ import type { Device } from '../tensor/device.ts';
 import { readFloats, Scope } from '../tensor/scope.ts';
 import { measureTraining } from './bench-training.ts';
 import { bestSeconds } from './measure.ts';
+import { type KernelTime, profiled } from './profile.ts';
 
 export interface MatmulFigure {
   size: number;
@@ -47,6 +48,8 @@ export interface BenchReport {
   readBandwidth: number;
   training: { shape: Shape; figures: TrainingFigure[] } | null;
   decode: { shape: Shape; figures: DecodeFigure[] } | null;
+  /** Time by kernel, of the training and of the decoding above, if asked for. */
+  profile: { training: KernelTime[]; decode: KernelTime[] } | null;
 }
 
 export interface Shape {
@@ -73,6 +76,8 @@ export interface BenchOptions {
   decodeShape: string | null;
   /** Tokens before the decoded ones. */
   contexts: number[];
+  /** Whether to measure how long each kernel takes. */
+  profile: boolean;
 }
 
 export async function bench(
@@ -91,14 +96,17 @@ export async function bench(
   }
   const rate = matmul.find((figure) => figure.size === 1024 && figure.threads === threads)!.gflops;
 
-  const device = await createDevice(options.device, { threads });
+  const plain = await createDevice(options.device, { threads });
+  const { device, take } = options.profile ? profiled(plain) : { device: plain, take: () => [] };
   try {
     progress('read bandwidth');
     const readBandwidth = await measureReadBandwidth(device);
     progress('training');
+    take();
     const training = await onShape(device, options.trainingShape, async (model) => [
       await measureTraining(model, options, rate),
     ]);
+    const trainingProfile = take();
     const decode = await onShape(device, options.decodeShape, async (model) => {
       const figures: DecodeFigure[] = [];
       for (const context of options.contexts) {
@@ -107,7 +115,8 @@ export async function bench(
       }
       return figures;
     });
-    return { device: device.description, matmul, readBandwidth, training, decode };
+    const profile = options.profile ? { training: trainingProfile, decode: take() } : null;
+    return { device: device.description, matmul, readBandwidth, training, decode, profile };
   } finally {
     await device.destroy();
   }
