@@ -14,8 +14,8 @@ export function attentionBackwardKernels(runtime: Runtime): Pick<Kernels, 'atten
       const { heads, keyValueHeads, keyDim, valueDim } = a;
       const { rows } = a.query;
       const group = heads / keyValueHeads;
-      const spanTokens = Math.max(1, Math.floor(rowsPerSpan / group));
-      const plan = planChunks(a, runtime.ints(a.rowStart), spanTokens);
+      const plan = planChunks(a, runtime.ints(a.rowStart));
+      const { spanTokens } = plan;
       const chunkCount = plan.chunks.length / 8;
       const [paddedKeyDim, paddedValueDim] = [roundUp(keyDim, 8), roundUp(valueDim, 8)];
       const slabFloats = plan.slabKeys * keyValueHeads * (paddedKeyDim + paddedValueDim);
@@ -67,6 +67,8 @@ interface ChunkPlan {
   chunks: Int32Array;
   /** The chunk of each row. */
   owner: Int32Array;
+  /** Rows of queries that are worked on against the same blocks of keys. */
+  spanTokens: number;
   /** Keys in all slabs. */
   slabKeys: number;
   /** Scores computed, for one head. */
@@ -74,14 +76,18 @@ interface ChunkPlan {
 }
 
 /** Cuts sequences into chunks of rows; how depends on sizes only, so that sums do too. */
-function planChunks(shape: AttentionShape, rowStart: Int32Array, spanTokens: number): ChunkPlan {
+function planChunks(shape: AttentionShape, rowStart: Int32Array): ChunkPlan {
+  const sequences = sequencesOf(rowStart);
+  const longest = sequences.reduce((most, { begin, end }) => Math.max(most, end - begin), 0);
+  const group = shape.heads / shape.keyValueHeads;
+  const spanTokens = Math.max(1, Math.min(Math.floor(rowsPerSpan / group), longest));
   const window = shape.window ?? Number.POSITIVE_INFINITY;
   const wanted = Math.max((rowStart.length * shape.keyValueHeads) / chunksWanted, smallestChunk);
   const chunkRows = roundUp(wanted, spanTokens);
   const chunks: number[] = [];
   const owner = new Int32Array(rowStart.length);
   let [slabKeys, scoreCount] = [0, 0];
-  for (const { begin, end } of sequencesOf(rowStart)) {
+  for (const { begin, end } of sequences) {
     for (let row = begin; row < end; row += chunkRows) {
       const rows = Math.min(chunkRows, end - row);
       const position = row - begin;
@@ -93,5 +99,5 @@ function planChunks(shape: AttentionShape, rowStart: Int32Array, spanTokens: num
       scoreCount += rows * Math.min(position + rows / 2, window);
     }
   }
-  return { chunks: Int32Array.from(chunks), owner, slabKeys, scoreCount };
+  return { chunks: Int32Array.from(chunks), owner, spanTokens, slabKeys, scoreCount };
 }

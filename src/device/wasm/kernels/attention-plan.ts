@@ -1,7 +1,7 @@
 import type { AttentionShape } from '../../../tensor/kernels.ts';
 
 /** Rows of queries, over all heads of a group, that are worked on against the same blocks of keys. */
-export const rowsPerSpan = 96;
+export const rowsPerSpan = 192;
 /** Few rows with many keys are split over the keys, so that decoding occupies more threads. */
 const keysPerPart = 1024;
 
