@@ -4,6 +4,7 @@
 import { multiplyFewRows } from './dots';
 import { packA, packB } from './pack';
 import { multiplyEdgeTile, multiplyTile, tileColumns, tileRows } from './tile';
+import { multiplyByUpdates } from './updates';
 
 /** Depth packed at a time: a panel of B of this depth takes 8 kB, a sixth of the first cache. */
 const depthStep: i32 = 256;
@@ -19,7 +20,7 @@ const tileBytes: usize = 6 * 8 * 4;
 /** Bytes of one entry of the plan: 8 integers, see `multiplyBlocks`. */
 const entryBytes: usize = 32;
 const viaDots: i32 = 1;
-const viaRowsOfB: i32 = 2;
+const viaUpdates: i32 = 2;
 
 /**
  * Work item i is plan[i]: the byte offsets of its blocks in a, b and c; rows, columns, depth; how; 0.
@@ -46,10 +47,12 @@ export function multiplyBlocks(
       multiplyFewRows(
         blockA, aStride, blockB, bStride, blockC, cStride, rows, columns, depth, accumulate,
       );
-    } else if (how == viaRowsOfB) {
-      multiplyUnpackedB(
-        blockA, aStride, transposeA, blockB, bStride, blockC, cStride,
-        rows, columns, depth, accumulate, workspace,
+    } else if (how == viaUpdates) {
+      const aRowStride: usize = transposeA ? 4 : aStride;
+      const aDepthStride: usize = transposeA ? aStride : 4;
+      multiplyByUpdates(
+        blockA, aRowStride, aDepthStride, blockB, bStride, blockC, cStride,
+        rows, columns, depth, accumulate,
       );
     } else {
       multiplyPacked(
@@ -100,10 +103,10 @@ function multiplyPanels(
     for (let i = 0; i < rows; i += tileRows) {
       const high = min(rows - i, tileRows);
       if (high == tileRows && wide == tileColumns) {
-        multiplyTile(panelA, packedB, tileColumns * 4, to, cStride, depth, accumulate);
+        multiplyTile(panelA, packedB, to, cStride, depth, accumulate);
       } else {
         multiplyEdgeTile(
-          panelA, packedB, tileColumns * 4, to, cStride, depth, accumulate, high, wide, tile,
+          panelA, packedB, to, cStride, depth, accumulate, high, wide, tile,
         );
       }
       panelA += panelABytes;
@@ -111,44 +114,4 @@ function multiplyPanels(
     }
     packedB += panelBBytes;
   }
-}
-
-/** Few rows and B as [depth,columns]: not worth packing what is used once or twice. */
-function multiplyUnpackedB(
-  a: usize, aStride: usize, transposeA: i32, b: usize, bStride: usize, c: usize, cStride: usize,
-  rows: i32, columns: i32, depth: i32, accumulate: i32, workspace: usize,
-): void {
-  const packedA = workspace + tileBytes;
-  const packedB = packedA + packedABytes;
-  const whole = columns - (columns % tileColumns);
-  const aDepthStride: usize = transposeA ? aStride : 4;
-  let k = 0;
-  do {
-    const deep = min(depth - k, depthStep);
-    const add = accumulate | i32(k > 0);
-    packA(a + <usize>k * aDepthStride, aStride, transposeA, rows, deep, packedA);
-    const fromB = b + <usize>k * bStride;
-    // The last columns, cut off, are packed all the same: a tile must not read beyond B.
-    packB(fromB + (<usize>whole << 2), bStride, 0, columns - whole, deep, packedB);
-    let panelA = packedA;
-    let to = c;
-    for (let i = 0; i < rows; i += tileRows) {
-      const high = min(rows - i, tileRows);
-      for (let j = 0; j < whole; j += tileColumns) {
-        const offset = <usize>j << 2;
-        multiplyEdgeTile(
-          panelA, fromB + offset, bStride, to + offset, cStride, deep, add, high, tileColumns, workspace,
-        );
-      }
-      if (whole < columns) {
-        multiplyEdgeTile(
-          panelA, packedB, tileColumns * 4, to + (<usize>whole << 2), cStride, deep, add,
-          high, columns - whole, workspace,
-        );
-      }
-      panelA += <usize>(deep * tileRows * 4);
-      to += <usize>tileRows * cStride;
-    }
-    k += deep;
-  } while (k < depth);
 }

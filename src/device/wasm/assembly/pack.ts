@@ -62,24 +62,48 @@ function packAlongRows(
   if (count > 0) packCutOff(source, 4, stride, count, depth, to, width);
 }
 
-/** Panels whose depth runs across the rows of the source: the 8 columns of B, or the 6 rows of Aᵀ. */
+/**
+ * Panels whose depth runs across the rows of the source: the 8 columns of B, or the 6 rows of Aᵀ. Four
+ * panels at a time, so that the lines of a row are used whole while they are in the cache.
+ */
 // @ts-ignore: decorator
 @inline
 function packAcrossRows(
   source: usize, stride: usize, count: i32, depth: i32, to: usize, width: i32,
 ): void {
+  const panelBytes = <usize>(depth * width * 4);
+  for (; count >= 4 * width; count -= 4 * width) {
+    let from = source;
+    let panel = to;
+    for (let k = 0; k < depth; k++) {
+      copyRow(from, panel, width);
+      copyRow(from + width * 4, panel + panelBytes, width);
+      copyRow(from + width * 8, panel + 2 * panelBytes, width);
+      copyRow(from + width * 12, panel + 3 * panelBytes, width);
+      from += stride;
+      panel += width * 4;
+    }
+    source += width * 16;
+    to += 4 * panelBytes;
+  }
   for (; count >= width; count -= width) {
     let from = source;
     for (let k = 0; k < depth; k++) {
-      v128.store(to, v128.load(from));
-      if (width == 8) v128.store(to, v128.load(from, 16), 16);
-      else store<i64>(to, load<i64>(from, 16), 16);
+      copyRow(from, to, width);
       from += stride;
       to += width * 4;
     }
     source += width * 4;
   }
   if (count > 0) packCutOff(source, stride, 4, count, depth, to, width);
+}
+
+// @ts-ignore: decorator
+@inline
+function copyRow(from: usize, to: usize, width: i32): void {
+  v128.store(to, v128.load(from));
+  if (width == 8) v128.store(to, v128.load(from, 16), 16);
+  else store<i64>(to, load<i64>(from, 16), 16);
 }
 
 function packCutOff(

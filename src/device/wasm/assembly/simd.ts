@@ -1,4 +1,9 @@
 // What both builds share: a multiply-add that is fused where the build has relaxed SIMD.
+//
+// Two habits of the compilers, seen in the machine code. Unrolling a loop with several accumulators by
+// hand makes it slower: Binaryen nests the multiply-adds of each accumulator, which reorders them, and
+// V8 then spills; V8 unrolls small loops itself. And a vector of constants is made anew wherever it is
+// used: in a hot loop take constants from arguments or memory.
 
 /** a·b + c on four lanes; one rounding in the relaxed build, two in the plain one. */
 // @ts-ignore: decorator

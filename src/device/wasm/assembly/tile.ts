@@ -7,18 +7,21 @@ export const tileRows: i32 = 6;
 export const tileColumns: i32 = 8;
 
 /**
- * c [6,8] (+)= Σ_k a[k]ᵀ·b[k]: a is a packed panel [depth,6], the rows of b are `bStride` bytes apart
- * (32 in a packed panel), those of c `cStride`.
+ * c [6,8] (+)= Σ_k a[k]ᵀ·b[k], with packed panels a [depth,6] and b [depth,8]; the rows of c are
+ * `cStride` bytes apart.
+ *
+ * The loop is not unrolled: Binaryen would nest the multiply-adds of one accumulator and so reorder
+ * them, and V8 would spill what then lives too long.
  */
 export function multiplyTile(
-  a: usize, b: usize, bStride: usize, c: usize, cStride: usize, depth: i32, accumulate: i32,
+  a: usize, b: usize, c: usize, cStride: usize, depth: i32, accumulate: i32,
 ): void {
   let c00 = f32x4.splat(0), c01 = c00, c10 = c00, c11 = c00, c20 = c00, c21 = c00;
   let c30 = c00, c31 = c00, c40 = c00, c41 = c00, c50 = c00, c51 = c00;
   let b0: v128, b1: v128, x: v128;
 
   for (let k = depth; k > 0; k--) {
-    b0 = v128.load(b); b1 = v128.load(b, 16); b += bStride;
+    b0 = v128.load(b); b1 = v128.load(b, 16); b += 32;
     x = v128.load_splat<f32>(a); c00 = madd(x, b0, c00); c01 = madd(x, b1, c01);
     x = v128.load_splat<f32>(a, 4); c10 = madd(x, b0, c10); c11 = madd(x, b1, c11);
     x = v128.load_splat<f32>(a, 8); c20 = madd(x, b0, c20); c21 = madd(x, b1, c21);
@@ -49,10 +52,10 @@ function storeRow(c: usize, left: v128, right: v128, accumulate: i32): void {
 
 /** A tile that C cuts off: computed whole in `tile` (6×8 floats), of which rows × columns are kept. */
 export function multiplyEdgeTile(
-  a: usize, b: usize, bStride: usize, c: usize, cStride: usize, depth: i32, accumulate: i32,
+  a: usize, b: usize, c: usize, cStride: usize, depth: i32, accumulate: i32,
   rows: i32, columns: i32, tile: usize,
 ): void {
-  multiplyTile(a, b, bStride, tile, tileColumns * 4, depth, 0);
+  multiplyTile(a, b, tile, tileColumns * 4, depth, 0);
   for (let i = 0; i < rows; i++) {
     for (let j = 0; j < columns; j++) {
       const to = c + (<usize>j << 2);

@@ -1,7 +1,7 @@
 import type { Operand, Runtime } from '../runtime.ts';
 
 /** How a block is computed; numbers as in assembly/matmul.ts. */
-export const Way = { packed: 0, dots: 1, rowsOfB: 2 } as const;
+export const Way = { packed: 0, dots: 1, updates: 2 } as const;
 
 /** Up to this many rows a product is bound by reading B, and B is not packed. */
 const fewRows = 8;
@@ -94,7 +94,7 @@ export class BlockPlan {
       if (byRows) high = partSize(rows, ++rowParts, tileRows);
       else wide = partSize(columns, ++columnParts, tileColumns);
     }
-    if (way !== Way.dots) this.#needsWorkspace = true;
+    if (way === Way.packed) this.#needsWorkspace = true;
     for (let i = 0; i < rows; i += high) {
       for (let j = 0; j < columns; j += wide) {
         this.#add(
@@ -139,7 +139,7 @@ export class BlockPlan {
 
 function wayFor({ rows }: Product, { transposeA, transposeB }: Layout): number {
   if (rows > fewRows) return Way.packed;
-  if (!transposeB) return Way.rowsOfB;
+  if (!transposeB) return Way.updates;
   return transposeA ? Way.packed : Way.dots;
 }
 
