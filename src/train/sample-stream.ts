@@ -14,7 +14,7 @@ export interface SampleReference {
   index: number;
 }
 
-/** How many samples each source has given. */
+/** How many samples each source has given; empty at the beginning. */
 export type StreamState = number[];
 
 export class SampleStream {
@@ -27,12 +27,12 @@ export class SampleStream {
     sources: readonly { source: DocumentSource; weight: number }[],
     text: TextFiles,
     seed: number,
-    state?: StreamState,
+    state: StreamState = [],
   ) {
     this.#sources = sources;
     this.#text = text;
     this.#seed = seed;
-    this.#taken = state ? [...state] : sources.map(() => 0);
+    this.#taken = sources.map((_, i) => state[i] ?? 0);
   }
 
   save(): StreamState {
@@ -42,14 +42,8 @@ export class SampleStream {
   /** Where the next sample comes from; it is taken. */
   next(): SampleReference {
     const count = this.#taken.reduce((sum, taken) => sum + taken, 0);
-    const total = this.#sources.reduce((sum, { weight }) => sum + weight, 0);
-    let draw = new Random(this.#seed, `sample ${count}`).uniform() * total;
-    // Should rounding carry the draw past the end, the last source is taken.
-    let source = 0;
-    while (source < this.#sources.length - 1 && draw >= this.#sources[source]!.weight) {
-      draw -= this.#sources[source]!.weight;
-      source++;
-    }
+    const choices = this.#sources.map(({ weight }, source) => ({ source, weight }));
+    const { source } = new Random(this.#seed, `sample ${count}`).weighted(choices);
     const index = this.#taken[source]!;
     this.#taken[source] = index + 1;
     return { source, index };

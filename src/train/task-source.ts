@@ -16,7 +16,7 @@ export interface TaskSourceOptions {
   split: Split;
   learn: 'all' | 'answers';
   /** Families by name and how often each comes; all, in the usual mixture, if not given. */
-  families?: Record<string, number>;
+  families?: Partial<Record<string, number>>;
 }
 
 /** Names that `families` may have. */

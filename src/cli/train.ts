@@ -1,0 +1,84 @@
+import { resolve } from 'node:path';
+import { Command } from 'commander';
+import pc from 'picocolors';
+import { describeModel } from '../model/describe.ts';
+import type { Device } from '../tensor/device.ts';
+import { readTrainingConfig, type TrainingConfig } from '../train/config.ts';
+import { runTraining } from '../train/run.ts';
+import { type DeviceOptions, useDevice, withDevice } from './options.ts';
+import { TrainingProgress } from './progress.ts';
+
+interface TrainOptions extends DeviceOptions {
+  output?: string;
+}
+
+export function trainCommand(): Command {
+  const command = new Command('train')
+    .description('train a model as a JSON file says; a run that was stopped goes on')
+    .argument('<config>', 'JSON file of the run')
+    .option('--output <directory>', 'directory of the run, instead of the config’s');
+  return withDevice(command).action(train);
+}
+
+async function train(path: string, options: TrainOptions): Promise<void> {
+  const config = await readTrainingConfig(path);
+  if (options.output !== undefined) config.output = resolve(options.output);
+  const stop = new AbortController();
+  const onInterrupt = () => {
+    if (stop.signal.aborted) process.exit(130);
+    stop.abort();
+    console.error('\nstopping after this step; press Ctrl-C again to stop at once');
+  };
+  process.on('SIGINT', onInterrupt);
+  process.on('SIGTERM', onInterrupt);
+  try {
+    await useDevice(options, (device) => follow(device, config, stop.signal));
+  } finally {
+    process.off('SIGINT', onInterrupt);
+    process.off('SIGTERM', onInterrupt);
+  }
+}
+
+/** Trains and shows how it goes. */
+async function follow(device: Device, config: TrainingConfig, signal: AbortSignal): Promise<void> {
+  const progress = new TrainingProgress(process.stderr, config.steps);
+  progress.note(pc.dim(`on ${device.description}; preparing the data`));
+  for await (const event of runTraining(device, config, { signal })) {
+    switch (event.type) {
+      case 'start': {
+        const { trunk, active, mtp } = describeModel(event.model.config).parameters;
+        const size = `${millions(trunk)} parameters, ${millions(active)} active, and ${millions(mtp)} of MTP`;
+        const from = event.resumedFrom ? `, from ${event.resumedFrom}` : '';
+        progress.note(pc.dim(`${size}; step ${event.step} of ${config.steps}${from}`));
+        break;
+      }
+      case 'step':
+        progress.step(event);
+        break;
+      case 'evaluation': {
+        const { step, loss, mtpLosses, scores } = event;
+        const figures = { 'held-out loss': loss, ...mtpFigures(mtpLosses), ...scores };
+        const text = Object.entries(figures).map(([name, value]) => `${name} ${value.toFixed(4)}`);
+        progress.note(`step ${step}: ${text.join(', ')}`);
+        break;
+      }
+      case 'checkpoint':
+        progress.note(pc.dim(`saved ${event.path}`));
+        break;
+      case 'finish':
+        progress.note(
+          event.reason === 'done'
+            ? `trained; try: mimoflash chat --model ${event.checkpoint}`
+            : `stopped at step ${event.step}; the same command goes on`,
+        );
+    }
+  }
+}
+
+function mtpFigures(losses: readonly number[]): Record<string, number> {
+  return Object.fromEntries(losses.map((loss, head) => [`mtp ${head + 1}`, loss]));
+}
+
+function millions(count: number): string {
+  return `${(count / 1e6).toPrecision(3)}M`;
+}

@@ -1,0 +1,52 @@
+import { describe, expect, test } from 'vitest';
+import { parseTrainingConfig } from './config.ts';
+
+const base = {
+  output: 'runs/a',
+  model: { config: 'shape.json' },
+  tokenizer: { train: { vocabSize: 512 } },
+  data: [
+    { tasks: 'train', learn: 'all' },
+    { jsonl: '../chats.jsonl', weight: 0.5 },
+  ],
+  steps: 10,
+  batchTokens: 2048,
+  microBatchTokens: 1024,
+  maxLength: 256,
+  learningRate: { peak: 1e-3, warmupSteps: 2 },
+};
+const parse = (changes: object) => parseTrainingConfig({ ...base, ...changes }, '/a/b/train.json');
+
+describe('the training config', () => {
+  test('fills in the report’s values and finds files beside itself', () => {
+    const config = parse({});
+    expect(config.output).toBe('/a/b/runs/a');
+    expect(config.model.config).toBe('/a/b/shape.json');
+    expect(config.data[1]).toMatchObject({ jsonl: '/a/chats.jsonl', weight: 0.5 });
+    expect(config.adamw).toEqual({ beta1: 0.9, beta2: 0.95, epsilon: 1e-8, weightDecay: 0.1 });
+    expect(config).toMatchObject({ clipNorm: 1, mtpLossWeight: 0.3, expertBiasRate: 1e-3 });
+    expect(config.learningRate).toMatchObject({ schedule: 'cosine', floor: 0 });
+  });
+
+  test.each<[object, string]>([
+    [{ step: 3 }, 'step is not known; check its spelling or remove it'],
+    [{ adamw: { beta3: 1 } }, 'adamw.beta3 is not known; check its spelling or remove it'],
+    [{ steps: undefined }, 'steps is missing'],
+    [{ steps: 0 }, 'steps must be 1 or more'],
+    [{ steps: 'ten' }, 'steps must be a whole number'],
+    [{ learningRate: { peak: -1 } }, 'learningRate.peak must be more than 0'],
+    [{ learningRate: { peak: 1, floor: 2 } }, 'learningRate "floor" is above "peak"'],
+    [{ learningRate: { schedule: 'linear', peak: 1 } }, 'learningRate.schedule must be "cosine"'],
+    [{ batchTokens: 1500 }, '"batchTokens" must be a multiple of "microBatchTokens"'],
+    [{ maxLength: 4096 }, '"maxLength" must be no more than "microBatchTokens"'],
+    [{ data: [] }, 'data must not be empty'],
+    [{ data: [{ weight: 1 }] }, 'data.0 give one of "tasks", "jsonl" and "text"'],
+    [{ data: [{ tasks: 'train', families: { sums: 1 } }] }, 'data.0.families'],
+    [{ model: {} }, 'model give one of "config" and "checkpoint"'],
+    [{ model: { config: 'a', mtpHeads: 3 } }, 'model "mtpHeads" goes with "checkpoint"'],
+    [{ model: { checkpoint: 'a' } }, 'give "tokenizer" with a new model, and leave it out with'],
+    [{ tokenizer: undefined }, 'give "tokenizer" with a new model'],
+  ])('says what is wrong with %j', (changes, message) => {
+    expect(() => parse(changes)).toThrow(`/a/b/train.json: ${message}`);
+  });
+});

@@ -1,0 +1,216 @@
+/** What a training run is: the JSON file that `mimoflash train` is given. */
+import fs from 'node:fs/promises';
+import { dirname, resolve } from 'node:path';
+import { z } from 'zod';
+import { asUserError } from '../checkpoint/file-errors.ts';
+import { UserError } from '../errors.ts';
+import { familyNames } from './task-source.ts';
+
+const positive = z.number('must be a number').positive('must be more than 0');
+const natural = z.number('must be a number').min(0, 'must be 0 or more');
+const count = z.int('must be a whole number').min(1, 'must be 1 or more');
+const countOrZero = z.int('must be a whole number').min(0, 'must be 0 or more');
+const text = z.string('must be a text').min(1, 'must not be empty');
+const below1 = natural.max(1, 'must be 1 or less');
+
+/** Exactly one of these: documents of one kind, and how much of the mixture they are. */
+const dataSchema = z
+  .strictObject({
+    /** Problems of the task families: those to learn from, or those held out. */
+    tasks: z.enum(['train', 'test'], 'must be "train" or "test"').optional(),
+    /** A file with `{"text": …}` or `{"messages": […]}` on each line. */
+    jsonl: text.optional(),
+    /** A plain-text file; documents are separated by `<|endoftext|>`. */
+    text: text.optional(),
+    /** Share of the samples, relative to the others'. */
+    weight: positive.default(1),
+    /** In chats, whether all tokens are learnt or only what an assistant wrote. */
+    learn: z.enum(['all', 'answers'], 'must be "all" or "answers"').default('answers'),
+    /** With `tasks`: families by name and their weights. */
+    families: z.partialRecord(z.enum([...familyNames], known(familyNames)), natural).optional(),
+  })
+  .refine(({ tasks, jsonl, text }) => one(tasks, jsonl, text), {
+    message: 'give one of "tasks", "jsonl" and "text"',
+  });
+
+const modelSchema = z
+  .strictObject({
+    /**
+     * Shape of a new model: a hub config.json, by path or in place. `vocab_size`, `eos_token_id` and
+     * `pad_token_id` may be left out: they are the tokenizer's.
+     */
+    config: z
+      .union([text, z.record(z.string(), z.unknown())], 'must be a path or an object')
+      .optional(),
+    /** A checkpoint to begin with, weights and tokenizer. */
+    checkpoint: text.optional(),
+    /** With `checkpoint`: MTP heads wanted; those it lacks begin as copies of its first. */
+    mtpHeads: countOrZero.optional(),
+  })
+  .refine(({ config, checkpoint }) => one(config, checkpoint), {
+    message: 'give one of "config" and "checkpoint"',
+  })
+  .refine(({ config, mtpHeads }) => !(config && mtpHeads !== undefined), {
+    message: '"mtpHeads" goes with "checkpoint"; in a config it is num_nextn_predict_layers',
+  });
+
+const tokenizerSchema = z
+  .strictObject({
+    /** A directory with tokenizer.json, and perhaps a chat template. */
+    directory: text.optional(),
+    /** Learn one from the data: entries wanted in all, and documents to learn from. */
+    train: z.strictObject({ vocabSize: count, samples: count.default(20_000) }).optional(),
+  })
+  .refine(({ directory, train }) => one(directory, train), {
+    message: 'give one of "directory" and "train"',
+  });
+
+const learningRateSchema = z
+  .strictObject({
+    schedule: z
+      .enum(['cosine', 'warmup-stable-decay'], 'must be "cosine" or "warmup-stable-decay"')
+      .default('cosine'),
+    peak: positive,
+    /** Rate of the last step. */
+    floor: natural.default(0),
+    warmupSteps: countOrZero.default(0),
+    /** Of `warmup-stable-decay`: how many of the last steps the rate falls. */
+    decaySteps: countOrZero.default(0),
+  })
+  .refine(({ peak, floor }) => floor <= peak, { message: '"floor" is above "peak"' });
+
+const trainingSchema = z
+  .strictObject({
+    /** Directory of the run: checkpoints, metrics, tokenizer. A run that is there is resumed. */
+    output: text,
+    /** Of the initial weights and of the order of the data. */
+    seed: countOrZero.default(1),
+    model: modelSchema,
+    /** Not with `model.checkpoint`, which has its own. */
+    tokenizer: tokenizerSchema.optional(),
+    data: z.array(dataSchema, 'must be a list').min(1, 'must not be empty'),
+
+    /** Optimizer steps. */
+    steps: count,
+    /** Most tokens of a step, over all its micro-batches. */
+    batchTokens: count,
+    /** Most tokens computed at once: what memory allows. */
+    microBatchTokens: count,
+    /** Longest document, in tokens; longer ones are cut. */
+    maxLength: z.int('must be a whole number').min(2, 'must be 2 or more'),
+
+    learningRate: learningRateSchema,
+    adamw: z
+      .strictObject({
+        beta1: below1.default(0.9),
+        beta2: below1.default(0.95),
+        epsilon: positive.default(1e-8),
+        weightDecay: natural.default(0.1),
+      })
+      .prefault({}),
+    /** Largest norm of the gradient. */
+    clipNorm: positive.default(1),
+    /** λ of the MTP loss: 0.3 in the report's first stage, then 0.1. */
+    mtpLossWeight: natural.default(0.3),
+    /** What an expert's selection bias moves by in a step: 1e-3 in pre-training, 1e-4 in SFT. */
+    expertBiasRate: natural.default(1e-3),
+    /** Of the sequence-wise balance loss: 1e-5 in pre-training, 1e-6 in SFT. */
+    balanceCoefficient: natural.default(1e-5),
+
+    /** In steps. */
+    checkpointEvery: count.default(500),
+    /** How many checkpoints are kept. */
+    keepCheckpoints: count.default(2),
+    /** Loss on held-out data: how often in steps, and on how many tokens. */
+    evaluation: z
+      .strictObject({
+        every: count,
+        tokens: count.default(16_384),
+        data: z.array(dataSchema, 'must be a list').min(1, 'must not be empty'),
+      })
+      .optional(),
+  })
+  .refine(({ batchTokens, microBatchTokens }) => batchTokens % microBatchTokens === 0, {
+    message: '"batchTokens" must be a multiple of "microBatchTokens"',
+  })
+  .refine(({ maxLength, microBatchTokens }) => maxLength <= microBatchTokens, {
+    message: '"maxLength" must be no more than "microBatchTokens"',
+  })
+  .refine(({ learningRate: rate, steps }) => rate.warmupSteps + rate.decaySteps <= steps, {
+    message: '"warmupSteps" and "decaySteps" of "learningRate" are more than "steps"',
+  })
+  .refine(
+    ({ model, tokenizer }) => (model.checkpoint === undefined) === (tokenizer !== undefined),
+    {
+      message: 'give "tokenizer" with a new model, and leave it out with "model.checkpoint"',
+    },
+  );
+
+export type TrainingConfig = z.infer<typeof trainingSchema>;
+export type DataConfig = z.infer<typeof dataSchema>;
+
+/**
+ * Reads a config file. Paths in it are relative to its folder and come back absolute.
+ *
+ * @throws UserError naming the file and the field
+ */
+export async function readTrainingConfig(path: string): Promise<TrainingConfig> {
+  const contents = await fs.readFile(path, 'utf8').catch((error) => {
+    throw asUserError(error, `cannot read ${path}`);
+  });
+  let json: unknown;
+  try {
+    json = JSON.parse(contents);
+  } catch (error) {
+    throw new UserError(
+      `${path}: is not JSON: ${(error as Error).message.replaceAll(/\s+/g, ' ')}`,
+    );
+  }
+  return parseTrainingConfig(json, path);
+}
+
+/** @param path of the file it comes from, for messages and for paths in it */
+export function parseTrainingConfig(json: unknown, path: string): TrainingConfig {
+  const result = trainingSchema.safeParse(json, { reportInput: true });
+  if (!result.success) throw new UserError(`${path}: ${describeIssue(result.error.issues[0]!)}`);
+  const config = result.data;
+  const absolute = (relative: string) => resolve(dirname(path), relative);
+  const locate = (entry: DataConfig): DataConfig => ({
+    ...entry,
+    ...(entry.jsonl !== undefined && { jsonl: absolute(entry.jsonl) }),
+    ...(entry.text !== undefined && { text: absolute(entry.text) }),
+  });
+  const { model, tokenizer, evaluation } = config;
+  return {
+    ...config,
+    output: absolute(config.output),
+    model: {
+      ...model,
+      ...(typeof model.config === 'string' && { config: absolute(model.config) }),
+      ...(model.checkpoint !== undefined && { checkpoint: absolute(model.checkpoint) }),
+    },
+    ...(tokenizer?.directory !== undefined && {
+      tokenizer: { directory: absolute(tokenizer.directory) },
+    }),
+    data: config.data.map(locate),
+    ...(evaluation && { evaluation: { ...evaluation, data: evaluation.data.map(locate) } }),
+  };
+}
+
+function describeIssue(issue: z.core.$ZodIssue): string {
+  const where = issue.path.join('.');
+  if (issue.code === 'unrecognized_keys') {
+    const key = [where, issue.keys[0]].filter(Boolean).join('.');
+    return `${key} is not known; check its spelling or remove it`;
+  }
+  const missing = 'input' in issue && issue.input === undefined;
+  return [where, missing && where ? 'is missing' : issue.message].filter(Boolean).join(' ');
+}
+
+function known(names: readonly string[]): string {
+  return `must be one of ${names.join(', ')}`;
+}
+
+function one(...values: unknown[]): boolean {
+  return values.filter((value) => value !== undefined).length === 1;
+}

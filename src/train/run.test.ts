@@ -1,0 +1,171 @@
+import { spawn } from 'node:child_process';
+import fs from 'node:fs/promises';
+import os from 'node:os';
+import { join } from 'node:path';
+import { afterEach, beforeEach, describe, expect, test } from 'vitest';
+import { smallRun } from '../../test/train/small-run.ts';
+import { openCheckpoint } from '../checkpoint/load.ts';
+import { createReferenceDevice } from '../device/reference/device.ts';
+import { parseTrainingConfig } from './config.ts';
+import { type RunOptions, runTraining, type TrainingEvent } from './run.ts';
+import { readState } from './state.ts';
+
+let folder: string;
+beforeEach(async () => {
+  folder = await fs.mkdtemp(join(os.tmpdir(), 'run-'));
+});
+afterEach(() => fs.rm(folder, { recursive: true }));
+
+const config = (changes: object = {}) =>
+  parseTrainingConfig(smallRun(changes), join(folder, 'train.json'));
+const train = async (changes: object = {}, options: RunOptions = {}) => {
+  const events: TrainingEvent[] = [];
+  const device = createReferenceDevice();
+  for await (const event of runTraining(device, config(changes), options)) events.push(event);
+  expect(device.allocatedBytes).toBe(0);
+  return events;
+};
+const bytes = (run: string, name: string) => fs.readFile(join(folder, run, 'step-000006', name));
+const metrics = async (run: string) =>
+  (await fs.readFile(join(folder, run, 'metrics.jsonl'), 'utf8'))
+    .trim()
+    .split('\n')
+    .map((line) => JSON.parse(line));
+
+/** Trains until the given step, stopping as Ctrl-C does. */
+async function trainUntil(step: number, changes: object = {}): Promise<TrainingEvent[]> {
+  const stop = new AbortController();
+  const events: TrainingEvent[] = [];
+  const run = runTraining(createReferenceDevice(), config(changes), { signal: stop.signal });
+  for await (const event of run) {
+    events.push(event);
+    if (event.type === 'step' && event.step === step) stop.abort();
+  }
+  return events;
+}
+
+async function expectSameRun(one: string, other: string): Promise<void> {
+  for (const name of ['model.safetensors', 'optimizer.safetensors', 'tokenizer.json']) {
+    expect((await bytes(one, name)).equals(await bytes(other, name)), name).toBe(true);
+  }
+  const losses = async (run: string) => (await metrics(run)).map(({ step, loss }) => [step, loss]);
+  expect(await losses(one)).toEqual(await losses(other));
+}
+
+describe('a training run', () => {
+  test('learns, reports, and keeps its newest checkpoints', async () => {
+    const events = await train({
+      evaluation: { every: 3, tokens: 100, data: [{ tasks: 'test' }] },
+      learningRate: { peak: 0.02, floor: 0.001, warmupSteps: 2 },
+      steps: 12,
+    });
+    const losses = events.flatMap((event) => (event.type === 'step' ? [event.loss] : []));
+    expect(losses).toHaveLength(12);
+    expect(losses.at(-1)!).toBeLessThan(losses[0]! - 0.3);
+    const evaluations = events.filter(({ type }) => type === 'evaluation');
+    expect(evaluations.map((event) => event.type === 'evaluation' && event.step)).toEqual([
+      3, 6, 9, 12,
+    ]);
+    const { type, ...first } = (await metrics('run'))[0];
+    expect(type).toBe('step');
+    expect(first).toMatchObject({ step: 1, learningRate: 0.01, deadExperts: expect.any(Number) });
+    expect(first.mtpLosses).toHaveLength(2);
+    expect(first.maxViolation).toHaveLength(2);
+    expect(first.tokens).toBeGreaterThan(100);
+    expect(await fs.readdir(join(folder, 'run'))).toEqual([
+      'metrics.jsonl',
+      'step-000010',
+      'step-000012',
+      'tokenizer',
+    ]);
+    const checkpoint = await openCheckpoint(join(folder, 'run', 'step-000012'));
+    expect(checkpoint.config).toMatchObject({ hiddenSize: 12, mtpHeads: 2 });
+    await checkpoint.close();
+  });
+
+  test('that is stopped and resumed ends with the bits of one that was not', async () => {
+    await train({ output: 'whole' });
+    const stopped = await trainUntil(3, { output: 'parts' });
+    expect(stopped.at(-1)).toMatchObject({ type: 'finish', reason: 'stopped', step: 3 });
+    const [start] = await train({ output: 'parts' });
+    expect(start).toMatchObject({ type: 'start', step: 3 });
+    await expectSameRun('parts', 'whole');
+  });
+
+  test('that is killed goes on from its last checkpoint', async () => {
+    await train({ output: 'whole' });
+    const path = join(folder, 'train.json');
+    await fs.writeFile(path, JSON.stringify(smallRun({ output: 'killed' })));
+    await killAfterStep(3, path);
+    const [start] = await train({ output: 'killed' });
+    expect(start).toMatchObject({ type: 'start', step: 2 });
+    await expectSameRun('killed', 'whole');
+  });
+
+  test('refuses to go on with another config', async () => {
+    await trainUntil(1);
+    await expect(train({ clipNorm: 2 })).rejects.toThrow(
+      /clipNorm is not what the run in .*step-000001 began with/,
+    );
+    const [start] = await train({ steps: 2, checkpointEvery: 1 });
+    expect(start).toMatchObject({ step: 1 });
+  });
+
+  test('that diverges stops with one line and keeps the last checkpoint', async () => {
+    await trainUntil(2);
+    const device = createReferenceDevice();
+    const { tokenLogprobs } = device.kernels;
+    device.kernels.tokenLogprobs = (a) => {
+      tokenLogprobs(a);
+      device.kernels.fill({ out: a.logProbability, value: Number.NaN });
+    };
+    const run = async () => {
+      for await (const _ of runTraining(device, config()));
+    };
+    await expect(run()).rejects.toThrow(
+      /^step 3: the loss is NaN .*lower the learning rate.*; the last checkpoint is .*step-000002$/,
+    );
+    expect((await readState(join(folder, 'run', 'step-000002'))).step).toBe(2);
+  });
+
+  test('begins with a checkpoint and copies its MTP head', async () => {
+    await train({ output: 'base', steps: 2 });
+    const model = { checkpoint: 'base/step-000002', mtpHeads: 4 };
+    const changes = { output: 'next', model, tokenizer: undefined };
+    const run = runTraining(createReferenceDevice(), config(changes));
+    const started = await run.next();
+    if (started.done || started.value.type !== 'start') throw new Error('did not start');
+    const { parameters, device } = started.value.model;
+    const read = async (name: string) => {
+      const { storage, byteLength } = parameters.get(name)!;
+      return device.read(storage, 0, byteLength);
+    };
+    const name = (head: number) => `model.mtp.layers.${head}.eh_proj.weight`;
+    const heads = await Promise.all([0, 1, 2, 3].map((head) => read(name(head))));
+    expect(heads[2]).toEqual(heads[0]);
+    expect(heads[3]).toEqual(heads[0]);
+    expect(heads[1]).not.toEqual(heads[0]);
+    await run.return(undefined);
+  });
+
+  test('says which sizes do not fit', async () => {
+    const sizes = { maxLength: 128, microBatchTokens: 128 };
+    await expect(train(sizes)).rejects.toThrow(/maxLength is 128, but the model has 64 positions/);
+  });
+});
+
+/** Runs the config in a process of its own and kills it outright after a step. */
+async function killAfterStep(step: number, path: string): Promise<void> {
+  const script = `
+    import { createReferenceDevice } from './src/device/reference/device.ts';
+    import { readTrainingConfig } from './src/train/config.ts';
+    import { runTraining } from './src/train/run.ts';
+    const config = await readTrainingConfig(${JSON.stringify(path)});
+    for await (const event of runTraining(createReferenceDevice(), config)) {
+      if (event.type === 'step' && event.step === ${step}) process.kill(process.pid, 'SIGKILL');
+    }`;
+  const root = new URL('../../', import.meta.url);
+  const child = spawn(process.execPath, ['--input-type=module', '--eval', script], { cwd: root });
+  const signal = await new Promise((resolve) => child.on('exit', (_, by) => resolve(by)));
+  expect(signal).toBe('SIGKILL');
+}

@@ -1,0 +1,125 @@
+/**
+ * A training run from its config to its last checkpoint. A run whose directory holds a checkpoint goes
+ * on from it, with the same bits as if it had never stopped: everything that decides a step, from the
+ * moments to the samples that wait to be packed, is in the checkpoint.
+ */
+import { UserError } from '../errors.ts';
+import type { Model } from '../model/weights.ts';
+import type { Device } from '../tensor/device.ts';
+import type { TextFiles } from '../text/tokenizer-files.ts';
+import type { TrainingConfig } from './config.ts';
+import { heldOutLoss } from './evaluate.ts';
+import { openRun, type Run } from './open-run.ts';
+import { saveTraining } from './state.ts';
+import type { LossMeans } from './step-sums.ts';
+import type { TrainingBatch } from './targets.ts';
+import type { StepMetrics } from './trainer.ts';
+
+export type TrainingEvent =
+  | { type: 'start'; model: Model; step: number; resumedFrom: string | null }
+  | ({ type: 'step' } & RunMetrics)
+  | ({ type: 'evaluation'; step: number; scores: Record<string, number> } & LossMeans)
+  | { type: 'checkpoint'; step: number; path: string }
+  | { type: 'finish'; reason: 'done' | 'stopped'; step: number; checkpoint: string | null };
+
+/** A step as it is written to `metrics.jsonl`. */
+export interface RunMetrics extends StepMetrics {
+  /** Tokens of the run so far. */
+  totalTokens: number;
+  tokensPerSecond: number;
+  /** Time spent in steps so far, over all the run's processes. */
+  seconds: number;
+}
+
+export interface RunOptions {
+  /** Ends the run after the current step, with a checkpoint. */
+  signal?: AbortSignal;
+  /** Further scores of an evaluation by name, such as the share of right answers. */
+  evaluate?: (model: Model, text: TextFiles) => Promise<Record<string, number>>;
+}
+
+/**
+ * Trains, and says what happens. Whoever stops listening ends the run without a checkpoint.
+ *
+ * @throws UserError when the config does not fit the run that is in `output`, data is broken, the disk
+ *   refuses, or training diverges; the last checkpoint is then intact
+ */
+export async function* runTraining(
+  device: Device,
+  config: TrainingConfig,
+  options: RunOptions = {},
+): AsyncGenerator<TrainingEvent> {
+  const run = await openRun(device, config);
+  try {
+    yield* steps(run, config, options);
+  } catch (error) {
+    if (!(error instanceof UserError)) throw error;
+    const kept = run.checkpoint ? `the last checkpoint is ${run.checkpoint}` : 'nothing was saved';
+    throw new UserError(`${error.message}; ${kept}`, { cause: error });
+  } finally {
+    run.release();
+  }
+}
+
+async function* steps(
+  run: Run,
+  config: TrainingConfig,
+  { signal, evaluate }: RunOptions,
+): AsyncGenerator<TrainingEvent> {
+  const { state, directory } = run;
+  const { model } = run.trainer;
+  yield { type: 'start', model, step: state.step, resumedFrom: run.checkpoint };
+  for (let saved = state.step; ; ) {
+    const { step } = state;
+    const isLast = step >= config.steps || signal?.aborted === true;
+    if (step > saved && (isLast || step % config.checkpointEvery === 0)) {
+      const path = directory.checkpoint(step);
+      await saveTraining(path, model, run.trainer.optimizer, run.text.files, state);
+      run.checkpoint = path;
+      saved = step;
+      await directory.prune(config.keepCheckpoints);
+      yield { type: 'checkpoint', step, path };
+    }
+    if (isLast) break;
+
+    const metrics = await takeStep(run, config);
+    await directory.appendMetrics({ type: 'step', ...metrics });
+    yield { type: 'step', ...metrics };
+
+    if (isDue(config, state.step)) {
+      const means = await heldOutLoss(model, run.heldOut);
+      const scores = (await evaluate?.(model, run.text.text)) ?? {};
+      const evaluation = { type: 'evaluation', step: state.step, ...means, scores } as const;
+      await directory.appendMetrics(evaluation);
+      yield evaluation;
+    }
+  }
+  const reason = state.step < config.steps ? 'stopped' : 'done';
+  yield { type: 'finish', reason, step: state.step, checkpoint: run.checkpoint };
+}
+
+/** One step on the next batches; moves the run's state on. */
+async function takeStep(
+  { state, packer, trainer }: Run,
+  { batchTokens, microBatchTokens }: TrainingConfig,
+): Promise<RunMetrics> {
+  const start = performance.now();
+  const batches: TrainingBatch[] = [];
+  while (batches.length < batchTokens / microBatchTokens) batches.push(await packer.next());
+  const metrics = await trainer.step(batches);
+  const seconds = (performance.now() - start) / 1000;
+  state.step = metrics.step;
+  state.tokens += metrics.tokens;
+  state.seconds += seconds;
+  state.data = packer.save();
+  return {
+    ...metrics,
+    totalTokens: state.tokens,
+    tokensPerSecond: metrics.tokens / seconds,
+    seconds: state.seconds,
+  };
+}
+
+function isDue({ evaluation, steps }: TrainingConfig, step: number): boolean {
+  return evaluation !== undefined && (step % evaluation.every === 0 || step === steps);
+}

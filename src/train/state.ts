@@ -1,0 +1,127 @@
+/**
+ * Everything that a run needs to go on as if it had never stopped, in one checkpoint: the model in
+ * the hub's layout, its tokenizer, and beside them the optimizer's moments and a few counters. Any
+ * reader of hub checkpoints can load the directory and will pass over our two files.
+ */
+import fs from 'node:fs/promises';
+import { join } from 'node:path';
+import { z } from 'zod';
+import { asUserError } from '../checkpoint/file-errors.ts';
+import { openFileSource } from '../checkpoint/file-source.ts';
+import { SafetensorsFile } from '../checkpoint/safetensors.ts';
+import { writeSafetensors } from '../checkpoint/safetensors-writer.ts';
+import { type ParameterData, saveCheckpoint } from '../checkpoint/save.ts';
+import { UserError } from '../errors.ts';
+import { parameterSpecs } from '../model/parameters.ts';
+import type { Model } from '../model/weights.ts';
+import { readFloats } from '../tensor/scope.ts';
+import type { Tensor } from '../tensor/tensor.ts';
+import type { AdamW } from './optimizer.ts';
+
+export const STATE_FILE = 'trainer.json';
+export const MOMENTS_FILE = 'optimizer.safetensors';
+
+const natural = z.int().min(0);
+const stateSchema = z.object({
+  /** Optimizer steps taken. */
+  step: natural,
+  /** Tokens trained on. */
+  tokens: natural,
+  /** Time spent training, in seconds, over all the run's processes. */
+  seconds: z.number().min(0),
+  data: z.object({
+    stream: z.array(natural),
+    waiting: z.array(z.object({ source: natural, index: natural, offset: natural })),
+  }),
+  /** The run's config as it was parsed; a run is resumed only with the same. */
+  config: z.record(z.string(), z.unknown()),
+});
+
+export type TrainerState = z.infer<typeof stateSchema>;
+
+/**
+ * Saves a checkpoint, whole or not at all, with float32 weights.
+ *
+ * @param textFiles tokenizer and chat template: contents by file name
+ * @throws UserError when the disk refuses or a weight is not finite
+ */
+export async function saveTraining(
+  directory: string,
+  model: Model,
+  optimizer: AdamW,
+  textFiles: Record<string, string>,
+  state: TrainerState,
+): Promise<void> {
+  await saveCheckpoint(directory, model.config, parametersOf(model), {
+    dtype: 'f32',
+    files: {
+      ...textFiles,
+      [STATE_FILE]: `${JSON.stringify(state, null, 2)}\n`,
+      [MOMENTS_FILE]: (path) => writeMoments(path, model, optimizer),
+    },
+  });
+}
+
+/** @throws UserError when the directory holds no state of a run, or a damaged one */
+export async function readState(directory: string): Promise<TrainerState> {
+  const path = join(directory, STATE_FILE);
+  const text = await fs.readFile(path, 'utf8').catch((error) => {
+    throw asUserError(error, `cannot read ${path}`);
+  });
+  try {
+    return stateSchema.parse(JSON.parse(text));
+  } catch (error) {
+    throw new UserError(`${path}: is damaged; remove ${directory} to go on from an earlier one`, {
+      cause: error,
+    });
+  }
+}
+
+/** @throws UserError when the moments are missing, damaged, or another model's */
+export async function loadMoments(
+  directory: string,
+  model: Model,
+  optimizer: AdamW,
+): Promise<void> {
+  const path = join(directory, MOMENTS_FILE);
+  const file = await SafetensorsFile.open(await openFileSource(path));
+  try {
+    for (const { name, tensor } of namedMoments(optimizer)) {
+      const { shape } = file.info(name);
+      if (String(shape) !== String(tensor.shape)) {
+        throw new UserError(`${path}: "${name}" is [${shape}] and not [${tensor.shape}]`);
+      }
+      model.device.write(tensor.storage, tensor.byteOffset, await file.readFloats(name));
+    }
+  } finally {
+    await file.close();
+  }
+}
+
+async function* parametersOf({ device, config, parameters }: Model): AsyncGenerator<ParameterData> {
+  for (const spec of parameterSpecs(config)) {
+    yield { spec, data: await readFloats(device, parameters.get(spec.name)!) };
+  }
+}
+
+async function writeMoments(path: string, { device }: Model, optimizer: AdamW): Promise<void> {
+  const moments = [...namedMoments(optimizer)];
+  const layout = moments.map(({ name, tensor }) => ({
+    name,
+    dtype: 'F32' as const,
+    shape: [...tensor.shape],
+  }));
+  async function* contents(): AsyncGenerator<[string, Uint8Array]> {
+    for (const { name, tensor } of moments) {
+      yield [name, await device.read(tensor.storage, tensor.byteOffset, tensor.byteLength)];
+    }
+  }
+  await writeSafetensors(path, layout, contents());
+}
+
+function* namedMoments(optimizer: AdamW): Generator<{ name: string; tensor: Tensor }> {
+  for (const { spec, first, second } of optimizer.moments) {
+    yield { name: `first.${spec.name}`, tensor: first };
+    yield { name: `second.${spec.name}`, tensor: second };
+  }
+}

@@ -1,0 +1,123 @@
+/**
+ * The training step: micro-batches, their gradients accumulated, one AdamW update, and the experts'
+ * bias. It knows no algorithm and no files: what is learnt is in the batches' weights.
+ */
+import { UserError } from '../errors.ts';
+import type { Model } from '../model/weights.ts';
+import { addLoads, loadViolation, updateExpertBias } from './expert-bias.ts';
+import { deadExperts } from './gradient-report.ts';
+import { allocateGradients, type Gradients, releaseGradients, zeroGradients } from './gradients.ts';
+import { forwardBackward } from './objective.ts';
+import { AdamW, type AdamWOptions } from './optimizer.ts';
+import type { Schedule } from './schedule.ts';
+import { LossSums } from './step-sums.ts';
+import { stepTotals, type TrainingBatch } from './targets.ts';
+
+export interface TrainerOptions {
+  schedule: Schedule;
+  adamw: AdamWOptions;
+  mtpLossWeight: number;
+  expertBiasRate: number;
+  balanceCoefficient: number;
+}
+
+/** What a step was like. Losses and entropy in nats a token. */
+export interface StepMetrics {
+  /** Counted from 1. */
+  step: number;
+  /** Tokens of this step. */
+  tokens: number;
+  loss: number;
+  mtpLosses: number[];
+  /** Mean entropy of the next-token distributions. */
+  entropy: number;
+  /** Mean balance loss of the layers of experts; 1 is perfect balance. */
+  balanceLoss: number | null;
+  /** Before clipping. */
+  gradientNorm: number;
+  learningRate: number;
+  /** Elements of the gradient that are exactly zero: the report's num-zeros. */
+  numZeros: number;
+  /** Experts whose whole gradient is zero, over all layers. */
+  deadExperts: number;
+  /** For each layer of experts: the busiest expert's load over the mean, less 1. */
+  maxViolation: number[];
+  /** For each layer of experts: the mean distance of a load from the mean load, over the mean. */
+  meanViolation: number[];
+}
+
+export class Trainer {
+  readonly model: Model;
+  readonly optimizer: AdamW;
+  readonly #gradients: Gradients;
+  readonly #options: TrainerOptions;
+
+  constructor(model: Model, options: TrainerOptions) {
+    this.model = model;
+    this.#options = options;
+    this.#gradients = allocateGradients(model);
+    this.optimizer = new AdamW(model, this.#gradients, options.adamw);
+  }
+
+  /**
+   * Takes one step on the batches together.
+   *
+   * @throws UserError if the loss or the gradient is not finite; the parameters are then unchanged
+   */
+  async step(batches: readonly TrainingBatch[]): Promise<StepMetrics> {
+    const { schedule, mtpLossWeight, balanceCoefficient, expertBiasRate } = this.#options;
+    const step = this.optimizer.stepCount + 1;
+    const totals = stepTotals(batches, this.model.config.mtpHeads);
+    const sums = new LossSums();
+    const loads: Float64Array[] = [];
+    const balanceLosses: number[] = [];
+    for (const batch of batches) {
+      const result = await forwardBackward(this.model, this.#gradients, batch, {
+        totals,
+        mtpLossWeight,
+        balanceCoefficient,
+      });
+      sums.add(result);
+      addLoads(loads, result.expertLoads);
+      const share = batch.tokens.length / totals.tokens;
+      for (const loss of result.balanceLosses) balanceLosses.push(loss * share);
+    }
+    const { loss, mtpLosses, entropy } = sums.means();
+    if (![loss, ...mtpLosses].every(Number.isFinite)) {
+      zeroGradients(this.model, this.#gradients);
+      throw new UserError(
+        `step ${step}: the loss is ${loss} (MTP ${mtpLosses.join(', ')}): training diverged; ` +
+          'lower the learning rate or lengthen its warm-up',
+      );
+    }
+
+    const learningRate = schedule(step - 1);
+    const gradient = await this.optimizer.step(learningRate);
+    await updateExpertBias(this.model, loads, expertBiasRate);
+    const violations = loads.map(loadViolation);
+    return {
+      step,
+      tokens: totals.tokens,
+      loss,
+      mtpLosses,
+      entropy,
+      balanceLoss: balanceLosses.length > 0 ? sum(balanceLosses) / loads.length : null,
+      gradientNorm: gradient.norm,
+      learningRate,
+      numZeros: gradient.zeros,
+      deadExperts: sum([...deadExperts(gradient).values()]),
+      maxViolation: violations.map(({ max }) => max),
+      meanViolation: violations.map(({ mean }) => mean),
+    };
+  }
+
+  /** Gives back gradients and moments; the model stays. */
+  release(): void {
+    this.optimizer.release();
+    releaseGradients(this.model, this.#gradients);
+  }
+}
+
+function sum(values: readonly number[]): number {
+  return values.reduce((a, b) => a + b, 0);
+}
