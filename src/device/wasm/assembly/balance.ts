@@ -1,5 +1,5 @@
 // The sequence-wise balance loss (DeepSeek-V3, eq. 17 to 20).
-import { sigmoid64 } from './math';
+import { sigmoid4 } from './math';
 
 /** Items are documents [bounds[d], bounds[d+1]): frequency[d] = E/(k·T_d)·(times chosen). */
 export function expertFrequency(
@@ -28,33 +28,41 @@ export function expertFrequency(
  * Items are rows; `document` i32 [T] numbers their documents. A row's part of the loss is
  * term = Σ_i f_i·s_i/Σs, and terms [T] (f64) over T sum to the loss. The gradient of term with respect
  * to s_i is (f_i − term)/Σs; it is added to dLogits, times `scale` (which has 1/T in it), unless
- * dLogits is 0. `scratch`: 8·experts bytes a thread.
+ * dLogits is 0. `scratch`: 4·experts bytes a thread.
  */
 export function balanceLoss(
   logits: usize, document: usize, frequency: usize, terms: usize, dLogits: usize, scratch: usize,
   experts: i32, scale: f64, begin: i32, end: i32, thread: i32,
 ): void {
   const count = <usize>experts;
-  const scores = scratch + ((<usize>thread * count) << 3);
+  const scores = scratch + ((<usize>thread * count) << 2);
+  const bytes = count << 2;
   for (let t = <usize>begin; t < <usize>end; t++) {
     const row = (t * count) << 2;
     const frequencies = frequency + ((<usize>load<i32>(document + (t << 2)) * count) << 2);
     let sum: f64 = 0;
     let term: f64 = 0;
-    for (let e: usize = 0; e < count; e++) {
-      const s = sigmoid64(<f64>load<f32>(logits + row + (e << 2)));
-      store<f64>(scores + (e << 3), s);
+    let i: usize = 0;
+    for (; i + 16 <= bytes; i += 16) {
+      v128.store(scores + i, sigmoid4(v128.load(logits + row + i)));
+    }
+    for (; i < bytes; i += 4) {
+      const s = sigmoid4(v128.load32_splat(logits + row + i));
+      store<f32>(scores + i, f32x4.extract_lane(s, 0));
+    }
+    for (i = 0; i < bytes; i += 4) {
+      const s = <f64>load<f32>(scores + i);
       sum += s;
-      term += s * <f64>load<f32>(frequencies + (e << 2));
+      term += s * <f64>load<f32>(frequencies + i);
     }
     term /= sum;
     store<f64>(terms + (t << 3), term);
     if (!dLogits) continue;
     const factor = scale / sum;
-    for (let e: usize = 0; e < count; e++) {
-      const s = load<f64>(scores + (e << 3));
-      const dScore = factor * (<f64>load<f32>(frequencies + (e << 2)) - term);
-      const to = dLogits + row + (e << 2);
+    for (i = 0; i < bytes; i += 4) {
+      const s = <f64>load<f32>(scores + i);
+      const dScore = factor * (<f64>load<f32>(frequencies + i) - term);
+      const to = dLogits + row + i;
       store<f32>(to, <f32>(<f64>load<f32>(to) + dScore * s * (1 - s)));
     }
   }

@@ -1,49 +1,58 @@
 // The router: choosing experts and weighting them. Items are rows. Everything here is in f64, because a
 // choice between two close experts should not depend on the device.
-import { exp2x64, sigmoid64 } from './math';
+import { exp2x64, maxLanes, sigmoid64 } from './math';
 
-/** Writes sigmoid(logit) + bias of a row, both rounded to f32, to `choice`. */
+/** Marks what is not or no longer to be chosen; every choice is at least `lowestChoice`. */
+const taken: f32 = -Infinity;
+const lowestChoice: f32 = -1e38;
+
+/** Writes sigmoid(logit) + bias of a row, both rounded to f32, to `choice`, and fills up its last vector. */
 // @ts-ignore: decorator
 @inline
 function writeChoices(logits: usize, bias: usize, choice: usize, count: i32): void {
   const bytes = (<usize>count) << 2;
   const one = f64x2.splat(1);
+  const lowest = f32x4.splat(lowestChoice);
+  v128.store(choice + (bytes & ~15), f32x4.splat(taken));
   let i: usize = 0;
   for (; i + 8 <= bytes; i += 8) {
     const x = f64x2.promote_low_f32x4(v128.load64_zero(logits + i));
     const s = f64x2.div(one, f64x2.add(one, exp2x64(f64x2.neg(x))));
     const sum = f32x4.add(f32x4.demote_f64x2_zero(s), v128.load64_zero(bias + i));
-    v128.store64_lane(choice + i, sum, 0);
+    // Also where the sum is NaN, so that k experts are chosen even then.
+    v128.store64_lane(choice + i, f32x4.pmax(lowest, sum), 0);
   }
   if (i < bytes) {
-    store<f32>(choice + i, <f32>sigmoid64(<f64>load<f32>(logits + i)) + load<f32>(bias + i));
+    const sum = <f32>sigmoid64(<f64>load<f32>(logits + i)) + load<f32>(bias + i);
+    store<f32>(choice + i, sum > lowestChoice ? sum : lowestChoice);
   }
 }
 
-/** The place of the largest value that is not NaN, the first on ties; `begin` if there is none. */
+/** The place of the largest of `values`, the first on ties; whole vectors up to `bytes`. */
 // @ts-ignore: decorator
 @inline
-function bestOf(values: usize, begin: i32, end: i32): i32 {
-  let best = begin;
-  let largest = load<f32>(values + ((<usize>begin) << 2));
-  for (let i = begin + 1; i < end; i++) {
-    const value = load<f32>(values + ((<usize>i) << 2));
-    if (value > largest || largest != largest) {
-      largest = value;
-      best = i;
-    }
+function placeOfLargest(values: usize, bytes: usize): usize {
+  let largest = v128.load(values);
+  for (let i: usize = 16; i < bytes; i += 16) largest = f32x4.pmax(largest, v128.load(values + i));
+  const all = f32x4.splat(maxLanes(largest));
+  let i: usize = 0;
+  let equal = i32x4.bitmask(f32x4.eq(v128.load(values), all));
+  while (!equal) {
+    i += 16;
+    equal = i32x4.bitmask(f32x4.eq(v128.load(values + i), all));
   }
-  return best;
+  return (i >> 2) + <usize>ctz(equal);
 }
 
-/** Leaves only the experts of the groups whose two best sum to most; NaN marks the others. */
+/** Leaves only the experts of the groups whose two best sum to most. */
 function keepBestGroups(
   choice: usize, sums: usize, experts: i32, groups: i32, selectedGroups: i32,
 ): void {
   const size = experts / groups;
+  v128.store(sums + ((<usize>groups & ~3) << 2), f32x4.splat(taken));
   for (let group = 0; group < groups; group++) {
-    let first: f32 = -Infinity;
-    let second: f32 = -Infinity;
+    let first: f32 = lowestChoice;
+    let second: f32 = lowestChoice;
     for (let e = group * size; e < (group + 1) * size; e++) {
       const value = load<f32>(choice + ((<usize>e) << 2));
       second = max(second, min(first, value));
@@ -52,33 +61,33 @@ function keepBestGroups(
     store<f32>(sums + ((<usize>group) << 2), size > 1 ? first + second : first);
   }
   for (let n = 0; n < selectedGroups; n++) {
-    store<f32>(sums + ((<usize>bestOf(sums, 0, groups)) << 2), NaN);
+    const best = placeOfLargest(sums, (<usize>groups) << 2);
+    store<f32>(sums + (best << 2), taken);
   }
   for (let group = 0; group < groups; group++) {
-    const sum = load<f32>(sums + ((<usize>group) << 2));
-    if (sum != sum) continue;
+    if (load<f32>(sums + ((<usize>group) << 2)) == taken) continue;
     for (let e = group * size; e < (group + 1) * size; e++) {
-      store<f32>(choice + ((<usize>e) << 2), NaN);
+      store<f32>(choice + ((<usize>e) << 2), taken);
     }
   }
 }
 
-/** `scratch`: 8·experts bytes a thread. */
+/** `scratch`: 8·experts + 32 bytes a thread. */
 export function selectExperts(
   logits: usize, bias: usize, chosen: usize, scratch: usize,
   experts: i32, perToken: i32, groups: i32, selectedGroups: i32,
   begin: i32, end: i32, thread: i32,
 ): void {
   const rowBytes = (<usize>experts) << 2;
-  const choice = scratch + <usize>thread * rowBytes * 2;
+  const choice = scratch + <usize>thread * (rowBytes * 2 + 32);
   for (let t = <usize>begin; t < <usize>end; t++) {
     writeChoices(logits + t * rowBytes, bias, choice, experts);
-    if (groups > 1) keepBestGroups(choice, choice + rowBytes, experts, groups, selectedGroups);
+    if (groups > 1) keepBestGroups(choice, choice + rowBytes + 16, experts, groups, selectedGroups);
     let to = chosen + ((t * <usize>perToken) << 2);
     for (let j = 0; j < perToken; j++) {
-      const best = bestOf(choice, 0, experts);
-      store<i32>(to, best);
-      store<f32>(choice + ((<usize>best) << 2), NaN);
+      const best = placeOfLargest(choice, rowBytes);
+      store<i32>(to, <i32>best);
+      store<f32>(choice + (best << 2), taken);
       to += 4;
     }
   }

@@ -90,27 +90,40 @@ export function sigmoid4(x: v128): v128 {
   return f32x4.div(one, f32x4.add(one, exp4(f32x4.neg(x))));
 }
 
-/** e^x on two f64 lanes to full precision, x limited to ±708. */
+const exponential64 = memory.data<f64>([
+  708, -708, 1.4426950408889634, 6755399441055744, // 1.5·2⁵²
+  0.693147180369123816490, 1.90821492927058770002e-10, 1,
+  0.500000000000001083, 0.166666666666664077, 0.0416666666665281038, 0.00833333333349692366,
+  0.00138888889442491953, 0.000198412695027409214, 0.0000248014923882857594,
+  2.75575884212665147e-6, 2.76305234698564971e-7, 2.49998582797956058e-8,
+], 16);
+
+// @ts-ignore: decorator
+@inline
+function constant64(index: usize): v128 {
+  return v128.load64_splat(exponential64 + (index << 3));
+}
+
+/** e^x on two f64 lanes to nearly full precision, by the same way, with x limited to ±708. */
 // @ts-ignore: decorator
 @inline
 export function exp2x64(x: v128): v128 {
-  const bounded = f64x2.pmax(f64x2.pmin(x, f64x2.splat(708)), f64x2.splat(-708));
-  const shift = f64x2.splat(6755399441055744); // 1.5·2⁵²
-  const shifted = f64x2.add(f64x2.mul(bounded, f64x2.splat(1.4426950408889634)), shift);
+  const bounded = f64x2.pmax(f64x2.pmin(x, constant64(0)), constant64(1));
+  const shift = constant64(3);
+  const shifted = f64x2.add(f64x2.mul(bounded, constant64(2)), shift);
   const n = f64x2.sub(shifted, shift);
-  let r = f64x2.sub(bounded, f64x2.mul(n, f64x2.splat(0.693147180369123816490)));
-  r = f64x2.sub(r, f64x2.mul(n, f64x2.splat(1.90821492927058770002e-10)));
-  let p = f64x2.splat(2.49998582797956058e-8);
-  p = f64x2.add(f64x2.mul(p, r), f64x2.splat(2.76305234698564971e-7));
-  p = f64x2.add(f64x2.mul(p, r), f64x2.splat(2.75575884212665147e-6));
-  p = f64x2.add(f64x2.mul(p, r), f64x2.splat(0.0000248014923882857594));
-  p = f64x2.add(f64x2.mul(p, r), f64x2.splat(0.000198412695027409214));
-  p = f64x2.add(f64x2.mul(p, r), f64x2.splat(0.00138888889442491953));
-  p = f64x2.add(f64x2.mul(p, r), f64x2.splat(0.00833333333349692366));
-  p = f64x2.add(f64x2.mul(p, r), f64x2.splat(0.0416666666665281038));
-  p = f64x2.add(f64x2.mul(p, r), f64x2.splat(0.166666666666664077));
-  p = f64x2.add(f64x2.mul(p, r), f64x2.splat(0.500000000000001083));
-  p = f64x2.add(f64x2.splat(1), f64x2.add(r, f64x2.mul(f64x2.mul(r, r), p)));
+  let r = f64x2.sub(bounded, f64x2.mul(n, constant64(4)));
+  r = f64x2.sub(r, f64x2.mul(n, constant64(5)));
+  let p = f64x2.add(f64x2.mul(constant64(16), r), constant64(15));
+  p = f64x2.add(f64x2.mul(p, r), constant64(14));
+  p = f64x2.add(f64x2.mul(p, r), constant64(13));
+  p = f64x2.add(f64x2.mul(p, r), constant64(12));
+  p = f64x2.add(f64x2.mul(p, r), constant64(11));
+  p = f64x2.add(f64x2.mul(p, r), constant64(10));
+  p = f64x2.add(f64x2.mul(p, r), constant64(9));
+  p = f64x2.add(f64x2.mul(p, r), constant64(8));
+  p = f64x2.add(f64x2.mul(p, r), constant64(7));
+  p = f64x2.add(constant64(6), f64x2.add(r, f64x2.mul(f64x2.mul(r, r), p)));
   return i64x2.add(p, i64x2.shl(shifted, 52));
 }
 

@@ -1,6 +1,22 @@
 // AdamW and the statistics of gradients; both run at the memory's speed.
 import { madd } from './simd';
-import { addProducts64, sumLanes64 } from './math';
+import { sumLanes64 } from './math';
+
+/** Adds squares of four elements in f64. Loaded in twos, because shuffles would take longer. */
+// @ts-ignore: decorator
+@inline
+function addSquares64(sum: v128, at: usize): v128 {
+  const low = f64x2.promote_low_f32x4(v128.load64_zero(at));
+  const high = f64x2.promote_low_f32x4(v128.load64_zero(at, 8));
+  return f64x2.add(sum, f64x2.add(f64x2.mul(low, low), f64x2.mul(high, high)));
+}
+
+/** −1 in the lanes of elements that are 0. */
+// @ts-ignore: decorator
+@inline
+function isZero(at: usize): v128 {
+  return f32x4.eq(v128.load(at), f32x4.splat(0));
+}
 
 /**
  * Items are blocks of `blockSize` elements of one part each, blocksPerPart to a part. Writes the two
@@ -16,20 +32,27 @@ export function gradientStatistics(
     const count = min(blockSize, partSize - first);
     let at = x + ((<usize>part * <usize>partSize + <usize>first) << 2);
     const last = at + ((<usize>count) << 2);
-    const none = f32x4.splat(0);
-    let squares = f64x2.splat(0);
-    let moreSquares = f64x2.splat(0);
+    // Four quarters at once: the processor fetches ahead along each, and one alone is too slow.
+    const quarter = (<usize>count >> 4) << 4;
+    let squares0 = f64x2.splat(0), squares1 = f64x2.splat(0);
+    let squares2 = f64x2.splat(0), squares3 = f64x2.splat(0);
     let zeros = i32x4.splat(0);
-    for (; at + 32 <= last; at += 32) {
-      const a = v128.load(at);
-      const b = v128.load(at, 16);
-      squares = addProducts64(squares, a, a);
-      moreSquares = addProducts64(moreSquares, b, b);
-      zeros = i32x4.sub(zeros, i32x4.add(f32x4.eq(a, none), f32x4.eq(b, none)));
+    for (const pause = at + quarter; at < pause; at += 16) {
+      squares0 = addSquares64(squares0, at);
+      squares1 = addSquares64(squares1, at + quarter);
+      squares2 = addSquares64(squares2, at + 2 * quarter);
+      squares3 = addSquares64(squares3, at + 3 * quarter);
+      zeros = i32x4.add(zeros, i32x4.add(
+        i32x4.add(isZero(at), isZero(at + quarter)),
+        i32x4.add(isZero(at + 2 * quarter), isZero(at + 3 * quarter)),
+      ));
     }
-    let sum = sumLanes64(f64x2.add(squares, moreSquares));
-    let zeroCount = i32x4.extract_lane(zeros, 0) + i32x4.extract_lane(zeros, 1)
-      + i32x4.extract_lane(zeros, 2) + i32x4.extract_lane(zeros, 3);
+    at += 3 * quarter;
+    let sum = sumLanes64(
+      f64x2.add(f64x2.add(squares0, squares1), f64x2.add(squares2, squares3)),
+    );
+    let zeroCount = -(i32x4.extract_lane(zeros, 0) + i32x4.extract_lane(zeros, 1)
+      + i32x4.extract_lane(zeros, 2) + i32x4.extract_lane(zeros, 3));
     for (; at < last; at += 4) {
       const value = <f64>load<f32>(at);
       sum += value * value;

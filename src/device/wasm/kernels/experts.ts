@@ -20,7 +20,7 @@ export function expertKernels(runtime: Runtime): ExpertKernels {
   return {
     selectExperts({ logits, bias, groups, selectedGroups, experts }) {
       const [count, perToken] = [logits.columns, experts.columns];
-      const choices = runtime.scratch(runtime.threads * count * 8);
+      const choices = runtime.scratch(runtime.threads * (count * 8 + 32));
       const tensors = [read(logits), read(bias), write(experts), choices];
       const args = [...tensors, count, perToken, groups, selectedGroups];
       const grain = rowGrain(count * (exponentialCost + perToken));
@@ -86,7 +86,7 @@ export function balanceKernels(runtime: Runtime): Pick<Kernels, 'balanceLoss'> {
       const document = runtime.scratch(rows * 4);
       const frequency = runtime.scratch(documents * count * 4);
       const terms = runtime.scratch(rows * 8);
-      const scores = runtime.scratch(runtime.threads * count * 8);
+      const scores = runtime.scratch(runtime.threads * count * 4);
       runtime.ints(boundsOperand.tensor).set(bounds);
       const numbers = runtime.ints(document.tensor);
       for (let d = 0; d < documents; d++) numbers.fill(d, bounds[d], bounds[d + 1]);
