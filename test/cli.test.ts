@@ -1,0 +1,184 @@
+import { execFile } from 'node:child_process';
+import { cp, mkdtemp, readdir, readFile, rm, truncate, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { saveCheckpoint } from '../src/checkpoint/save.ts';
+import { initialValues } from '../src/model/initialize.ts';
+import { parameterSpecs } from '../src/model/parameters.ts';
+import { MIMOFLASH_TEMPLATE } from '../src/tasks/index.ts';
+import { trainBpe } from '../src/text/bpe-trainer.ts';
+import { writeTextFiles } from '../src/text/tokenizer-files.ts';
+import { tinyConfig } from './tiny-config.ts';
+
+const main = fileURLToPath(new URL('../src/cli/main.ts', import.meta.url));
+let folder: string;
+let good: string;
+
+interface Outcome {
+  code: number;
+  stdout: string;
+  stderr: string;
+}
+
+function run(parameters: string[], input = ''): Promise<Outcome> {
+  return new Promise((resolve) => {
+    const options = { env: { ...process.env, NO_COLOR: '1', FORCE_COLOR: '0' } };
+    const child = execFile(process.execPath, [main, ...parameters], options, (error, out, err) => {
+      resolve({ code: Number(error?.code ?? 0), stdout: out, stderr: err });
+    });
+    child.stdin!.end(input);
+  });
+}
+
+beforeAll(async () => {
+  folder = await mkdtemp(join(tmpdir(), 'mimoflash-cli-'));
+  good = join(folder, 'good');
+  const config = tinyConfig({ vocabSize: 300, maxPositions: 64, eosTokenIds: [258] });
+  const tokenizer = trainBpe(['hello hello world'], { vocabSize: 268 });
+  const parameters = parameterSpecs(config).map((spec) => ({
+    spec,
+    data: initialValues(spec, 0.1, 1),
+  }));
+  await saveCheckpoint(good, config, parameters, { dtype: 'f32' });
+  await writeTextFiles(good, tokenizer, MIMOFLASH_TEMPLATE.source, 64);
+});
+
+afterAll(() => rm(folder, { recursive: true, force: true }));
+
+/** A copy of the good checkpoint, to be broken. */
+async function copy(name: string): Promise<string> {
+  const path = join(folder, name);
+  await cp(good, path, { recursive: true });
+  return path;
+}
+
+/** The one line that the user gets to see. */
+function messageOf({ code, stderr }: Outcome): string {
+  expect(code).toBe(1);
+  const errors = stderr.split('\n').filter((line) => line.startsWith('error: '));
+  expect(errors).toHaveLength(1);
+  expect(stderr).not.toMatch(/^ +at /m);
+  return errors[0]!;
+}
+
+describe('commands', () => {
+  test('inspect shows shapes and sizes', async () => {
+    const { code, stdout } = await run(['inspect', good, '--json']);
+    expect(code).toBe(0);
+    const report = JSON.parse(stdout);
+    expect(report.layers).toEqual({
+      total: 3,
+      global: 2,
+      sliding: 1,
+      dense: 1,
+      experts: 2,
+      mtp: 3,
+    });
+    // Two global layers with one key-value head of 12 + 8 numbers, four bytes each.
+    expect(report.cache.globalBytesPerToken).toBe(2 * 20 * 4);
+    expect(report.tensors).toHaveLength(report.tensors.length);
+  });
+
+  test('generate continues a text, the same with and without drafts', async () => {
+    const parameters = ['generate', 'hello', '--model', good, '--max-tokens', '12'];
+    const drafted = await run(parameters);
+    expect(drafted.code).toBe(0);
+    expect(drafted.stdout.startsWith('hello')).toBe(true);
+    expect(drafted.stderr).toMatch(/acceptance length/);
+    const plain = await run([...parameters, '--drafts', '0', '--device', 'reference']);
+    expect(plain.stdout).toBe(drafted.stdout);
+  });
+
+  test('chat answers each line that is piped in', async () => {
+    const { code, stderr } = await run(
+      ['chat', '--model', good, '--max-tokens', '5'],
+      'hello\n\nworld\n',
+    );
+    expect(code).toBe(0);
+    expect(stderr.match(/^\d+ tokens?/gm)).toHaveLength(2);
+  });
+
+  test('an unknown option is explained', async () => {
+    const { code, stderr } = await run(['chat', '--temprature', '1']);
+    expect(code).toBe(1);
+    expect(stderr).toMatch(/--temperature/);
+  });
+});
+
+describe('bad input ends in one line', () => {
+  test('a checkpoint that is not there', async () => {
+    expect(messageOf(await run(['inspect', join(folder, 'nothing')]))).toMatch(/nothing/);
+  });
+
+  test('a truncated safetensors file', async () => {
+    const path = await copy('truncated');
+    await truncate(join(path, 'model.safetensors'), 5000);
+    expect(messageOf(await run(['chat', '--model', path], 'hi\n'))).toMatch(/model\.safetensors/);
+  });
+
+  test('weights that are not numbers', async () => {
+    const path = await copy('nan');
+    const file = join(path, 'model.safetensors');
+    const bytes = await readFile(file);
+    bytes.writeFloatLE(Number.NaN, bytes.length - 8);
+    await writeFile(file, bytes);
+    expect(messageOf(await run(['generate', 'x', '--model', path]))).toMatch(/NaN/);
+  });
+
+  test('a config with a contradiction', async () => {
+    const path = await copy('config');
+    const file = join(path, 'config.json');
+    const config = JSON.parse(await readFile(file, 'utf8'));
+    await writeFile(file, JSON.stringify({ ...config, num_key_value_heads: 3 }));
+    expect(messageOf(await run(['inspect', path]))).toMatch(/config\.json.*num_key_value_heads/);
+  });
+
+  test('a shape that differs from the config', async () => {
+    const path = await copy('shape');
+    const file = join(path, 'config.json');
+    const config = JSON.parse(await readFile(file, 'utf8'));
+    await writeFile(file, JSON.stringify({ ...config, hidden_size: 32 }));
+    expect(messageOf(await run(['inspect', path]))).toMatch(/model\.safetensors.*\[/);
+  });
+
+  test('a tokenizer that does not fit the model', async () => {
+    const path = await copy('tokenizer');
+    const texts = [...'abcdefghij'].flatMap((a) => [...'klmnopqr'].map((b) => `${a}${b} ${a}${b}`));
+    await writeTextFiles(path, trainBpe(texts, { vocabSize: 400 }), MIMOFLASH_TEMPLATE.source, 64);
+    expect(messageOf(await run(['chat', '--model', path], 'hi\n'))).toMatch(
+      /tokenizer\.json.*vocab_size/,
+    );
+  });
+
+  test('a prompt beyond the context', async () => {
+    const message = messageOf(await run(['generate', 'xyz'.repeat(40), '--model', good]));
+    expect(message).toMatch(/prompt has 120 tokens.*context is 64/);
+  });
+
+  test('a fixture that is not there', async () => {
+    expect(messageOf(await run(['parity', join(folder, 'tiny')]))).toMatch(/tiny\.scalars\.json/);
+  });
+
+  test('a broken line of JSONL, and nothing is left behind', async () => {
+    const data = join(folder, 'data.jsonl');
+    await writeFile(data, '{"text": "hello"}\n{"text": \n');
+    const config = join(folder, 'train.json');
+    await writeFile(
+      config,
+      JSON.stringify({
+        output: 'run',
+        model: { checkpoint: good },
+        data: [{ jsonl: 'data.jsonl' }],
+        steps: 1,
+        batchTokens: 64,
+        microBatchTokens: 64,
+        maxLength: 32,
+        learningRate: { peak: 1e-3 },
+      }),
+    );
+    expect(messageOf(await run(['train', config]))).toMatch(/data\.jsonl:2/);
+    expect(await readdir(folder)).not.toContain('model.safetensors');
+  });
+});
