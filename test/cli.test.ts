@@ -145,7 +145,9 @@ describe('bad input ends in one line', () => {
 
   test('a tokenizer that does not fit the model', async () => {
     const path = await copy('tokenizer');
-    const texts = [...'abcdefghij'].flatMap((a) => [...'klmnopqr'].map((b) => `${a}${b} ${a}${b}`));
+    const texts = [...'abcdefghij'].flatMap((a) =>
+      [...'klmnopqr'].map((b) => ` ${a}${b}`.repeat(4)),
+    );
     await writeTextFiles(path, trainBpe(texts, { vocabSize: 400 }), MIMOFLASH_TEMPLATE.source, 64);
     expect(messageOf(await run(['chat', '--model', path], 'hi\n'))).toMatch(
       /tokenizer\.json.*vocab_size/,
