@@ -4,6 +4,7 @@ import pc from 'picocolors';
 import { UserError } from '../errors.ts';
 import { benchCommand } from './bench.ts';
 import { chatCommand } from './chat.ts';
+import { convertCommand } from './convert.ts';
 import { evalCommand } from './eval.ts';
 import { generateCommand } from './generate.ts';
 import { inspectCommand } from './inspect.ts';
@@ -23,6 +24,7 @@ const program = new Command('mimoflash')
   .addCommand(trainCommand())
   .addCommand(evalCommand())
   .addCommand(inspectCommand())
+  .addCommand(convertCommand())
   .addCommand(parityCommand())
   .addCommand(benchCommand());
 

@@ -20,6 +20,8 @@ export class TrainingProgress {
   readonly #now: () => number;
   #lastLine = Number.NEGATIVE_INFINITY;
   #secondsPerStep = 0;
+  /** Whether the cursor stands behind a line that has not ended. */
+  #isLineOpen = false;
 
   /** @param now milliseconds on some clock */
   constructor(output: ProgressOutput, steps: number, now: () => number = () => performance.now()) {
@@ -35,6 +37,7 @@ export class TrainingProgress {
     const line = formatStep(metrics, this.#steps, this.#secondsPerStep);
     if (this.#output.isTTY) {
       this.#output.write(`\r\x1b[K${line}`);
+      this.#isLineOpen = true;
       return;
     }
     const isDue = this.#now() - this.#lastLine >= sparseSeconds * 1000;
@@ -45,11 +48,13 @@ export class TrainingProgress {
 
   note(line: string): void {
     this.#output.write(`${this.#output.isTTY ? '\r\x1b[K' : ''}${line}\n`);
+    this.#isLineOpen = false;
   }
 
   /** Leaves the last line standing. */
   end(): void {
-    if (this.#output.isTTY) this.#output.write('\n');
+    if (this.#isLineOpen) this.#output.write('\n');
+    this.#isLineOpen = false;
   }
 }
 

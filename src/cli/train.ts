@@ -32,7 +32,10 @@ async function train(path: string, options: TrainOptions): Promise<void> {
   process.on('SIGINT', onInterrupt);
   process.on('SIGTERM', onInterrupt);
   try {
-    await useDevice(options, (device) => follow(device, config, stop.signal));
+    const progress = new TrainingProgress(process.stderr, config.steps);
+    await useDevice(options, (device) =>
+      follow(device, config, stop.signal, progress).finally(() => progress.end()),
+    );
   } finally {
     process.off('SIGINT', onInterrupt);
     process.off('SIGTERM', onInterrupt);
@@ -40,8 +43,12 @@ async function train(path: string, options: TrainOptions): Promise<void> {
 }
 
 /** Trains and shows how it goes. */
-async function follow(device: Device, config: TrainingConfig, signal: AbortSignal): Promise<void> {
-  const progress = new TrainingProgress(process.stderr, config.steps);
+async function follow(
+  device: Device,
+  config: TrainingConfig,
+  signal: AbortSignal,
+  progress: TrainingProgress,
+): Promise<void> {
   progress.note(pc.dim(`on ${device.description}; preparing the data`));
   for await (const event of runTraining(device, config, { signal })) {
     switch (event.type) {
