@@ -1,6 +1,6 @@
 // The router: choosing experts and weighting them. Items are rows. Everything here is in f64, because a
 // choice between two close experts should not depend on the device.
-import { exp2x64, maxLanes, sigmoid64 } from './math';
+import { exp2x64, sigmoid64, spreadLargest } from './math';
 
 /** Marks what is not or no longer to be chosen; every choice is at least `lowestChoice`. */
 const taken: f32 = -Infinity;
@@ -34,7 +34,7 @@ function writeChoices(logits: usize, bias: usize, choice: usize, count: i32): vo
 function placeOfLargest(values: usize, bytes: usize): usize {
   let largest = v128.load(values);
   for (let i: usize = 16; i < bytes; i += 16) largest = f32x4.pmax(largest, v128.load(values + i));
-  const all = f32x4.splat(maxLanes(largest));
+  const all = spreadLargest(largest);
   let i: usize = 0;
   let equal = i32x4.bitmask(f32x4.eq(v128.load(values), all));
   while (!equal) {

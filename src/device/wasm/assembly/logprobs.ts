@@ -1,7 +1,7 @@
 // Log-probabilities, entropy and their gradient over rows of logits. Items are rows. Sums are kept in
 // f32 over 128 columns and in f64 beyond.
 import { sumLanes, madd } from './simd';
-import { exp4, log64, maxLanes } from './math';
+import { exp4, log64, spreadLargest } from './math';
 
 // @ts-ignore: decorator
 @inline
@@ -16,7 +16,7 @@ function largestOf(row: usize, columns: i32): f32 {
       a = f32x4.pmax(a, v128.load(at));
       b = f32x4.pmax(b, v128.load(at, 16));
     }
-    largest = maxLanes(f32x4.pmax(a, b));
+    largest = f32x4.extract_lane(spreadLargest(f32x4.pmax(a, b)), 0);
   }
   for (; at < last; at += 4) largest = max(largest, load<f32>(at));
   return largest;

@@ -162,12 +162,12 @@ export function log64(x: f64): f64 {
   return <f64>exponent * 0.6931471805599453 + 2 * (s + s * q * p);
 }
 
-/** The largest of the four lanes. */
+/** The largest of the four lanes, in all lanes. */
 // @ts-ignore: decorator
 @inline
-export function maxLanes(v: v128): f32 {
+export function spreadLargest(v: v128): v128 {
   const pairs = f32x4.pmax(v, v128.shuffle<f32>(v, v, 2, 3, 0, 1));
-  return max(f32x4.extract_lane(pairs, 0), f32x4.extract_lane(pairs, 1));
+  return f32x4.pmax(pairs, v128.shuffle<f32>(pairs, pairs, 1, 0, 3, 2));
 }
 
 /** The two f64 sums of lanes 0+2 and 1+3 of the products a·b: exact products, sums without f32 error. */

@@ -169,8 +169,11 @@ function addSinkGradient(sinks: usize, sinkPartial: usize): void {
 function backThroughRows(from: i32, count: i32): void {
   for (let r = 0; r < rows; r += 6) {
     const last = min(r + 5, rows - 1);
+    const firstToken = r / group;
+    let position = firstPosition + firstToken;
+    let head = r - firstToken * group;
     // Keys that any of the six rows sees, as columns of the block.
-    const first = max(firstPosition + r / group - window + 1 - from, 0);
+    const first = max(position - window + 1 - from, 0);
     const end = min(firstPosition + last / group + 1 - from, count);
     if (first >= end) continue;
     const columns = (<usize>(first & ~7)) << 2;
@@ -184,13 +187,16 @@ function backThroughRows(from: i32, count: i32): void {
       scoreTile(gradients, valueColumns + c, d + c, valueDim);
     }
     for (let row = r; row <= last; row++) {
-      const position = firstPosition + row / group;
       const seen = <usize>min(max(position - window + 1 - from, 0), keyBlock) << 2;
       const seenEnd = <usize>max(min(position + 1 - from, count), 0) << 2;
       const offset = <usize>(row - r) * keyBlockBytes;
       backThroughSoftmax(row, p + offset, d + offset, columns, columnsEnd);
       clearOutside(p + offset, columns, columnsEnd, seen, seenEnd);
       clearOutside(d + offset, columns, columnsEnd, seen, seenEnd);
+      if (++head == group) {
+        head = 0;
+        position++;
+      }
     }
     const weights = d + ((<usize>first) << 2);
     const keys = keyRows + <usize>first * keyBytes;

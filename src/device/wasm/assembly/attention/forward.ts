@@ -4,7 +4,7 @@
 // A work item is a span of one sequence's rows for one key/value head. The span's rows times the query
 // heads of the group are its "rows" r = token·group + head: each block of keys is read and repacked once
 // for all of them.
-import { exp4, exponentiate8, maxLanes } from '../math';
+import { exp4, exponentiate8, spreadLargest } from '../math';
 import { sumLanes } from '../simd';
 import { packInterleaved, packRows, packTransposed } from './pack';
 import { finishRows, startRows } from './softmax';
@@ -123,8 +123,10 @@ function attendToBlock(from: i32, to: i32, rows: i32): void {
   let queryTile = packedQuery;
   for (let r = 0; r < rows; r += 6, queryTile += tileBytes) {
     const last = min(r + 5, rows - 1);
+    let token = r / group;
+    let head = r - token * group;
     // Keys that any of the six rows sees, as columns of the block.
-    const first = max(firstVisible(r / group) - from, 0);
+    const first = max(firstVisible(token) - from, 0);
     const end = min(firstPosition + last / group + 1, to) - from;
     if (first >= end) continue;
     const columns = (<usize>(first & ~7)) << 2;
@@ -133,7 +135,6 @@ function attendToBlock(from: i32, to: i32, rows: i32): void {
       scoreTile(queryTile, packedKeys + c, scores + c, keyDim);
     }
     for (let row = r; row <= last; row++) {
-      const token = row / group;
       const seen = (<usize>max(firstVisible(token) - from, 0)) << 2;
       const seenEnd = (<usize>max(min(firstPosition + token + 1, to) - from, 0)) << 2;
       const rowScores = scores + <usize>(row - r) * keyBlockBytes;
@@ -142,6 +143,10 @@ function attendToBlock(from: i32, to: i32, rows: i32): void {
         store<f32>(rowScores + c, -Infinity);
       }
       updateRow(row, rowScores + columns, rowScores + columnsEnd);
+      if (++head == group) {
+        head = 0;
+        token++;
+      }
     }
     const weights = scores + ((<usize>first) << 2);
     const values = packedValues + <usize>first * valueBytes;
@@ -169,20 +174,19 @@ function updateRow(row: i32, from: usize, to: usize): void {
     best = f32x4.pmax(best, v128.load(at));
     otherBest = f32x4.pmax(otherBest, v128.load(at, 16));
   }
-  const before = load<f32>(atLargest);
-  const now = max(before, maxLanes(f32x4.pmax(best, otherBest)));
-  if (now > before) {
-    store<f32>(atLargest, now);
-    const shrink = exp4(f32x4.splat(before - now));
+  const before = v128.load32_splat(atLargest);
+  const now = f32x4.pmax(before, spreadLargest(f32x4.pmax(best, otherBest)));
+  if (v128.any_true(f32x4.gt(now, before))) {
+    v128.store32_lane(atLargest, now, 0);
+    const shrink = exp4(f32x4.sub(before, now));
     store<f64>(atTotal, load<f64>(atTotal) * <f64>f32x4.extract_lane(shrink, 0));
     let at = sums + ((<usize>(row * paddedValueDim)) << 2);
     for (let i = paddedValueDim; i > 0; i -= 4, at += 16) {
       v128.store(at, f32x4.mul(v128.load(at), shrink));
     }
   }
-  const nows = f32x4.splat(now);
   let total = f32x4.splat(0);
-  for (let at = from; at < to; at += 32) total = f32x4.add(total, exponentiate8(at, nows));
+  for (let at = from; at < to; at += 32) total = f32x4.add(total, exponentiate8(at, now));
   store<f64>(atTotal, load<f64>(atTotal) + <f64>sumLanes(total));
 }
 
