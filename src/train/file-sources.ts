@@ -92,7 +92,7 @@ const messageSchema = z.looseObject({
 });
 const lineSchema = z
   .strictObject({
-    text: z.string('must be a string').optional(),
+    text: z.string('must be a string').min(1, 'must not be empty').optional(),
     messages: z.array(messageSchema, 'must be a list').min(1, 'must not be empty').optional(),
     tools: z.array(z.looseObject({}), 'must be a list').optional(),
   })
@@ -115,6 +115,11 @@ function parseLine(line: string, place: string, learn: 'all' | 'answers'): Train
   const { text, messages, tools } = result.data;
   if (text !== undefined) return { kind: 'text', text };
   const chat = messages as unknown as ChatMessage[];
+  if (learn === 'answers' && !chat.some(({ role }) => role === 'assistant')) {
+    throw new UserError(
+      `${place}: has no assistant's message to learn; add one or remove the line`,
+    );
+  }
   return {
     kind: 'chat',
     messages: chat,

@@ -1,12 +1,11 @@
 import { describe, expect, test } from 'vitest';
 import {
   fixtureDocuments,
-  fixtureFile,
-  fixtureModel,
   fixtureParameter,
-  fixtureScalars,
   hasFixture,
+  openReference,
 } from '../../test/train/reference-fixture.ts';
+import { loadOpenModel } from '../checkpoint/load-model.ts';
 import { createReferenceDevice } from '../device/reference/device.ts';
 import { parameterSpecs } from '../model/parameters.ts';
 import { readFloats } from '../tensor/scope.ts';
@@ -16,10 +15,11 @@ import { stepTotals, trainingBatch } from './targets.ts';
 
 describe.runIf(hasFixture)('the objective against another implementation', () => {
   test('has its losses and the gradient of every parameter', async () => {
-    const expected = fixtureScalars();
-    const model = await fixtureModel(createReferenceDevice());
+    const fixture = await openReference();
+    const expected = fixture.scalars;
+    const model = await loadOpenModel(createReferenceDevice(), fixture.checkpoint);
     const gradients = allocateGradients(model);
-    const batch = trainingBatch(await fixtureDocuments());
+    const batch = trainingBatch(await fixtureDocuments(fixture));
     const totals = stepTotals([batch], model.config.mtpHeads);
     const mtpLossWeight = expected.mtp_loss_weight;
     const result = await forwardBackward(model, gradients, batch, { totals, mtpLossWeight });
@@ -29,10 +29,9 @@ describe.runIf(hasFixture)('the objective against another implementation', () =>
       expect(lossSum / totals.weights[head + 1]!).toBeCloseTo(expected.mtp_losses[head]!, 5);
     });
 
-    const file = await fixtureFile('grads');
     let squares = 0;
     for (const spec of parameterSpecs(model.config).filter(({ trained }) => trained)) {
-      const wanted = await fixtureParameter(file, spec, 'grad.');
+      const wanted = await fixtureParameter(fixture.gradients, 'grad.', spec);
       const gradient = gradients.get(model.parameters.get(spec.name)!)!;
       const found = await readFloats(model.device, gradient);
       const largest = wanted.reduce((most, value) => Math.max(most, Math.abs(value)), 0);
@@ -41,5 +40,6 @@ describe.runIf(hasFixture)('the objective against another implementation', () =>
       squares += found.reduce((sum, value) => sum + value * value, 0);
     }
     expect(Math.sqrt(squares)).toBeCloseTo(expected.grad_norm, 5);
+    await fixture.close();
   });
 });

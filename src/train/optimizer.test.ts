@@ -1,12 +1,7 @@
 import { describe, expect, test } from 'vitest';
-import {
-  fixtureFile,
-  fixtureModel,
-  fixtureParameter,
-  fixtureScalars,
-  hasFixture,
-} from '../../test/train/reference-fixture.ts';
+import { fixtureParameter, hasFixture, openReference } from '../../test/train/reference-fixture.ts';
 import { smallConfig } from '../../test/train/small-model.ts';
+import { loadOpenModel } from '../checkpoint/load-model.ts';
 import { createReferenceDevice } from '../device/reference/device.ts';
 import { initializeModel } from '../model/initialize.ts';
 import { parameterSpecs } from '../model/parameters.ts';
@@ -91,14 +86,14 @@ describe('AdamW', () => {
   });
 
   test.runIf(hasFixture)('takes the step of another implementation', async () => {
-    const { adamw, grad_norm } = fixtureScalars();
-    const model = await fixtureModel(createReferenceDevice());
+    const fixture = await openReference();
+    const { adamw, grad_norm } = fixture.scalars;
+    const model = await loadOpenModel(createReferenceDevice(), fixture.checkpoint);
     const gradients = allocateGradients(model);
-    const gradientFile = await fixtureFile('grads');
     const specs = parameterSpecs(model.config);
     for (const spec of specs.filter(({ trained }) => trained)) {
       const { storage } = gradients.get(model.parameters.get(spec.name)!)!;
-      model.device.write(storage, 0, await fixtureParameter(gradientFile, spec, 'grad.'));
+      model.device.write(storage, 0, await fixtureParameter(fixture.gradients, 'grad.', spec));
     }
     const optimizer = new AdamW(model, gradients, {
       beta1: adamw.betas[0],
@@ -111,7 +106,7 @@ describe('AdamW', () => {
     const report = await optimizer.step(adamw.lr);
     expect(report.norm).toBeCloseTo(grad_norm, 5);
 
-    const expected = await fixtureFile('expected');
+    const { expected } = fixture;
     const names = [...expected.tensors.keys()].filter((name) => name.startsWith('adamw.'));
     let compared = 0;
     for (const spec of specs) {
@@ -119,10 +114,11 @@ describe('AdamW', () => {
       const stacked = spec.name.replace('.experts.', '.experts.0.');
       if (!inFixture(spec.name) && !inFixture(stacked)) continue;
       const found = await read(model.parameters.get(spec.name)!);
-      expectClose(found, await fixtureParameter(expected, spec, 'adamw.'), spec.name);
+      expectClose(found, await fixtureParameter(expected, 'adamw.', spec), spec.name);
       compared++;
     }
     expect(compared).toBeGreaterThan(40);
+    await fixture.close();
   });
 });
 

@@ -30,8 +30,8 @@ interface Piece {
   sample: Sample;
 }
 
-/** Pieces to choose from; more fill the batches better and mix the order more. */
-const waitingPieces = 64;
+/** Budgets' worth of tokens that wait to be chosen from. */
+const waitingBudgets = 2;
 
 export class Packer {
   readonly #stream: SampleStream;
@@ -47,13 +47,14 @@ export class Packer {
   }
 
   /**
-   * The next batch: the piece that has waited longest, then again and again the longest that fits.
+   * The next batch: pieces in their order as long as they fit, and then again and again the longest
+   * that fits into what room is left.
    */
   async next(): Promise<TrainingBatch> {
     await this.#fill();
     const chosen: Piece[] = [];
     let room = this.#options.budget;
-    for (let at = 0; at >= 0; at = this.#longestWithin(room)) {
+    for (let at = 0; at >= 0; at = this.#nextWithin(room)) {
       const [piece] = this.#waiting.splice(at, 1);
       chosen.push(piece!);
       room -= piece!.sample.tokens.length;
@@ -74,7 +75,8 @@ export class Packer {
       const sample = await this.#stream.load(reference);
       this.#waiting.push({ reference, sample: this.#cut(sample, reference.offset) });
     }
-    while (this.#waiting.length < waitingPieces) {
+    const wanted = waitingBudgets * this.#options.budget;
+    while (this.#waiting.reduce((sum, piece) => sum + piece.sample.tokens.length, 0) < wanted) {
       const reference = this.#stream.next();
       const sample = await this.#stream.load(reference);
       const { length } = sample.tokens;
@@ -96,13 +98,15 @@ export class Packer {
     return Math.min(this.#options.maxLength, this.#options.budget);
   }
 
-  /** The first of the longest pieces that fit; −1 if none does. */
-  #longestWithin(room: number): number {
+  /** The first piece if it fits, or else the first of the longest that fit; −1 if none does. */
+  #nextWithin(room: number): number {
     let [best, longest] = [-1, 0];
-    this.#waiting.forEach(({ sample: { tokens } }, i) => {
-      if (tokens.length > room || tokens.length <= longest) return;
-      [best, longest] = [i, tokens.length];
-    });
+    for (const [i, { sample }] of this.#waiting.entries()) {
+      const { length } = sample.tokens;
+      if (length > room || length <= longest) continue;
+      if (i === 0) return 0;
+      [best, longest] = [i, length];
+    }
     return best;
   }
 }

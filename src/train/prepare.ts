@@ -9,7 +9,7 @@ import { UserError } from '../errors.ts';
 import type { ModelConfig } from '../model/config.ts';
 import { parseHubConfig } from '../model/hub-config.ts';
 import { initializeModel } from '../model/initialize.ts';
-import { allocateModel, fillModel, type Model } from '../model/weights.ts';
+import { allocateModel, fillModel, type Model, releaseModel } from '../model/weights.ts';
 import { MIMOFLASH_TEMPLATE } from '../tasks/index.ts';
 import type { Device } from '../tensor/device.ts';
 import { trainBpe } from '../text/bpe-trainer.ts';
@@ -122,12 +122,17 @@ export async function loadWithHeads(
     throw new UserError(`${name}: has no MTP head to copy; set model.mtpHeads to 0`);
   }
   const model = allocateModel(device, { ...config, mtpHeads });
-  await fillModel(model, (spec) => {
-    const isCopy = spec.mtpHead !== undefined && spec.mtpHead >= config.mtpHeads;
-    const source = isCopy ? spec.name.replace(/mtp\.layers\.\d+/, 'mtp.layers.0') : spec.name;
-    return checkpoint.readParameter({ ...spec, name: source });
-  });
-  return model;
+  try {
+    await fillModel(model, (spec) => {
+      const isCopy = spec.mtpHead !== undefined && spec.mtpHead >= config.mtpHeads;
+      const source = isCopy ? spec.name.replace(/mtp\.layers\.\d+/, 'mtp.layers.0') : spec.name;
+      return checkpoint.readParameter({ ...spec, name: source });
+    });
+    return model;
+  } catch (error) {
+    releaseModel(model);
+    throw error;
+  }
 }
 
 async function readModelConfig(

@@ -128,6 +128,21 @@ describe('a training run', () => {
     expect((await readState(join(folder, 'run', 'step-000002'))).step).toBe(2);
   });
 
+  test('that cannot save says so and keeps the last checkpoint', async () => {
+    await fs.mkdir(join(folder, 'run', 'step-000004'), { recursive: true });
+    await fs.writeFile(join(folder, 'run', 'step-000004', 'note.txt'), 'not a checkpoint');
+    await expect(train()).rejects.toThrow(
+      /^cannot save .*step-000004: .*; the last checkpoint is .*step-000002$/,
+    );
+    expect((await readState(join(folder, 'run', 'step-000002'))).step).toBe(2);
+  });
+
+  test('names the file of its state that is damaged', async () => {
+    await trainUntil(1);
+    await fs.writeFile(join(folder, 'run', 'step-000001', 'trainer.json'), '{"step": 1}');
+    await expect(train()).rejects.toThrow(/trainer\.json: is damaged; remove .*step-000001/);
+  });
+
   test('begins with a checkpoint and copies its MTP head', async () => {
     await train({ output: 'base', steps: 2 });
     const model = { checkpoint: 'base/step-000002', mtpHeads: 4 };

@@ -3,7 +3,7 @@ import os from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { byteText } from '../../test/train/byte-text.ts';
-import { encodeDocument } from './documents.ts';
+import { type DocumentSource, encodeDocument } from './documents.ts';
 import { jsonlSource, textSource } from './file-sources.ts';
 import { SampleStream } from './sample-stream.ts';
 import { taskSource } from './task-source.ts';
@@ -39,6 +39,7 @@ describe('JSONL', () => {
     ['{"text": "cut', ':2: is not JSON; correct or remove the line'],
     ['{"txt": "a"}', ':2: Unrecognized key: "txt"'],
     ['{"text": "a", "messages": []}', ':2: messages must not be empty'],
+    ['{"text": ""}', ':2: text must not be empty'],
     ['{}', ':2: give either "text" or "messages"'],
     ['{"messages": [{"content": "a"}]}', ':2: messages.0.role is missing'],
   ])('says which line is broken: %s', async (line, message) => {
@@ -111,13 +112,13 @@ describe('the stream', () => {
   });
 
   test('refuses a sample that teaches nothing', async () => {
-    const path = await file(
-      'question.jsonl',
-      '{"messages": [{"role": "user", "content": "hi"}]}\n',
-    );
-    const source = await jsonlSource({ path, seed: 1, learn: 'answers' }, text.chatTemplate);
-    const stream = new SampleStream([{ source, weight: 1 }], text, 1);
-    await expect(stream.load(stream.next())).rejects.toThrow(`${path}:1: has nothing to learn`);
+    const empty: DocumentSource = {
+      where: (index) => `document ${index}`,
+      document: async () => ({ kind: 'text', text: '' }),
+      async *corpus() {},
+    };
+    const stream = new SampleStream([{ source: empty, weight: 1 }], text, 1);
+    await expect(stream.load(stream.next())).rejects.toThrow('document 0: has nothing to learn');
   });
 
   test('held-out problems are other ones', async () => {

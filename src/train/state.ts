@@ -56,7 +56,7 @@ export async function saveTraining(
     dtype: 'f32',
     files: {
       ...textFiles,
-      [STATE_FILE]: `${JSON.stringify(state, null, 2)}\n`,
+      [STATE_FILE]: `${JSON.stringify(state)}\n`,
       [MOMENTS_FILE]: (path) => writeMoments(path, model, optimizer),
     },
   });
