@@ -82,8 +82,8 @@ export class SafetensorsFile {
     if (dtype !== 'I32') {
       throw new UserError(`${this.name}: tensor "${name}" is ${dtype}; it must be I32`);
     }
-    const bytes = (await this.readBytes(name)).slice();
-    return new Int32Array(bytes.buffer);
+    // A copy: the bytes need not be aligned where they are.
+    return new Int32Array(new Uint8Array(await this.readBytes(name)).buffer);
   }
 
   close(): Promise<void> {
