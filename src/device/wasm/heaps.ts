@@ -26,6 +26,11 @@ export class Heaps {
   readonly heaps: Heap[] = [];
   readonly #heapBytes: number;
   readonly #opened: (memory: WasmMemory) => void;
+  /**
+   * What the heaps may take together. Memory that nobody has touched yet does not count as used, so
+   * what is available now says too little about what has been promised.
+   */
+  readonly #budget = availableMemory();
   #allocatedBytes = 0;
 
   /** `opened` is called with the memory of every new heap. */
@@ -54,7 +59,7 @@ export class Heaps {
     if (!found) {
       throw new OutOfMemoryError(
         `cannot allocate ${mebibytes(byteLength)}: ${mebibytes(this.#allocatedBytes)} are in use ` +
-          `and the machine has ${mebibytes(availableMemory())} left`,
+          `and the machine has ${mebibytes(this.#left)} left`,
       );
     }
     const storage = new WasmStorage(found.heap, found.address, byteLength);
@@ -93,6 +98,12 @@ export class Heaps {
     this.#opened(heap.memory);
   }
 
+  /** Bytes by which the heaps can still grow. */
+  get #left(): number {
+    const grown = this.heaps.reduce((sum, heap) => sum + heap.top, 0);
+    return Math.max(0, Math.min(this.#budget - grown, availableMemory()));
+  }
+
   #takeFromAny(size: number): { heap: number; address: number } | null {
     for (let index = 0; ; index++) {
       if (index === this.heaps.length) this.open();
@@ -116,7 +127,7 @@ export class Heaps {
     const address = heap.take(size);
     if (address !== null) return address;
     const growth = heap.growthFor(size);
-    if (heap.top + growth > limit || growth > availableMemory() || !heap.grow(growth)) return null;
+    if (heap.top + growth > limit || growth > this.#left || !heap.grow(growth)) return null;
     return heap.take(size);
   }
 }

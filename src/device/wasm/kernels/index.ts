@@ -27,5 +27,5 @@ export function wasmKernels(runtime: Runtime): Kernels {
     ...expertKernels(runtime),
     ...balanceKernels(runtime),
     ...activationKernels(runtime),
-  } as Kernels; // TODO: drop the cast once every family is here.
+  };
 }
