@@ -13,6 +13,7 @@ import { type Model, releaseModel } from '../model/weights.ts';
 import { Random } from '../random.ts';
 import type { Device } from '../tensor/device.ts';
 import { readFloats, Scope } from '../tensor/scope.ts';
+import type { Tensor } from '../tensor/tensor.ts';
 import { measureTraining } from './bench-training.ts';
 import { bestSeconds } from './measure.ts';
 import { type KernelTime, profiled } from './profile.ts';
@@ -168,18 +169,30 @@ async function measureMatmul(device: Device, size: number): Promise<number> {
   return (2 * size ** 3) / seconds / 1e9;
 }
 
-/** Bytes a second of reading 512 MB, larger than most caches, by the kernel that sums squares. */
+/**
+ * Gigabytes a second of reading 512 MB, larger than most caches: the faster of the two kernels that
+ * read more than they compute, summing squares and multiplying one row.
+ */
 async function measureReadBandwidth(device: Device): Promise<number> {
+  const { kernels } = device;
   const scope = new Scope(device);
-  const parts = 64;
-  const x = scope.zeros([parts, 2 ** 21]);
-  const out = scope.empty([parts, 2]);
-  const seconds = await bestSeconds(async () => {
-    device.kernels.gradientStatistics({ x, out });
-    await readFloats(device, out);
-  });
+  const x = scope.zeros([2 ** 14, 2 ** 13]);
+  const statistics = scope.empty([64, 2]);
+  const row = scope.zeros([1, 2 ** 13]);
+  const product = scope.empty([1, 2 ** 14]);
+  const read = (run: () => void, out: Tensor) =>
+    bestSeconds(async () => {
+      run();
+      await readFloats(device, out);
+    });
+  const summing = await read(() => kernels.gradientStatistics({ x, out: statistics }), statistics);
+  const options = { transposeA: false, transposeB: true, accumulate: false };
+  const multiplying = await read(
+    () => kernels.matmul({ a: row, b: x, out: product, ...options }),
+    product,
+  );
   scope.close();
-  return x.byteLength / seconds / 1e9;
+  return x.byteLength / Math.min(summing, multiplying) / 1e9;
 }
 
 /** Decodes one sequence without drafts after a context of random tokens. */
