@@ -8,7 +8,7 @@
  *     → 105        → 36          → 322
  *
  * The answer is the last line's result followed by the ones digits of the others, from the last
- * back. Without thinking only sums that fit in one's head are asked.
+ * back. Without thinking only sums that fit in one's head are asked: of a number and a digit.
  */
 import type { Random } from '../random.ts';
 import { acceptsOnly, type Language, type ProblemOptions, type TaskFamily } from './task.ts';
@@ -55,9 +55,8 @@ function chooseSum(random: Random, { difficulty, thinking }: ProblemOptions): Su
     const [left, right] = random.shuffle(numbers);
     return { left: left!, operator, right: right! };
   }
-  const digits = thinking ? difficulty : Math.min(difficulty, 2);
-  const largest = [99, 99, 999][digits - 1]!;
-  const smaller = difficulty === 1 ? 9 : largest;
+  const largest = difficulty === 3 && thinking ? 999 : 99;
+  const smaller = difficulty === 1 || !thinking ? 9 : largest;
   const [low, high] = [random.int(0, largest), random.int(0, smaller)].sort((a, b) => a - b);
   const [left, right] = operator === '-' ? [high!, low!] : random.shuffle([low!, high!]);
   return { left: left!, operator, right: right! };

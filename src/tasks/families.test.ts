@@ -25,10 +25,10 @@ function problems(family: TaskFamily, each = 200): { problem: Problem; options: 
 const textOf = (problem: Problem) => problem.messages.at(-1)!.content as string;
 
 describe.each(FAMILIES)('$name', (family) => {
-  test('a problem is a user’s message, and its own answer passes', () => {
+  test('a problem ends with a user’s message, and its own answer passes', () => {
     for (const { problem, options } of problems(family)) {
       expect(problem.family).toBe(family.name);
-      expect(problem.messages.map(({ role }) => role)).toEqual(['user']);
+      expect(problem.messages.at(-1)!.role).toBe('user');
       expect(problem.thinking).toBe(options.thinking);
       expect(problem.answer).toBe(problem.answer.trim());
       expect(problem.verify(problem.answer)).toBe(true);
@@ -112,21 +112,32 @@ describe('arithmetic', () => {
 describe('recall', () => {
   test('one fact holds both what is asked and the answer', () => {
     for (const { problem } of problems(recall)) {
-      const [, pairs, asked] = /^recall (.*) (\S+)\?$/.exec(problem.key!)!;
-      const found = pairs!
+      const found = problem
+        .key!.slice('recall '.length)
         .split(' ')
         .map((pair) => pair.split('='))
-        .filter((pair) => pair.includes(asked!));
+        .filter((pair) => pair.includes(problem.answer));
       expect(found).toHaveLength(1);
-      expect(found[0]!.find((side) => side !== asked)).toBe(problem.answer);
-      expect(textOf(problem)).toContain(problem.answer);
+      const asked = found[0]!.find((side) => side !== problem.answer)!;
+      // Questions are short, so the end of the message is the question alone.
+      expect(String(problem.messages.at(-1)!.content).slice(-28)).toContain(asked);
+      expect(String(problem.messages[0]!.content)).toContain(problem.answer);
+    }
+  });
+
+  test('asks again about the same facts, each time about another', () => {
+    const asked = problems(recall).map(({ problem }) => problem.messages.length);
+    expect(new Set(asked)).toEqual(new Set([1, 3, 5, 7]));
+    for (const { problem } of problems(recall)) {
+      const answers = problem.messages.filter(({ role }) => role === 'assistant');
+      for (const { content } of answers) expect(problem.key).toContain(content);
     }
   });
 
   test('has as many facts as its difficulty says', () => {
     for (const { problem, options } of problems(recall)) {
       const facts = problem.key!.split('=').length - 1;
-      expect([2 * options.difficulty + 1, 2 * options.difficulty + 2]).toContain(facts);
+      expect([2 * options.difficulty, 2 * options.difficulty + 1]).toContain(facts);
     }
   });
 });

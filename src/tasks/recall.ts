@@ -1,8 +1,9 @@
 /**
- * A list of facts about people and a question about one of them. What has to be learnt is to look
- * back: names and values are drawn anew for every problem.
+ * A list of facts about people and one to four questions about them, the last of which is the problem.
+ * What has to be learnt is to look back: names and values are drawn anew for every list.
  */
 import type { Random } from '../random.ts';
+import type { ChatMessage } from '../text/chat-messages.ts';
 import { acceptsOnly, type Language, type TaskFamily } from './task.ts';
 
 interface Relation {
@@ -14,33 +15,54 @@ interface Relation {
   askName: readonly ((value: string) => string)[];
 }
 
-/** Difficulty 1: 3 or 4 facts. 2: 5 or 6. 3: 7 or 8. */
+/**
+ * Difficulty 1: 2 or 3 facts. 2: 4 or 5. 3: 6 or 7. Thinking repeats the fact that answers: what a
+ * name stands for is found by looking for the name.
+ */
 export const recall: TaskFamily = {
   name: 'recall',
   description: 'answers a question from facts stated before it',
   generate(random, { language, difficulty, thinking }) {
     const relation = random.pick(RELATIONS[language]);
-    const count = 2 * difficulty + random.int(1, 2);
+    const count = 2 * difficulty + random.int(0, 1);
     const names = random.shuffle(NAMES[language]).slice(0, count);
     const values = random.shuffle(relation.values).slice(0, count);
     const state = random.pick(relation.state);
     const facts = names.map((name, i) => state(name, values[i]!));
 
-    const asked = random.int(0, count - 1);
-    const [name, value] = [names[asked]!, values[asked]!];
-    const forValue = random.chance(0.6);
-    const question = forValue
-      ? random.pick(relation.askValue)(name)
-      : random.pick(relation.askName)(value);
-    const answer = forValue ? value : name;
+    // Several questions about one list: what they ask of is paid for once.
+    const questions = random.shuffle(names.map((_, i) => i)).slice(0, random.int(1, 4));
+    const turns = questions.map((asked) => {
+      const [name, value] = [names[asked]!, values[asked]!];
+      const forValue = random.chance(0.6);
+      return {
+        question: forValue
+          ? random.pick(relation.askValue)(name)
+          : random.pick(relation.askName)(value),
+        answer: forValue ? value : name,
+        ...(thinking ? { reasoning: facts[asked]! } : {}),
+      };
+    });
+    const { question, ...last } = turns.pop()!;
+    const messages: ChatMessage[] = turns.flatMap((turn) => [
+      { role: 'user', content: turn.question },
+      {
+        role: 'assistant',
+        content: turn.answer,
+        ...(turn.reasoning !== undefined && { reasoning_content: turn.reasoning }),
+      },
+    ]);
+    messages.push({ role: 'user', content: question });
+    const first = messages[0]!;
+    first.content = joinFacts(random, [...facts, first.content as string], language);
     const pairs = names.map((name, i) => `${name}=${values[i]}`).sort();
     return {
       family: 'recall',
-      key: `recall ${pairs.join(' ')} ${forValue ? name : value}?`,
-      messages: [{ role: 'user', content: joinFacts(random, [...facts, question], language) }],
+      key: `recall ${pairs.join(' ')}`,
+      messages,
       thinking,
-      answer,
-      verify: acceptsOnly(answer),
+      ...last,
+      verify: acceptsOnly(last.answer),
     };
   },
 };

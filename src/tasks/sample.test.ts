@@ -18,9 +18,18 @@ import {
 
 const options = { language: 'en', difficulty: 2, thinking: true } as const;
 
-/** The wordings of a chat's questions, which is what a model would have to have seen. */
+/** The wordings of a chat's questions. */
 const questionsOf = (problem: Problem) =>
   problem.messages.filter(({ role }) => role === 'user').map(({ content }) => content as string);
+
+/**
+ * What makes each problem of a chat this one: the wording of its question, and for recall that of the
+ * facts, since "Who has the map?" is asked of many lists.
+ */
+const problemsIn = (problem: Problem) =>
+  problem.family === 'recall'
+    ? questionsOf(problem).filter((text) => text.length > 40)
+    : questionsOf(problem).slice(-1);
 
 describe('splits', () => {
   test('no problem that is tested is ever learnt from, in any turn', () => {
@@ -29,18 +38,18 @@ describe('splits', () => {
     for (let i = 0; i < 40_000; i++) {
       const problem = sampleProblem(random, 'train');
       expect(splitOf(problem.key)).toBe('train');
-      for (const question of questionsOf(problem)) learnt.add(question);
+      for (const question of problemsIn(problem)) learnt.add(question);
     }
     let tested = 0;
     for (let i = 0; i < 5_000; i++) {
       const problem = sampleProblem(random, 'test');
       expect(splitOf(problem.key)).toBe('test');
-      for (const question of questionsOf(problem)) {
+      for (const question of problemsIn(problem)) {
         expect(learnt.has(question)).toBe(false);
         tested++;
       }
     }
-    expect(tested).toBeGreaterThan(5_000);
+    expect(tested).toBeGreaterThan(4_000);
   });
 
   test.each(FAMILIES)('$name has enough that is held out', (family) => {
@@ -64,9 +73,11 @@ describe('samples', () => {
     const samples = Array.from({ length: 3000 }, () => sampleProblem(random, 'train'));
     const share = (has: (problem: Problem) => boolean) => samples.filter(has).length / 3000;
     expect(share(({ messages }) => messages.at(-1)!.role === 'user')).toBe(1);
-    expect(share((problem) => questionsOf(problem).length === 2)).toBeCloseTo(0.12, 1);
+    const own = (problem: Problem) => problem.family !== 'recall';
+    const twoTurn = (problem: Problem) => own(problem) && questionsOf(problem).length > 1;
+    expect(share(twoTurn) / share(own)).toBeCloseTo(0.12, 1);
     expect(share(({ messages }) => messages[0]!.role === 'system')).toBeCloseTo(0.1, 1);
-    expect(share(({ thinking }) => thinking)).toBeCloseTo(0.6, 1);
+    expect(share(({ thinking }) => thinking)).toBeCloseTo(0.7, 1);
   });
 });
 
@@ -74,7 +85,7 @@ describe('training text', () => {
   const tokenizer = new Tokenizer(
     trainBpe(tokenizerCorpus('vocabulary', 5000), { vocabSize: 1024 }),
   );
-  const [arithmetic, recall] = FAMILIES;
+  const [arithmetic, , strings] = FAMILIES;
 
   test('thinking on: the chat before is given, thought and answer are learnt', () => {
     const problem = generateProblem(arithmetic!, new Random(1), 'train', options);
@@ -100,11 +111,11 @@ describe('training text', () => {
 
   test('in two turns both answers are learnt', () => {
     const random = new Random(2);
-    const first = generateProblem(recall!, random, 'train', options);
+    const first = generateProblem(strings!, random, 'train', options);
     const second = generateProblem(arithmetic!, random, 'train', options);
     const segments = toTrainingText(followUp(first, second), tokenizer);
     expect(segments.filter(({ trained }) => trained).map(({ text }) => text)).toEqual([
-      `<think></think>${first.answer}<|im_end|>`,
+      `<think>${first.reasoning ?? ''}</think>${first.answer}<|im_end|>`,
       `<think>${second.reasoning}</think>${second.answer}<|im_end|>`,
     ]);
   });
@@ -129,6 +140,6 @@ describe('training text', () => {
       expect(ids).toEqual(tokenizer.encode(text));
       total += ids.length;
     }
-    expect(total / 500).toBeLessThan(50);
+    expect(total / 500).toBeLessThan(60);
   });
 });

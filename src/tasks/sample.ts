@@ -33,9 +33,9 @@ export interface Mixture {
 export const DEFAULT_MIXTURE: Mixture = {
   families: [
     { family: arithmetic, weight: 5 },
-    { family: recall, weight: 3 },
+    { family: recall, weight: 6 },
     { family: strings, weight: 4 },
-    { family: dialogue, weight: 2 },
+    { family: dialogue, weight: 1.5 },
   ],
   difficulties: [
     { difficulty: 1, weight: 3 },
@@ -43,7 +43,7 @@ export const DEFAULT_MIXTURE: Mixture = {
     { difficulty: 3, weight: 3 },
   ],
   chinese: 0.4,
-  thinking: 0.6,
+  thinking: 0.7,
   twoTurn: 0.12,
   ownSystem: 0.1,
 };
