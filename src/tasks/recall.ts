@@ -2,7 +2,6 @@
  * A list of facts about people and one to four questions about them, the last of which is the problem.
  * What has to be learnt is to look back: names and values are drawn anew for every list.
  */
-import type { Random } from '../random.ts';
 import type { ChatMessage } from '../text/chat-messages.ts';
 import { acceptsOnly, type Language, type TaskFamily } from './task.ts';
 
@@ -21,7 +20,7 @@ interface Relation {
  */
 export const recall: TaskFamily = {
   name: 'recall',
-  description: 'answers a question from facts stated before it',
+  description: 'answers questions from facts stated before them, or repeats the facts',
   generate(random, { language, difficulty, thinking }) {
     const relation = random.pick(RELATIONS[language]);
     const count = 2 * difficulty + random.int(0, 1);
@@ -30,9 +29,11 @@ export const recall: TaskFamily = {
     const state = random.pick(relation.state);
     const facts = names.map((name, i) => state(name, values[i]!));
 
+    const separator = random.chance(0.3) ? '\n' : language === 'en' ? ' ' : '';
+
     // Several questions about one list: what they ask of is paid for once.
     const questions = random.shuffle(names.map((_, i) => i)).slice(0, random.int(1, 4));
-    const turns = questions.map((asked) => {
+    const turns: Turn[] = questions.map((asked) => {
       const [name, value] = [names[asked]!, values[asked]!];
       const forValue = random.chance(0.6);
       return {
@@ -43,6 +44,9 @@ export const recall: TaskFamily = {
         ...(thinking ? { reasoning: facts[asked]! } : {}),
       };
     });
+    if (random.chance(0.3)) {
+      turns[0] = { question: random.pick(REPEAT[language]), answer: facts.join(separator) };
+    }
     const { question, ...last } = turns.pop()!;
     const messages: ChatMessage[] = turns.flatMap((turn) => [
       { role: 'user', content: turn.question },
@@ -54,7 +58,7 @@ export const recall: TaskFamily = {
     ]);
     messages.push({ role: 'user', content: question });
     const first = messages[0]!;
-    first.content = joinFacts(random, [...facts, first.content as string], language);
+    first.content = [...facts, first.content].join(separator);
     const pairs = names.map((name, i) => `${name}=${values[i]}`).sort();
     return {
       family: 'recall',
@@ -67,9 +71,17 @@ export const recall: TaskFamily = {
   },
 };
 
-function joinFacts(random: Random, sentences: string[], language: Language): string {
-  return sentences.join(random.chance(0.3) ? '\n' : language === 'en' ? ' ' : '');
+interface Turn {
+  question: string;
+  answer: string;
+  reasoning?: string;
 }
+
+/** Copying a whole list is the simplest recall, and teaches a model to look back. */
+const REPEAT: Record<Language, readonly string[]> = {
+  en: ['Repeat the facts.', 'Say that again.', 'List all facts.'],
+  zh: ['重复一遍。', '再说一次。', '列出全部。'],
+};
 
 const NAMES: Record<Language, readonly string[]> = {
   en: [
