@@ -8,10 +8,10 @@
  *     → 105        → 36          → 322
  *
  * The answer is the last line's result followed by the ones digits of the others, from the last
- * back. Without thinking only sums that fit in one's head are asked: of a number and a digit.
+ * back. Without thinking the same lines are the answer, which ends with the result.
  */
 import type { Random } from '../random.ts';
-import { acceptsOnly, type Language, type ProblemOptions, type TaskFamily } from './task.ts';
+import { finalAnswer, type Language, type ProblemOptions, type TaskFamily } from './task.ts';
 
 type Operator = '+' | '-' | '*';
 
@@ -30,33 +30,34 @@ export const arithmetic: TaskFamily = {
   description: 'addition, subtraction and multiplication of small numbers, column by column',
   generate(random, options) {
     const sum = chooseSum(random, options);
-    const answer = String(evaluate(sum));
+    const result = String(evaluate(sum));
     return {
       family: 'arithmetic',
       key: keyOf(sum),
       messages: [{ role: 'user', content: ask(random, sum, options.language) }],
       thinking: options.thinking,
-      ...(options.thinking ? { reasoning: columns(sum).join('\n') } : {}),
-      answer,
-      verify: acceptsOnly(answer),
+      ...(options.thinking
+        ? { reasoning: columns(sum).join('\n'), answer: result }
+        : { answer: [...columns(sum), result].join('\n') }),
+      verify: (response) => finalAnswer(response).split('\n').at(-1) === result,
     };
   },
 };
 
-function chooseSum(random: Random, { difficulty, thinking }: ProblemOptions): Sum {
+function chooseSum(random: Random, { difficulty }: ProblemOptions): Sum {
   const { operator } = random.weighted<{ operator: Operator; weight: number }>([
     { operator: '+', weight: 4 },
     { operator: '-', weight: 3 },
     { operator: '*', weight: 3 },
   ]);
   if (operator === '*') {
-    const oneDigit = difficulty === 1 || !thinking;
+    const oneDigit = difficulty === 1;
     const numbers = [oneDigit ? random.int(0, 9) : random.int(10, 99), random.int(0, 9)];
     const [left, right] = random.shuffle(numbers);
     return { left: left!, operator, right: right! };
   }
-  const largest = difficulty === 3 && thinking ? 999 : 99;
-  const smaller = difficulty === 1 || !thinking ? 9 : largest;
+  const largest = difficulty === 3 ? 999 : 99;
+  const smaller = difficulty === 1 ? 9 : largest;
   const [low, high] = [random.int(0, largest), random.int(0, smaller)].sort((a, b) => a - b);
   const [left, right] = operator === '-' ? [high!, low!] : random.shuffle([low!, high!]);
   return { left: left!, operator, right: right! };

@@ -9,9 +9,8 @@ interface Relation {
   values: readonly string[];
   /** Wordings of a fact. */
   state: readonly ((name: string, value: string) => string)[];
-  /** Questions that a value answers, and that a name answers. */
-  askValue: readonly ((name: string) => string)[];
-  askName: readonly ((value: string) => string)[];
+  /** Questions that a value answers. */
+  ask: readonly ((name: string) => string)[];
 }
 
 /**
@@ -33,17 +32,11 @@ export const recall: TaskFamily = {
 
     // Several questions about one list: what they ask of is paid for once.
     const questions = random.shuffle(names.map((_, i) => i)).slice(0, random.int(1, 4));
-    const turns: Turn[] = questions.map((asked) => {
-      const [name, value] = [names[asked]!, values[asked]!];
-      const forValue = random.chance(0.6);
-      return {
-        question: forValue
-          ? random.pick(relation.askValue)(name)
-          : random.pick(relation.askName)(value),
-        answer: forValue ? value : name,
-        ...(thinking ? { reasoning: facts[asked]! } : {}),
-      };
-    });
+    const turns: Turn[] = questions.map((asked) => ({
+      question: random.pick(relation.ask)(names[asked]!),
+      answer: values[asked]!,
+      ...(thinking ? { reasoning: facts[asked]! } : {}),
+    }));
     if (random.chance(0.3)) {
       turns[0] = { question: random.pick(REPEAT[language]), answer: facts.join(separator) };
     }
@@ -101,40 +94,34 @@ const RELATIONS: Record<Language, readonly Relation[]> = {
     {
       values: ['red', 'blue', 'green', 'black', 'white', 'pink', 'gold', 'gray', 'brown', 'purple'],
       state: [(name, value) => `${name} likes ${value}.`, (name, value) => `${name}: ${value}.`],
-      askValue: [(name) => `What color does ${name} like?`, (name) => `What is ${name}'s color?`],
-      askName: [(value) => `Who likes ${value}?`, (value) => `Whose color is ${value}?`],
+      ask: [(name) => `What color does ${name} like?`, (name) => `What is ${name}'s color?`],
     },
     {
       values: ['book', 'cup', 'hat', 'key', 'lamp', 'map', 'pen', 'ring', 'box', 'coin', 'bag'],
       state: [(name, value) => `${name} has the ${value}.`, (name, value) => `${name}: ${value}.`],
-      askValue: [(name) => `What does ${name} have?`],
-      askName: [(value) => `Who has the ${value}?`],
+      ask: [(name) => `What does ${name} have?`],
     },
     {
       values: AGES,
       state: [(name, value) => `${name} is ${value}.`, (name, value) => `${name}: ${value}.`],
-      askValue: [(name) => `How old is ${name}?`, (name) => `What is ${name}'s number?`],
-      askName: [(value) => `Who is ${value}?`, (value) => `Whose number is ${value}?`],
+      ask: [(name) => `How old is ${name}?`, (name) => `What is ${name}'s number?`],
     },
   ],
   zh: [
     {
       values: ['红色', '蓝色', '绿色', '黑色', '白色', '粉色', '金色', '灰色', '棕色', '紫色'],
       state: [(name, value) => `${name}喜欢${value}。`, (name, value) => `${name}：${value}。`],
-      askValue: [(name) => `${name}喜欢什么颜色？`, (name) => `${name}的颜色是什么？`],
-      askName: [(value) => `谁喜欢${value}？`],
+      ask: [(name) => `${name}喜欢什么颜色？`, (name) => `${name}的颜色是什么？`],
     },
     {
       values: ['书', '杯子', '帽子', '钥匙', '灯', '地图', '笔', '戒指', '盒子', '硬币', '包'],
       state: [(name, value) => `${name}有${value}。`, (name, value) => `${name}：${value}。`],
-      askValue: [(name) => `${name}有什么？`],
-      askName: [(value) => `谁有${value}？`],
+      ask: [(name) => `${name}有什么？`],
     },
     {
       values: AGES,
       state: [(name, value) => `${name}${value}岁。`, (name, value) => `${name}：${value}。`],
-      askValue: [(name) => `${name}几岁？`, (name) => `${name}是多少？`],
-      askName: [(value) => `谁${value}岁？`, (value) => `谁是${value}？`],
+      ask: [(name) => `${name}几岁？`, (name) => `${name}是多少？`],
     },
   ],
 };

@@ -8,7 +8,7 @@ import { acceptsOnly, type Language, type TaskFamily } from './task.ts';
 interface Operation {
   name: string;
   apply(letters: readonly string[], argument: string): readonly string[] | string;
-  /** Thinking that helps; most of these a model does at once. */
+  /** Thinking that is needed; most of these a model does at once. */
   reason?(letters: readonly string[], argument: string): string;
   /** What the question names besides the word. */
   argument?(random: Random, letters: readonly string[]): string;
@@ -20,7 +20,7 @@ export const strings: TaskFamily = {
   name: 'strings',
   description: 'reverses, repeats, counts and changes the letters of a spelled-out word',
   generate(random, { language, difficulty, thinking }) {
-    const operation = random.pick(OPERATIONS);
+    const operation = random.pick(thinking ? OPERATIONS : AT_ONCE);
     const [shortest, longest] = LENGTHS[difficulty];
     const letters = chooseLetters(random, random.int(shortest, longest));
     const argument = operation.argument?.(random, letters) ?? '';
@@ -129,3 +129,6 @@ const OPERATIONS: readonly Operation[] = [
     },
   },
 ];
+
+/** What needs no thinking. */
+const AT_ONCE = OPERATIONS.filter(({ reason }) => reason === undefined);
