@@ -49,18 +49,23 @@ async function converse(assistant: Assistant, options: ChatOptions): Promise<voi
     else lines.close();
   });
   let messages = [...opening];
-  if (isTerminal) lines.prompt();
-  for await (const line of lines) {
-    const content = line.trim();
-    if (content === '/exit') break;
-    if (content === '/new' || !isTerminal) messages = [...opening];
-    if (content !== '' && content !== '/new') {
-      messages.push({ role: 'user', content });
-      answering = new AbortController();
-      messages = await answer(assistant, messages, options, answering.signal);
-      answering = null;
-    }
+  try {
     if (isTerminal) lines.prompt();
+    for await (const line of lines) {
+      const content = line.trim();
+      if (content === '/exit') break;
+      if (content === '/new' || !isTerminal) messages = [...opening];
+      if (content !== '' && content !== '/new') {
+        messages.push({ role: 'user', content });
+        answering = new AbortController();
+        messages = await answer(assistant, messages, options, answering.signal);
+        answering = null;
+      }
+      if (isTerminal) lines.prompt();
+    }
+  } finally {
+    // Or the terminal would keep the process alive.
+    lines.close();
   }
 }
 
