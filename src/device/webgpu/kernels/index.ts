@@ -1,6 +1,7 @@
 import type { Kernels } from '../../../tensor/kernels.ts';
 import type { Runtime } from '../runtime.ts';
 import { activationKernels } from './activation.ts';
+import { attentionKernels } from './attention/attention.ts';
 import { balanceKernels } from './balance.ts';
 import { elementwiseKernels } from './elementwise.ts';
 import { expertKernels } from './experts.ts';
@@ -17,6 +18,7 @@ import { rowKernels } from './rows.ts';
 export function webgpuKernels(runtime: Runtime): Kernels {
   return {
     ...activationKernels(runtime),
+    ...attentionKernels(runtime),
     ...balanceKernels(runtime),
     ...elementwiseKernels(runtime),
     ...expertKernels(runtime),
@@ -28,5 +30,5 @@ export function webgpuKernels(runtime: Runtime): Kernels {
     ...rotaryKernels(runtime),
     ...routerKernels(runtime),
     ...rowKernels(runtime),
-  } as Kernels;
+  };
 }
