@@ -3,12 +3,15 @@ import { UserError } from '../errors.ts';
 import type { Device } from '../tensor/device.ts';
 import { createReferenceDevice } from './reference/device.ts';
 import { createWasmDevice } from './wasm/device.ts';
+import { findRealGpu } from './webgpu/adapter.ts';
+import { createWebgpuDevice } from './webgpu/device.ts';
 
-export const deviceNames = ['auto', 'wasm', 'reference'] as const;
+export const deviceNames = ['auto', 'webgpu', 'wasm', 'reference'] as const;
 export type DeviceName = (typeof deviceNames)[number];
 
 /**
- * The device of a name; `auto` is the fastest there is.
+ * The device of a name; `auto` is a real GPU if there is one and the CPU if not. A software GPU is taken
+ * only by name.
  *
  * @throws UserError if the name is unknown or the machine cannot run it.
  */
@@ -18,7 +21,12 @@ export async function createDevice(
 ): Promise<Device> {
   const threads = options.threads ?? availableParallelism();
   switch (name) {
-    case 'auto':
+    case 'auto': {
+      const found = await findRealGpu();
+      return found ? createWebgpuDevice({ found }) : createWasmDevice({ threads });
+    }
+    case 'webgpu':
+      return createWebgpuDevice();
     case 'wasm':
       return createWasmDevice({ threads });
     case 'reference':

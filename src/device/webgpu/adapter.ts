@@ -1,5 +1,5 @@
 import { UserError } from '../../errors.ts';
-import { openGpu } from './platform.ts';
+import { mayHaveGpu, openGpu } from './platform.ts';
 
 /** A GPU that was found, before it is opened. */
 export interface FoundAdapter {
@@ -54,6 +54,18 @@ export async function findAdapter(): Promise<FoundAdapter> {
       (immediateSize ?? 0) >= parameterBytes &&
       gpu.wgslLanguageFeatures.has('immediate_address_space'),
   };
+}
+
+/** A GPU that is not played by the CPU; null if there is none or it cannot be reached. */
+export async function findRealGpu(): Promise<FoundAdapter | null> {
+  if (!(await mayHaveGpu())) return null;
+  try {
+    const found = await findAdapter();
+    return found.software ? null : found;
+  } catch (error) {
+    if (error instanceof UserError) return null;
+    throw error;
+  }
 }
 
 /** Opens a device with all that the adapter offers of what we use. */
