@@ -2,7 +2,7 @@ import type { Kernels } from '../../../tensor/kernels.ts';
 import { program } from '../program.ts';
 import type { Runtime } from '../runtime.ts';
 import { eachOf } from './elementwise.ts';
-import { largestOf, sumOf, treeReduce } from './reduce.ts';
+import { largestOf, reduction, sumOf } from './reduce.ts';
 
 const threads = 256;
 
@@ -87,7 +87,7 @@ fn better(a: Candidate, b: Candidate) -> Candidate {
   if (a.value > b.value || (a.value == b.value && a.column < b.column)) { return a; }
   return b;
 }
-${treeReduce('bestOf', 'Candidate', threads, 'better(a, b)')}`,
+${reduction('bestOf', 'Candidate', threads, 'better(a, b)')}`,
   body: /* wgsl */ `
   for (var row = group.x; row < p.rows; row += groups.x) {
     var best = Candidate(-3.4e38, 0xffffffffu);

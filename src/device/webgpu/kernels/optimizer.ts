@@ -2,7 +2,7 @@ import type { Kernels } from '../../../tensor/kernels.ts';
 import { program } from '../program.ts';
 import type { Runtime } from '../runtime.ts';
 import { eachOf } from './elementwise.ts';
-import { treeReduce } from './reduce.ts';
+import { reduction } from './reduce.ts';
 
 const threads = 256;
 
@@ -17,7 +17,7 @@ fn plus(a: vec3f, b: vec3f) -> vec3f {
   let lost = (a.x - (sum - part)) + (b.x - part);
   return vec3f(sum, a.y + b.y + lost, a.z + b.z);
 }
-${treeReduce('sumOf', 'vec3f', threads, 'plus(a, b)')}`;
+${reduction('sumOf', 'vec3f', threads, 'plus(a, b)')}`;
 
 /** A workgroup sums one of `chunks` pieces of one part of x. */
 const squares = program({
