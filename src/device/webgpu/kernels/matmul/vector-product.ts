@@ -15,6 +15,8 @@ export const vectorRows = 8;
 const threads = 256;
 const columnsPerGroup = 8;
 const lanes = threads / columnsPerGroup;
+/** One place more than there are columns, so that the threads of a column write to different banks. */
+const partsPerRow = lanes * (columnsPerGroup + 1);
 /** Rows that one workgroup multiplies with the same weights. */
 const mostRowsPerGroup = 4;
 
@@ -42,11 +44,12 @@ const vectorProduct = programs(({ rowsPerGroup, grouped, vector, accumulate }: O
     parameters: { rows: 'u32', columns: 'u32', inner: 'u32', experts: 'u32' },
     threads,
     head: /* wgsl */ `
-var<workgroup> parts: array<f32, ${threads * rowsPerGroup}>;
+var<workgroup> parts: array<f32, ${partsPerRow * rowsPerGroup}>;
 ${grouped ? findExpert : ''}`,
     body: /* wgsl */ `
   let lane = thread % ${lanes}u;
   let column = group.x * ${columnsPerGroup}u + thread / ${lanes}u;
+  let slot = lane * ${columnsPerGroup + 1}u + thread / ${lanes}u;
   let firstRow = group.y * ${rowsPerGroup}u;
   let weight = ${grouped ? 'expertOfRow(firstRow, p.experts) * p.columns + column' : 'column'};
   ${unroll(rowsPerGroup, (i) => `var sum${i} = ${zero};`)}
@@ -57,19 +60,13 @@ ${grouped ? findExpert : ''}`,
       ${unroll(rowsPerGroup, (i) => `sum${i} += a[begin${i} + k] * factor;`)}
     }
   }
-  ${unroll(rowsPerGroup, (i) => `parts[${i * threads}u + thread] = ${total(`sum${i}`)};`)}
-  for (var half = ${lanes / 2}u; half > 0u; half /= 2u) {
-    workgroupBarrier();
-    if (lane < half) {
-      ${unroll(
-        rowsPerGroup,
-        (i) => `parts[${i * threads}u + thread] += parts[${i * threads}u + thread + half];`,
-      )}
-    }
-  }
+  ${unroll(rowsPerGroup, (i) => `parts[${i * partsPerRow}u + slot] = ${total(`sum${i}`)};`)}
   workgroupBarrier();
   if (lane < ${rowsPerGroup}u && column < p.columns && firstRow + lane < p.rows) {
-    let value = parts[lane * ${threads}u + thread - lane];
+    var value = 0.0;
+    for (var i = 0u; i < ${lanes}u; i++) {
+      value += parts[lane * ${partsPerRow}u + i * ${columnsPerGroup + 1}u + thread / ${lanes}u];
+    }
     out[(firstRow + lane) * p.columns + column] ${accumulate ? '+=' : '='} value;
   }`,
   });
