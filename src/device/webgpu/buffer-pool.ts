@@ -83,13 +83,8 @@ export class BufferPool {
       size,
       usage: usage.storage | usage.copySource | usage.copyTarget,
     });
-    const used = this.#usedBytes;
-    void this.#device.popErrorScope().then(
-      (error) => {
-        if (error) this.#failures.report(outOfMemory(wanted, used));
-      },
-      () => {}, // The device is lost, which is reported elsewhere.
-    );
+    const used = this.#usedBytes - size;
+    this.#failures.watch(this.#device.popErrorScope(), () => outOfMemory(wanted, used));
     return { gpu, id: this.#nextId++, byteLength: size, batch: -1 };
   }
 }

@@ -31,10 +31,13 @@ export function program<Binding extends string, Parameter extends string>(
 }
 
 /** A program for each distinct set of options, made when first asked for. */
-export function programs<Options, Made>(make: (options: Options) => Made): (o: Options) => Made {
+export function programs<Options extends object, Made>(
+  make: (options: Options) => Made,
+): (options: Options) => Made {
   const made = new Map<string, Made>();
   return (options) => {
-    const key = JSON.stringify(options);
+    // Options are few plain values, given in the same order; this is in the way of every dispatch.
+    const key = Object.values(options).join();
     let present = made.get(key);
     if (!present) {
       present = make(options);

@@ -55,7 +55,7 @@ export class Runtime {
   }
 
   allocate(byteLength: number): Storage {
-    this.#failures.throwIfAny();
+    this.#failures.throwIfKnown();
     const buffer = this.#pool.take(byteLength, () => this.flush());
     this.allocatedBytes += byteLength;
     return { byteLength, buffer } as GpuStorage;
@@ -92,7 +92,7 @@ export class Runtime {
     groups: readonly [number, number, number],
   ): void {
     if (groups.includes(0)) return;
-    this.#failures.throwIfAny();
+    this.#failures.throwIfKnown();
     const pipeline = this.#pipelines.get(program);
     const ranges: Range[] = [];
     const writeBack: { from: Tensor; to: Tensor }[] = [];
@@ -155,7 +155,7 @@ export class Runtime {
   }
 
   write(storage: Storage, byteOffset: number, data: ArrayBufferView): void {
-    this.#failures.throwIfAny();
+    this.#failures.throwIfKnown();
     checkRange(storage, byteOffset, data.byteLength);
     const buffer = bufferOf(storage);
     // A write takes effect before commands that have not been submitted.
@@ -171,13 +171,14 @@ export class Runtime {
   }
 
   async read(storage: Storage, byteOffset: number, byteLength: number): Promise<Uint8Array> {
-    this.#failures.throwIfAny();
+    this.#failures.throwIfKnown();
     checkRange(storage, byteOffset, byteLength);
-    try {
-      return await this.#readback.read(this.#commands, bufferOf(storage), byteOffset, byteLength);
-    } finally {
-      this.#failures.throwIfAny();
-    }
+    const buffer = bufferOf(storage);
+    const bytes = await this.#readback
+      .read(this.#commands, buffer, byteOffset, byteLength)
+      .catch((cause) => this.#failures.explain(cause));
+    await this.#failures.throwIfAny();
+    return bytes;
   }
 
   /** Submits what waits. */
