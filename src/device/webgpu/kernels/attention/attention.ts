@@ -63,9 +63,8 @@ export function attentionKernels(
         runtime.grid(rows, 16),
       );
       const inputs = { query, key, value, rowStart, dOut, terms };
-      const parameters = {
-        ...{ tokens, window: windowOf(a), scale: a.scale, valueScale: a.valueScale },
-      };
+      const { scale, valueScale } = a;
+      const parameters = { tokens, window: windowOf(a), scale, valueScale };
       runtime.run(queryGradient(heads), { ...inputs, dQuery }, parameters, [
         Math.ceil(tokens / tokensPerBlock(heads)),
         a.keyValueHeads,

@@ -88,9 +88,9 @@ ${weightedSum('addKeys', { target: 'sum', size: options.keyDim, array: 'key', ro
   var means: vec4f;
   for (var i = 0u; i < 4u; i++) {
     let row = 4u * quad + i;
-    tokens[i] = min(first + row / shared_, last);
+    tokens[i] = min(first + row / sharing, last);
     begins[i] = firstVisible(tokens[i]);
-    let term = terms[tokens[i] * heads + keyHead * shared_ + row % shared_];
+    let term = terms[tokens[i] * heads + keyHead * sharing + row % sharing];
     totals[i] = term.x;
     means[i] = term.y;
   }
@@ -113,8 +113,8 @@ ${weightedSum('addKeys', { target: 'sum', size: options.keyDim, array: 'key', ro
   ${storeSums(
     { target: 'sum', size: options.keyDim, array: 'dQuery' },
     {
-      row: '((first + (4u * quad + i) / shared_) * heads + keyHead * shared_ + (4u * quad + i) % shared_) * keyDim',
-      valid: '4u * quad + i < blockTokens * shared_ && first + (4u * quad + i) / shared_ <= last',
+      row: '((first + (4u * quad + i) / sharing) * heads + keyHead * sharing + (4u * quad + i) % sharing) * keyDim',
+      valid: '4u * quad + i < blockTokens * sharing && first + (4u * quad + i) / sharing <= last',
       factor: '1.0',
     },
   )}`,
@@ -146,8 +146,8 @@ fn rowAt(i: u32) -> u32 { return min(leftBegin + i, p.tokens - 1u) * keyValueHea
 fn keyAt(i: u32, d: u32) -> f32 { return key[rowAt(i) * keyDim + d]; }
 fn valueAt(i: u32, d: u32) -> f32 { return value[rowAt(i) * valueDim + d]; }
 fn headRow(i: u32) -> u32 {
-  let row = min(rightBegin + i, p.tokens * shared_ - 1u);
-  return row / shared_ * heads + keyHead * shared_ + row % shared_;
+  let row = min(rightBegin + i, p.tokens * sharing - 1u);
+  return row / sharing * heads + keyHead * sharing + row % sharing;
 }
 fn queryAt(i: u32, d: u32) -> f32 { return query[headRow(i) * keyDim + d]; }
 fn gradientAt(i: u32, d: u32) -> f32 { return dOut[headRow(i) * valueDim + d]; }
@@ -174,9 +174,9 @@ fn lastSeeing(last: u32) -> u32 {
   let first = group.x * 64u;
   leftBegin = first;
   keyHead = group.y;
-  let end = (lastSeeing(min(first + 64u, p.tokens) - 1u) + 1u) * shared_;
+  let end = (lastSeeing(min(first + 64u, p.tokens) - 1u) + 1u) * sharing;
   let keys = vec4u(first + 4u * quad) + vec4u(0u, 1u, 2u, 3u);
-  for (var begin = first * shared_; begin < end; begin += 32u) {
+  for (var begin = first * sharing; begin < end; begin += 32u) {
     rightBegin = begin;
     let products = scores(thread);
     let slopes = gradients(thread);
@@ -184,7 +184,7 @@ fn lastSeeing(last: u32) -> u32 {
     var changes: mat2x4f;
     for (var i = 0u; i < 2u; i++) {
       let row = lane + 16u * i;
-      let token = min(begin + row, end - 1u) / shared_;
+      let token = min(begin + row, end - 1u) / sharing;
       let term = terms[headRow(row)];
       let seen = (keys >= vec4u(firstVisible(token))) & (keys <= vec4u(token))
         & vec4<bool>(begin + row < end);

@@ -105,7 +105,7 @@ fn attend(thread: u32, count: u32, seen0: vec4<bool>, seen1: vec4<bool>) {
   var tokens: vec4u;
   var begins: vec4u;
   for (var i = 0u; i < 4u; i++) {
-    tokens[i] = min(first + (4u * quad + i) / shared_, last);
+    tokens[i] = min(first + (4u * quad + i) / sharing, last);
     begins[i] = firstVisible(tokens[i]);
   }
   for (var begin = firstVisible(first); begin <= last; begin += 32u) {
@@ -128,21 +128,21 @@ fn attend(thread: u32, count: u32, seen0: vec4<bool>, seen1: vec4<bool>) {
   var factors: vec4f;
   for (var i = 0u; i < 4u; i++) {
     let row = 4u * quad + i;
-    let head = keyHead * shared_ + row % shared_;
+    let head = keyHead * sharing + row % sharing;
     let sink = sinkOf(head);
     let most = max(largest[i], sink);
     let rowTotal = most + log(all[i] * exp(largest[i] - most) + exp(sink - most));
     factors[i] = p.valueScale * exp(largest[i] - rowTotal);
-    let token = first + row / shared_;
-    if (lane == 0u && row < blockTokens * shared_ && token <= last) {
+    let token = first + row / sharing;
+    if (lane == 0u && row < blockTokens * sharing && token <= last) {
       logSumExp[token * heads + head] = rowTotal;
     }
   }
   ${storeSums(
     { target: 'sum', size: valueDim, array: 'out' },
     {
-      row: '((first + (4u * quad + i) / shared_) * heads + keyHead * shared_ + (4u * quad + i) % shared_) * valueDim',
-      valid: '4u * quad + i < blockTokens * shared_ && first + (4u * quad + i) / shared_ <= last',
+      row: '((first + (4u * quad + i) / sharing) * heads + keyHead * sharing + (4u * quad + i) % sharing) * valueDim',
+      valid: '4u * quad + i < blockTokens * sharing && first + (4u * quad + i) / sharing <= last',
       factor: 'factors[i]',
     },
   )}`,

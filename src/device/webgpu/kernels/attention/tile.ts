@@ -47,7 +47,7 @@ export function tileMemory(heads: Heads): string {
   return /* wgsl */ `
 const heads = ${heads.heads}u;
 const keyValueHeads = ${heads.keyValueHeads}u;
-const shared_ = ${heads.heads / heads.keyValueHeads}u;
+const sharing = ${heads.heads / heads.keyValueHeads}u;
 const keyDim = ${heads.keyDim}u;
 const valueDim = ${heads.valueDim}u;
 const blockTokens = ${tokensPerBlock(heads)}u;
@@ -158,9 +158,9 @@ export function storeSums(
 export function queryRows(name: string, array: string, size: string): string {
   return /* wgsl */ `
 fn ${name}(row: u32, d: u32) -> f32 {
-  let token = leftBegin + row / shared_;
-  if (row >= blockTokens * shared_ || token >= p.tokens) { return 0.0; }
-  return ${array}[(token * heads + keyHead * shared_ + row % shared_) * ${size} + d];
+  let token = leftBegin + row / sharing;
+  if (row >= blockTokens * sharing || token >= p.tokens) { return 0.0; }
+  return ${array}[(token * heads + keyHead * sharing + row % sharing) * ${size} + d];
 }`;
 }
 
