@@ -13,6 +13,11 @@ export interface RotaryTable {
   sin: Float32Array;
 }
 
+/** theta^(−2i/rotaryDim), i from 0 to rotaryDim/2: radians a position. */
+export function rotaryFrequencies(rotaryDim: number, theta: number): Float32Array {
+  return Float32Array.from({ length: rotaryDim / 2 }, (_, i) => theta ** (-2 * (i / rotaryDim)));
+}
+
 /** Entry [t, i] has the angle positions[t]·theta^(−2i/rotaryDim). */
 export function rotaryTable(positions: Int32Array, rotaryDim: number, theta: number): RotaryTable {
   const size = positions.length * (rotaryDim / 2);
@@ -67,10 +72,7 @@ function rotationFor(rotaryDim: number, theta: number): Rotation {
   const present = rotations.get(name);
   if (present) return present;
   const half = rotaryDim / 2;
-  const frequencies = Float32Array.from(
-    { length: half },
-    (_, i) => theta ** (-2 * (i / rotaryDim)),
-  );
+  const frequencies = rotaryFrequencies(rotaryDim, theta);
   const empty = new Float32Array(0);
   const rotation = { half, frequencies, known: 0, cos: empty, sin: empty };
   rotations.set(name, rotation);

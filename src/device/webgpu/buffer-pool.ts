@@ -1,0 +1,96 @@
+import { type Failures, outOfMemory } from './failures.ts';
+
+/** Numbers of WebGPU's buffer usages; Node has no global `GPUBufferUsage`. */
+export const usage = {
+  mapRead: 0x1,
+  copySource: 0x4,
+  copyTarget: 0x8,
+  uniform: 0x40,
+  storage: 0x80,
+  queryResolve: 0x200,
+};
+
+/** A buffer of the pool. */
+export interface PooledBuffer {
+  readonly gpu: GPUBuffer;
+  /** Never given to another buffer. */
+  readonly id: number;
+  readonly byteLength: number;
+  /** The last batch of commands that uses it. */
+  batch: number;
+}
+
+/** Idle memory that is always kept. */
+const keptBytes = 256 * 2 ** 20;
+
+/**
+ * Buffers by size class. A buffer that is given back can be given out at once: commands run in the
+ * order in which they are made, so its old contents are done with before new ones are written. A step
+ * of training therefore settles on one set of buffers.
+ */
+export class BufferPool {
+  readonly #device: GPUDevice;
+  readonly #failures: Failures;
+  readonly #idle = new Map<number, PooledBuffer[]>();
+  #nextId = 0;
+  #idleBytes = 0;
+  #usedBytes = 0;
+
+  constructor(device: GPUDevice, failures: Failures) {
+    this.#device = device;
+    this.#failures = failures;
+  }
+
+  /**
+   * `flush` is called before buffers are destroyed that a waiting command may use.
+   *
+   * @throws OutOfMemoryError if one buffer cannot be so large
+   */
+  take(byteLength: number, flush: () => void): PooledBuffer {
+    const size = sizeClass(byteLength);
+    const limit = this.#device.limits.maxBufferSize;
+    if (byteLength > limit) throw outOfMemory(byteLength, this.#usedBytes, limit);
+    const idle = this.#idle.get(size)?.pop();
+    this.#usedBytes += size;
+    if (idle) {
+      this.#idleBytes -= size;
+      return idle;
+    }
+    if (this.#idleBytes > keptBytes && this.#idleBytes > this.#usedBytes / 2) this.trim(flush);
+    return this.#create(Math.min(size, limit), byteLength);
+  }
+
+  give(buffer: PooledBuffer): void {
+    const size = sizeClass(buffer.byteLength);
+    const idle = this.#idle.get(size) ?? [];
+    idle.push(buffer);
+    this.#idle.set(size, idle);
+    this.#idleBytes += size;
+    this.#usedBytes -= size;
+  }
+
+  /** Gives all idle memory back to the system. */
+  trim(flush: () => void): void {
+    flush();
+    for (const buffers of this.#idle.values()) for (const { gpu } of buffers) gpu.destroy();
+    this.#idle.clear();
+    this.#idleBytes = 0;
+  }
+
+  #create(size: number, wanted: number): PooledBuffer {
+    this.#device.pushErrorScope('out-of-memory');
+    const gpu = this.#device.createBuffer({
+      size,
+      usage: usage.storage | usage.copySource | usage.copyTarget,
+    });
+    const used = this.#usedBytes - size;
+    this.#failures.watch(this.#device.popErrorScope(), () => outOfMemory(wanted, used));
+    return { gpu, id: this.#nextId++, byteLength: size, batch: -1 };
+  }
+}
+
+/** Rounds up to one of eight steps between powers of two, so that at most an eighth is wasted. */
+export function sizeClass(byteLength: number): number {
+  const step = Math.max(256, 2 ** Math.ceil(Math.log2(Math.max(byteLength, 1)) - 4));
+  return Math.ceil(Math.max(byteLength, 1) / step) * step;
+}

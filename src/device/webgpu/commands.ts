@@ -1,0 +1,141 @@
+import { parameterBytes } from './adapter.ts';
+import type { PooledBuffer } from './buffer-pool.ts';
+import { usage } from './buffer-pool.ts';
+import type { Pipeline } from './pipelines.ts';
+import type { Profiler } from './profiler.ts';
+
+/**
+ * Dispatches of one submission. Few submissions keep the host cheap; too few would keep the GPU
+ * waiting for its first work.
+ */
+export const dispatchesPerBatch = 128;
+
+/** Space between the parameters of two dispatches in the uniform buffer. */
+const parameterStride = 256;
+
+/**
+ * The commands that wait to be submitted. They run in the order in which they are added; WebGPU makes
+ * each dispatch see what those before it wrote.
+ */
+export class Commands {
+  readonly #device: GPUDevice;
+  readonly #profiler: Profiler | null;
+  readonly #uniforms: Uniforms | null;
+  #encoder: GPUCommandEncoder | null = null;
+  #pass: GPUComputePassEncoder | null = null;
+  #dispatches = 0;
+  /** The number of the batch that is being filled. */
+  batch = 0;
+
+  /** `parameterLayout` is null where parameters are immediates. */
+  constructor(
+    device: GPUDevice,
+    parameterLayout: GPUBindGroupLayout | null,
+    profiler: Profiler | null,
+  ) {
+    this.#device = device;
+    this.#profiler = profiler;
+    this.#uniforms = parameterLayout && new Uniforms(device, parameterLayout);
+  }
+
+  dispatch(
+    name: string,
+    pipeline: Pipeline,
+    bindings: GPUBindGroup,
+    parameters: Uint32Array,
+    groups: readonly [number, number, number],
+  ): void {
+    this.#encoder ??= this.#device.createCommandEncoder();
+    this.#pass ??= this.#encoder.beginComputePass(this.#profiler?.begin(name));
+    const pass = this.#pass;
+    pass.setPipeline(pipeline.gpu);
+    pass.setBindGroup(0, bindings);
+    if (pipeline.parameters.length > 0) {
+      if (this.#uniforms) {
+        pass.setBindGroup(1, this.#uniforms.group, [this.#uniforms.add(parameters)]);
+      } else {
+        pass.setImmediates(0, parameters, 0, pipeline.parameters.length);
+      }
+    } else if (this.#uniforms) {
+      pass.setBindGroup(1, this.#uniforms.group, [0]);
+    }
+    pass.dispatchWorkgroups(...groups);
+    if (this.#profiler) this.#endPass();
+    if (++this.#dispatches === dispatchesPerBatch) this.flush();
+  }
+
+  copy(
+    source: PooledBuffer,
+    sourceOffset: number,
+    target: GPUBuffer,
+    targetOffset: number,
+    byteLength: number,
+  ): void {
+    this.#encoder ??= this.#device.createCommandEncoder();
+    this.#endPass();
+    this.#encoder.copyBufferToBuffer(source.gpu, sourceOffset, target, targetOffset, byteLength);
+    source.batch = this.batch;
+  }
+
+  /** Submits everything that waits. */
+  flush(): void {
+    const encoder = this.#encoder;
+    if (!encoder) return;
+    this.#endPass();
+    const submitted = this.#profiler?.resolve(encoder);
+    this.#uniforms?.upload();
+    this.#device.queue.submit([encoder.finish()]);
+    submitted?.();
+    this.#encoder = null;
+    this.#dispatches = 0;
+    this.batch++;
+  }
+
+  #endPass(): void {
+    this.#pass?.end();
+    this.#pass = null;
+  }
+}
+
+/**
+ * Parameters of a batch in one uniform buffer, for where there are no immediates. The buffer is
+ * written before each submission; the queue's order keeps that apart from the batch before.
+ */
+class Uniforms {
+  readonly group: GPUBindGroup;
+  readonly #device: GPUDevice;
+  readonly #buffer: GPUBuffer;
+  readonly #data = new Uint32Array((dispatchesPerBatch * parameterStride) / 4);
+  #count = 0;
+
+  constructor(device: GPUDevice, layout: GPUBindGroupLayout) {
+    this.#device = device;
+    this.#buffer = device.createBuffer({
+      size: this.#data.byteLength,
+      usage: usage.uniform | usage.copyTarget,
+    });
+    this.group = device.createBindGroup({
+      layout,
+      entries: [{ binding: 0, resource: { buffer: this.#buffer, size: parameterBytes } }],
+    });
+  }
+
+  /** Where the parameters will lie. */
+  add(parameters: Uint32Array): number {
+    const offset = parameterStride * this.#count++;
+    this.#data.set(parameters, offset / 4);
+    return offset;
+  }
+
+  upload(): void {
+    if (this.#count === 0) return;
+    this.#device.queue.writeBuffer(
+      this.#buffer,
+      0,
+      this.#data,
+      0,
+      this.#count * (parameterStride / 4),
+    );
+    this.#count = 0;
+  }
+}

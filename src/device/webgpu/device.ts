@@ -1,0 +1,97 @@
+import { UserError } from '../../errors.ts';
+import type { Device } from '../../tensor/device.ts';
+import type { Kernels } from '../../tensor/kernels.ts';
+import type { Storage } from '../../tensor/tensor.ts';
+import { type FoundAdapter, findAdapter, openDevice } from './adapter.ts';
+import { dispatchesPerBatch } from './commands.ts';
+import { Failures } from './failures.ts';
+import { webgpuKernels } from './kernels/index.ts';
+import { Profiler, type ProgramTime } from './profiler.ts';
+import { Runtime } from './runtime.ts';
+
+export interface WebgpuDeviceOptions {
+  /** The adapter to open; default: the one the system offers first. */
+  found?: FoundAdapter;
+  /** Whether to measure the time of every kernel: see `takeTimes`. */
+  profile?: boolean;
+  /** Whether parameters go as immediates; default: if the adapter has them. */
+  immediates?: boolean;
+}
+
+/**
+ * A GPU through WebGPU. Kernel calls are queued; they are submitted in batches, at the latest when
+ * something is read.
+ *
+ * @throws UserError where there is no WebGPU, no adapter, or a feature asked for is missing
+ */
+export async function createWebgpuDevice(options: WebgpuDeviceOptions = {}): Promise<WebgpuDevice> {
+  const found = options.found ?? (await findAdapter());
+  const gpu = await openDevice(found);
+  if (options.profile && !gpu.features.has('timestamp-query')) {
+    throw new UserError(`${found.description} cannot measure time (no timestamp-query)`);
+  }
+  const profiler = options.profile ? new Profiler(gpu, dispatchesPerBatch) : null;
+  const immediates = options.immediates ?? found.immediates;
+  const runtime = new Runtime(gpu, new Failures(gpu), { immediates, profiler });
+  return new WebgpuDevice(runtime, profiler, found);
+}
+
+export class WebgpuDevice implements Device {
+  readonly name = 'webgpu';
+  readonly description: string;
+  readonly kernels: Kernels;
+  readonly #runtime: Runtime;
+  readonly #profiler: Profiler | null;
+
+  constructor(runtime: Runtime, profiler: Profiler | null, found: FoundAdapter) {
+    this.#runtime = runtime;
+    this.#profiler = profiler;
+    this.description = `WebGPU, ${found.description}${found.software ? ' (software)' : ''}`;
+    this.kernels = releasingScratch(webgpuKernels(runtime), runtime);
+  }
+
+  get allocatedBytes(): number {
+    return this.#runtime.allocatedBytes;
+  }
+
+  allocate(byteLength: number): Storage {
+    return this.#runtime.allocate(byteLength);
+  }
+
+  release(storage: Storage): void {
+    this.#runtime.release(storage);
+  }
+
+  write(storage: Storage, byteOffset: number, data: ArrayBufferView): void {
+    this.#runtime.write(storage, byteOffset, data);
+  }
+
+  read(storage: Storage, byteOffset: number, byteLength: number): Promise<Uint8Array> {
+    return this.#runtime.read(storage, byteOffset, byteLength);
+  }
+
+  /** Time by kernel since the last call, longest first; empty unless the device profiles. */
+  async takeTimes(): Promise<ProgramTime[]> {
+    this.#runtime.flush();
+    return (await this.#profiler?.take()) ?? [];
+  }
+
+  async destroy(): Promise<void> {
+    this.#runtime.destroy();
+  }
+}
+
+/** The same kernels, each giving back at its end the scratch memory that it took. */
+function releasingScratch(kernels: Kernels, runtime: Runtime): Kernels {
+  const wrapped = Object.entries(kernels).map(([name, kernel]: [string, (a: never) => void]) => [
+    name,
+    (a: never) => {
+      try {
+        kernel(a);
+      } finally {
+        runtime.releaseScratch();
+      }
+    },
+  ]);
+  return Object.fromEntries(wrapped) as Kernels;
+}

@@ -1,0 +1,85 @@
+import { parameterBytes } from './adapter.ts';
+import { bindingsOf, type Program, shaderOf } from './program.ts';
+
+/** A program, compiled, with the layout of its bindings. */
+export interface Pipeline {
+  readonly gpu: GPUComputePipeline;
+  readonly layout: BindingLayout;
+  /** Its tensors' names in order, and which of them are written. */
+  readonly bindings: { name: string; written: boolean }[];
+  readonly parameters: { name: string; type: string }[];
+}
+
+/** Shared by all programs with the same kinds of bindings, and so are their bind groups. */
+export interface BindingLayout {
+  readonly group: GPUBindGroupLayout;
+  readonly groups: Map<string, GPUBindGroup>;
+}
+
+/** Compiles programs, each once. */
+export class Pipelines {
+  readonly #device: GPUDevice;
+  readonly #compiled = new Map<Program, Pipeline>();
+  readonly #layouts = new Map<string, BindingLayout>();
+  /** The layout of the uniform buffer; null where parameters are immediates. */
+  readonly parameterLayout: GPUBindGroupLayout | null;
+
+  constructor(device: GPUDevice, immediates: boolean) {
+    this.#device = device;
+    this.parameterLayout = immediates
+      ? null
+      : device.createBindGroupLayout({
+          entries: [
+            { binding: 0, visibility: 4, buffer: { type: 'uniform', hasDynamicOffset: true } },
+          ],
+        });
+  }
+
+  get(program: Program): Pipeline {
+    let pipeline = this.#compiled.get(program);
+    if (!pipeline) {
+      pipeline = this.#compile(program);
+      this.#compiled.set(program, pipeline);
+    }
+    return pipeline;
+  }
+
+  #compile(program: Program): Pipeline {
+    const bindings = bindingsOf(program);
+    const parameters = Object.entries(program.parameters).map(([name, type]) => ({ name, type }));
+    if (4 * parameters.length > parameterBytes) throw new Error(`${program.name}: parameters`);
+    const layout = this.#layoutOf(bindings.map(({ written }) => written));
+    const code = shaderOf(program, this.parameterLayout === null);
+    const { parameterLayout } = this;
+    return {
+      gpu: this.#device.createComputePipeline({
+        label: program.name,
+        layout: this.#device.createPipelineLayout({
+          bindGroupLayouts: [layout.group, ...(parameterLayout ? [parameterLayout] : [])],
+          ...(parameterLayout === null && { immediateSize: 4 * parameters.length }),
+        }),
+        compute: { module: this.#device.createShaderModule({ label: program.name, code }) },
+      }),
+      layout,
+      bindings,
+      parameters,
+    };
+  }
+
+  #layoutOf(written: boolean[]): BindingLayout {
+    const key = written.map((write) => (write ? 'w' : 'r')).join('');
+    let layout = this.#layouts.get(key);
+    if (!layout) {
+      const group = this.#device.createBindGroupLayout({
+        entries: written.map((write, binding) => ({
+          binding,
+          visibility: 4,
+          buffer: { type: write ? 'storage' : 'read-only-storage' },
+        })),
+      });
+      layout = { group, groups: new Map() };
+      this.#layouts.set(key, layout);
+    }
+    return layout;
+  }
+}

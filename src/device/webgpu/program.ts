@@ -1,0 +1,87 @@
+/**
+ * A kernel's WGSL with its interface. What every kernel needs (the declarations of bindings and
+ * parameters, the entry point) is written here once; a program gives the body of `main`, in which
+ *
+ *   thread   is the index in the workgroup, of `threads`
+ *   group    is the workgroup's place in the grid, `groups` the grid's size
+ *   p        holds the parameters
+ */
+export interface Program<Binding extends string = string, Parameter extends string = string> {
+  /** As profiles and errors call it. */
+  readonly name: string;
+  /** Tensors in the order of their bindings; null for one that this variant does without. */
+  readonly bindings: Readonly<Record<Binding, BindingType | null>>;
+  /** Numbers given at each dispatch; at most `parameterBytes / 4`. */
+  readonly parameters: Readonly<Record<Parameter, ParameterType>>;
+  readonly threads: number;
+  /** Declarations and functions outside of `main`. */
+  readonly head?: string;
+  readonly body: string;
+}
+
+/** What a kernel does with a tensor, and how it sees its elements. A written tensor can be read too. */
+export type BindingType = `${'read' | 'write'} ${string}`;
+export type ParameterType = 'u32' | 'i32' | 'f32';
+
+/** Fixes the types of a program's names. */
+export function program<Binding extends string, Parameter extends string>(
+  definition: Program<Binding, Parameter>,
+): Program<Binding, Parameter> {
+  return definition;
+}
+
+/** A program for each distinct set of options, made when first asked for. */
+export function programs<Options extends object, Made>(
+  make: (options: Options) => Made,
+): (options: Options) => Made {
+  const made = new Map<string, Made>();
+  return (options) => {
+    // Options are few plain values, given in the same order; this is in the way of every dispatch.
+    const key = Object.values(options).join();
+    let present = made.get(key);
+    if (!present) {
+      present = make(options);
+      made.set(key, present);
+    }
+    return present;
+  };
+}
+
+/** The whole shader. `immediates`: parameters lie in the command stream, not in a uniform buffer. */
+export function shaderOf(source: Program, immediates: boolean): string {
+  const bindings = bindingsOf(source).map(({ name, written, element }, index) => {
+    const access = written ? 'read_write' : 'read';
+    return `@group(0) @binding(${index}) var<storage, ${access}> ${name}: array<${element}>;`;
+  });
+  const fields = Object.entries(source.parameters).map(([name, type]) => `${name}: ${type}`);
+  const place = immediates ? 'var<immediate>' : '@group(1) @binding(0) var<uniform>';
+  const parameters = [`struct Parameters { ${fields.join(', ')} }`, `${place} p: Parameters;`];
+  return [
+    ...(immediates && fields.length > 0 ? ['requires immediate_address_space;'] : []),
+    ...bindings,
+    ...(fields.length > 0 ? parameters : []),
+    `const threads = ${source.threads}u;`,
+    source.head ?? '',
+    '@compute @workgroup_size(threads) fn main(',
+    '  @builtin(local_invocation_index) thread: u32,',
+    '  @builtin(workgroup_id) group: vec3u,',
+    '  @builtin(num_workgroups) groups: vec3u,',
+    ') {',
+    source.body,
+    '}',
+  ].join('\n');
+}
+
+/** The tensors that a program has, in the order of their bindings. */
+export function bindingsOf({ bindings }: Program) {
+  return Object.entries(bindings).flatMap(([name, type]) => {
+    if (type === null) return [];
+    const [access, element] = type.split(' ') as [string, string];
+    return [{ name, written: access === 'write', element }];
+  });
+}
+
+/** Repeats a piece of WGSL for 0 to count−1: loops whose indices must be constants. */
+export function unroll(count: number, piece: (index: number) => string): string {
+  return Array.from({ length: count }, (_, index) => piece(index)).join('\n');
+}
