@@ -64,7 +64,9 @@ describe('arithmetic', () => {
     for (const { problem } of problems(arithmetic)) {
       if (problem.key === null) continue;
       const [, a, operator, b] = /(\d+)([-+*])(\d+)$/.exec(problem.key)!;
-      expect(problem.answer.split('\n').at(-1)).toBe(String(operations[operator!]!(Number(a), Number(b))));
+      expect(problem.answer.split('\n').at(-1)).toBe(
+        String(operations[operator!]!(Number(a), Number(b))),
+      );
     }
   });
 
