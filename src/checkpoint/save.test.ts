@@ -76,24 +76,23 @@ describe('what is saved opens as the same model', () => {
     await expectSaved(path, config, parameters);
   });
 
-  test.each([1e9, 10_000])(
-    'MTP blocks in a file of their own, shards of %i bytes',
-    async (most) => {
-      const path = join(await temporaryDirectory(), 'model');
-      const config = tinyConfig();
-      const parameters = randomParameters(config);
-      const options = { ...f32, mtpInOwnFile: true, maxShardBytes: most };
-      await saveCheckpoint(path, config, parameters, options);
-      await expectSaved(path, config, parameters);
-      const file = await SafetensorsFile.open(
-        await openFileSource(join(path, 'model_mtp.safetensors')),
-      );
-      const names = [...file.tensors.keys()];
-      await file.close();
-      expect(names.length).toBeGreaterThan(0);
-      expect(names.every((name) => name.startsWith('model.mtp.layers.'))).toBe(true);
-    },
-  );
+  test.each([
+    1e9, 10_000,
+  ])('MTP blocks in a file of their own, shards of %i bytes', async (most) => {
+    const path = join(await temporaryDirectory(), 'model');
+    const config = tinyConfig();
+    const parameters = randomParameters(config);
+    const options = { ...f32, mtpInOwnFile: true, maxShardBytes: most };
+    await saveCheckpoint(path, config, parameters, options);
+    await expectSaved(path, config, parameters);
+    const file = await SafetensorsFile.open(
+      await openFileSource(join(path, 'model_mtp.safetensors')),
+    );
+    const names = [...file.tensors.keys()];
+    await file.close();
+    expect(names.length).toBeGreaterThan(0);
+    expect(names.every((name) => name.startsWith('model.mtp.layers.'))).toBe(true);
+  });
 
   test('tied embeddings have no lm_head', async () => {
     const path = join(await temporaryDirectory(), 'model');
@@ -211,14 +210,15 @@ describe('what cannot be saved leaves the last checkpoint as it was', () => {
     await expectSaved(path, config, good);
   });
 
-  test.each(['model.safetensors', 'config.json', '../elsewhere'])(
-    'a file named %s',
-    async (file) => {
-      const path = join(await temporaryDirectory(), 'model');
-      const files = { [file]: 'x' };
-      await expect(saveCheckpoint(path, config, good, { ...f32, files })).rejects.toThrow(
-        `${file} cannot be one of the further files`,
-      );
-    },
-  );
+  test.each([
+    'model.safetensors',
+    'config.json',
+    '../elsewhere',
+  ])('a file named %s', async (file) => {
+    const path = join(await temporaryDirectory(), 'model');
+    const files = { [file]: 'x' };
+    await expect(saveCheckpoint(path, config, good, { ...f32, files })).rejects.toThrow(
+      `${file} cannot be one of the further files`,
+    );
+  });
 });

@@ -57,19 +57,18 @@ async function logitsAfter(model: Model, tokens: number[]): Promise<Float32Array
 const prompt = Array.from({ length: 21 }, (_, i) => (i * 7) % 23);
 
 describe('greedy generation', () => {
-  test.each([0, 1, 2, 3])(
-    'with %i drafts gives the tokens of full forward passes',
-    async (drafts) => {
-      const model = await newModel();
-      const expected = [...prompt];
-      for (let i = 0; i < 30; i++) {
-        const logits = await logitsAfter(model, expected);
-        expected.push(logits.indexOf(Math.max(...logits)));
-      }
-      const tokens = await tokensOf(newSequence(model), prompt, { maxTokens: 30, drafts });
-      expect(tokens).toEqual(expected.slice(prompt.length));
-    },
-  );
+  test.each([
+    0, 1, 2, 3,
+  ])('with %i drafts gives the tokens of full forward passes', async (drafts) => {
+    const model = await newModel();
+    const expected = [...prompt];
+    for (let i = 0; i < 30; i++) {
+      const logits = await logitsAfter(model, expected);
+      expected.push(logits.indexOf(Math.max(...logits)));
+    }
+    const tokens = await tokensOf(newSequence(model), prompt, { maxTokens: 30, drafts });
+    expect(tokens).toEqual(expected.slice(prompt.length));
+  });
 
   test('a prompt of several chunks is the same as one of a single token after another', async () => {
     const model = await newModel({ maxPositions: 2048 });

@@ -21,34 +21,32 @@ export function conformance(name: string, create: () => Promise<Device>): void {
     afterAll(() => device.destroy());
 
     describe('agrees with the reference', () => {
-      test.each([...opCases, ...kernelCases].map((opCase) => ({ opCase, name: opCase.name })))(
-        '$name',
-        async ({ opCase }) => {
-          const before = device.allocatedBytes;
-          const actual = await runCase(device, opCase);
-          const expected = await runCase(reference, opCase);
-          expect(Object.keys(actual)).toEqual(Object.keys(expected));
-          for (const key of Object.keys(expected)) {
-            const error = relativeError(actual[key]!, expected[key]!);
-            const limit = expected[key] instanceof Int32Array ? 0 : (opCase.tolerance ?? 2e-6);
-            expect(error, `largest error of ${key}`).toBeLessThanOrEqual(limit);
-          }
-          expect(device.allocatedBytes).toBe(before);
-        },
-      );
+      test.each(
+        [...opCases, ...kernelCases].map((opCase) => ({ opCase, name: opCase.name })),
+      )('$name', async ({ opCase }) => {
+        const before = device.allocatedBytes;
+        const actual = await runCase(device, opCase);
+        const expected = await runCase(reference, opCase);
+        expect(Object.keys(actual)).toEqual(Object.keys(expected));
+        for (const key of Object.keys(expected)) {
+          const error = relativeError(actual[key]!, expected[key]!);
+          const limit = expected[key] instanceof Int32Array ? 0 : (opCase.tolerance ?? 2e-6);
+          expect(error, `largest error of ${key}`).toBeLessThanOrEqual(limit);
+        }
+        expect(device.allocatedBytes).toBe(before);
+      });
     });
 
     describe('gradients agree with finite differences', () => {
       const differentiable = opCases.filter((opCase) => opCase.differentiable.length > 0);
-      test.each(differentiable.map((opCase) => ({ opCase, name: opCase.name })))(
-        '$name',
-        async ({ opCase }) => {
-          const results = await runCase(device, opCase);
-          for (const input of opCase.differentiable) {
-            await checkGradient(device, opCase, input, results[`d ${input}`] as Float32Array);
-          }
-        },
-      );
+      test.each(differentiable.map((opCase) => ({ opCase, name: opCase.name })))('$name', async ({
+        opCase,
+      }) => {
+        const results = await runCase(device, opCase);
+        for (const input of opCase.differentiable) {
+          await checkGradient(device, opCase, input, results[`d ${input}`] as Float32Array);
+        }
+      });
     });
   });
 }

@@ -7,16 +7,15 @@ import { WorkerPool } from './worker-pool.ts';
 
 const module = await compile(await loadBinary(new URL('./build/simd.wasm', import.meta.url)));
 
-it.each([1, 2, 4])(
-  'a trap in a kernel is thrown and does not hang, threads %i',
-  async (threads) => {
-    const runtime = await Runtime.start(module, { threads });
-    runtime.heaps.release(runtime.heaps.allocate(4));
-    const outside = 2 ** 32 - 4096;
-    expect(() => runtime.launch('fill', [outside, 1], 1_000_000, 1000)).toThrow();
-    await runtime.destroy();
-  },
-);
+it.each([
+  1, 2, 4,
+])('a trap in a kernel is thrown and does not hang, threads %i', async (threads) => {
+  const runtime = await Runtime.start(module, { threads });
+  runtime.heaps.release(runtime.heaps.allocate(4));
+  const outside = 2 ** 32 - 4096;
+  expect(() => runtime.launch('fill', [outside, 1], 1_000_000, 1000)).toThrow();
+  await runtime.destroy();
+});
 
 it('says which kernel it does not have', async () => {
   const runtime = await Runtime.start(module, { threads: 1 });
