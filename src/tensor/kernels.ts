@@ -18,6 +18,7 @@ export interface Kernels {
   /**
    * out [M,N] = A·B. A is `a` [M,K], or its transpose if `transposeA` (then `a` is [K,M]);
    * B is `b` [K,N], or its transpose if `transposeB` (then `b` is [N,K], a linear layer's weight).
+   * `exact`: operands stay f32 on a device that rounds them elsewhere.
    */
   matmul(a: {
     a: Tensor;
@@ -26,6 +27,7 @@ export interface Kernels {
     transposeA: boolean;
     transposeB: boolean;
     accumulate: boolean;
+    exact?: boolean;
   }): void;
   /**
    * For each expert e, rows offsets[e] to offsets[e+1] of `a` [S,K] times B_e:

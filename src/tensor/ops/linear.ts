@@ -1,12 +1,25 @@
 import type { Scope } from '../scope.ts';
 import type { Tensor } from '../tensor.ts';
 
-/** x·Wᵀ: x [T,K], weight [N,K] → [T,N]. */
-export function linear(scope: Scope, x: Tensor, weight: Tensor): Tensor {
+/** x·Wᵀ: x [T,K], weight [N,K] → [T,N]. `exact`: in f32 also where a device trains in less. */
+export function linear(
+  scope: Scope,
+  x: Tensor,
+  weight: Tensor,
+  { exact = false }: { exact?: boolean } = {},
+): Tensor {
   const { kernels } = scope.device;
   const [outputs] = weight.shape as [number];
   const out = scope.empty([x.rows, outputs]);
-  kernels.matmul({ a: x, b: weight, out, transposeA: false, transposeB: true, accumulate: false });
+  kernels.matmul({
+    a: x,
+    b: weight,
+    out,
+    transposeA: false,
+    transposeB: true,
+    accumulate: false,
+    exact,
+  });
   const { tape } = scope;
   tape?.record([x, weight], out, (dOut) => {
     tape.into(scope, x, (dX, accumulate) =>
@@ -17,6 +30,7 @@ export function linear(scope: Scope, x: Tensor, weight: Tensor): Tensor {
         transposeA: false,
         transposeB: false,
         accumulate,
+        exact,
       }),
     );
     tape.into(scope, weight, (dWeight, accumulate) =>
@@ -27,6 +41,7 @@ export function linear(scope: Scope, x: Tensor, weight: Tensor): Tensor {
         transposeA: true,
         transposeB: false,
         accumulate,
+        exact,
       }),
     );
   });
