@@ -18,7 +18,10 @@ export interface Kernels {
   /**
    * out [M,N] = A·B. A is `a` [M,K], or its transpose if `transposeA` (then `a` is [K,M]);
    * B is `b` [K,N], or its transpose if `transposeB` (then `b` is [N,K], a linear layer's weight).
-   * `exact`: operands stay f32 on a device that rounds them elsewhere.
+   *
+   * A device may round the operands of this and the grouped products to f16, for speed. `exact`: it
+   * must not. `scaleA`: a power of two that it then multiplies `a` by before rounding, and divides the
+   * product by, so that small gradients survive; 1 by default.
    */
   matmul(a: {
     a: Tensor;
@@ -28,6 +31,7 @@ export interface Kernels {
     transposeB: boolean;
     accumulate: boolean;
     exact?: boolean;
+    scaleA?: number;
   }): void;
   /**
    * For each expert e, rows offsets[e] to offsets[e+1] of `a` [S,K] times B_e:
@@ -41,6 +45,7 @@ export interface Kernels {
     out: Tensor;
     transposeB: boolean;
     accumulate: boolean;
+    scaleA?: number;
   }): void;
   /** For each expert e: out_e [N,K] = aᵀ·b over its rows; `a` [S,N], `b` [S,K], out [E,N,K]. */
   groupedMatmulTransposed(a: {
@@ -49,6 +54,7 @@ export interface Kernels {
     offsets: Tensor;
     out: Tensor;
     accumulate: boolean;
+    scaleA?: number;
   }): void;
 
   /** out [T,C]: row t is row indices[t] of `table` [R,C], or zeros if the index is negative. */

@@ -82,3 +82,8 @@ export function storeUnit(array: string, offset: string, value: string, stride: 
 export function multiplyUnits(left: string, right: string, sum: string): string {
   return `subgroupMatrixMultiplyAccumulate(${left}, ${right}, ${sum})`;
 }
+
+/** Every element times a number. */
+export function scaleUnit(value: string, factor: string): string {
+  return `subgroupMatrixScalarMultiply(${value}, ${factor})`;
+}

@@ -31,6 +31,7 @@ export function linear(
         transposeB: false,
         accumulate,
         exact,
+        scaleA: tape.gradientScale,
       }),
     );
     tape.into(scope, weight, (dWeight, accumulate) =>
@@ -42,6 +43,7 @@ export function linear(
         transposeB: false,
         accumulate,
         exact,
+        scaleA: tape.gradientScale,
       }),
     );
   });
@@ -67,10 +69,18 @@ export function groupedLinear(scope: Scope, x: Tensor, weight: Tensor, offsets: 
         out: dX,
         transposeB: false,
         accumulate,
+        scaleA: tape.gradientScale,
       }),
     );
     tape.into(scope, weight, (dWeight, accumulate) =>
-      kernels.groupedMatmulTransposed({ a: dOut, b: x, offsets, out: dWeight, accumulate }),
+      kernels.groupedMatmulTransposed({
+        a: dOut,
+        b: x,
+        offsets,
+        out: dWeight,
+        accumulate,
+        scaleA: tape.gradientScale,
+      }),
     );
   });
   return out;

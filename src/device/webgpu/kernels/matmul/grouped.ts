@@ -12,6 +12,7 @@ import {
   tileThreads,
 } from './tile.ts';
 import {
+  fitsUnits,
   type UnitTileOptions,
   unitTileBody,
   unitTileHead,
@@ -67,7 +68,7 @@ const groupedUnits = programs((options: UnitTileOptions) =>
     name: 'groupedMatmulUnits',
     directives: matrixUnitDirectives,
     bindings: { a: 'read vec4f', b: 'read vec4f', offsets: 'read u32', out: 'write f32' },
-    parameters: { columns: 'u32', inner: 'u32', experts: 'u32' },
+    parameters: { columns: 'u32', inner: 'u32', experts: 'u32', scale: 'f32' },
     threads: unitTileThreads(options),
     head: unitTileHead(options) + findExpert,
     body: /* wgsl */ `
@@ -81,7 +82,7 @@ const groupedTransposedUnits = programs((options: UnitTileOptions) =>
     name: 'groupedMatmulTransposedUnits',
     directives: matrixUnitDirectives,
     bindings: { a: 'read vec4f', b: 'read vec4f', offsets: 'read u32', out: 'write f32' },
-    parameters: { rows: 'u32', columns: 'u32' },
+    parameters: { rows: 'u32', columns: 'u32', scale: 'f32' },
     threads: unitTileThreads(options),
     head: unitTileHead(options),
     body: /* wgsl */ `
@@ -128,7 +129,7 @@ export function groupedMatmulKernels(
   runtime: Runtime,
 ): Pick<Kernels, 'groupedMatmul' | 'groupedMatmulTransposed'> {
   return {
-    groupedMatmul({ a, b, offsets, out, transposeB, accumulate }) {
+    groupedMatmul({ a, b, offsets, out, transposeB, accumulate, scaleA = 1 }) {
       const [rows, columns] = out.shape as [number, number];
       const [experts, inner] = [offsets.size - 1, a.columns];
       if (rows === 0) return;
@@ -141,39 +142,46 @@ export function groupedMatmulKernels(
         vectorB: (transposeB ? inner : columns) % 4 === 0,
         vectorOut: columns % 4 === 0,
       };
-      const units = Object.values(vectors).every(Boolean) ? runtime.matrixUnits : null;
+      const units = fitsUnits({ rows, columns }, vectors) ? runtime.matrixUnits : null;
       const options = { transposeA: false, transposeB, accumulate };
       const blocks = rows >= 256 * experts && columns >= 128 ? 2 : 1;
       const size = units ? unitTileSize : tileSize(blocks);
-      runtime.run(
-        units
-          ? groupedUnits({ units, ...options })
-          : groupedTiles({ blocks, ...options, ...vectors }),
-        { a, b, offsets, out },
-        { columns, inner, experts },
-        [Math.ceil(columns / size), Math.floor(rows / size) + experts, 1],
-      );
+      const sizes = { columns, inner, experts };
+      const groups = [Math.ceil(columns / size), Math.floor(rows / size) + experts, 1] as const;
+      const tensors = { a, b, offsets, out };
+      if (units) {
+        const program = groupedUnits({ units, ...options, scaled: scaleA !== 1 });
+        runtime.run(program, tensors, { ...sizes, scale: scaleA }, groups);
+      } else {
+        runtime.run(groupedTiles({ blocks, ...options, ...vectors }), tensors, sizes, groups);
+      }
     },
 
-    groupedMatmulTransposed({ a, b, offsets, out, accumulate }) {
+    groupedMatmulTransposed({ a, b, offsets, out, accumulate, scaleA = 1 }) {
       const [experts, rows, columns] = out.shape as [number, number, number];
       const vectors = {
         vectorA: rows % 4 === 0,
         vectorB: columns % 4 === 0,
         vectorOut: columns % 4 === 0,
       };
-      const units = Object.values(vectors).every(Boolean) ? runtime.matrixUnits : null;
+      const units = fitsUnits({ rows, columns }, vectors) ? runtime.matrixUnits : null;
       const options = { transposeA: true, transposeB: false, accumulate };
       const blocks = 1;
       const size = units ? unitTileSize : tileSize(blocks);
-      runtime.run(
-        units
-          ? groupedTransposedUnits({ units, ...options })
-          : groupedTransposedTiles({ blocks, ...options, ...vectors }),
-        { a, b, offsets, out },
-        { rows, columns },
-        [Math.ceil(columns / size), Math.ceil(rows / size), experts],
-      );
+      const sizes = { rows, columns };
+      const groups = [Math.ceil(columns / size), Math.ceil(rows / size), experts] as const;
+      const tensors = { a, b, offsets, out };
+      if (units) {
+        const program = groupedTransposedUnits({ units, ...options, scaled: scaleA !== 1 });
+        runtime.run(program, tensors, { ...sizes, scale: scaleA }, groups);
+      } else {
+        runtime.run(
+          groupedTransposedTiles({ blocks, ...options, ...vectors }),
+          tensors,
+          sizes,
+          groups,
+        );
+      }
     },
   };
 }

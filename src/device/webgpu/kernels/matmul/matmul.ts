@@ -13,6 +13,7 @@ import {
   tileThreads,
 } from './tile.ts';
 import {
+  fitsUnits,
   type UnitTileOptions,
   unitTileBody,
   unitTileHead,
@@ -50,7 +51,7 @@ const unitMatmul = programs((options: UnitTileOptions) =>
     name: 'matmulUnits',
     directives: matrixUnitDirectives,
     bindings: { a: 'read vec4f', b: 'read vec4f', out: 'write f32' },
-    parameters: { rows: 'u32', columns: 'u32', inner: 'u32', innerPerPart: 'u32' },
+    parameters: { rows: 'u32', columns: 'u32', inner: 'u32', innerPerPart: 'u32', scale: 'f32' },
     threads: unitTileThreads(options),
     head: unitTileHead(options),
     body: /* wgsl */ `
@@ -97,7 +98,7 @@ const addParts = programs(({ accumulate }: { accumulate: boolean }) =>
 
 export function matmulKernel(runtime: Runtime): Pick<Kernels, 'matmul'> {
   return {
-    matmul({ a, b, out, transposeA, transposeB, accumulate, exact = false }) {
+    matmul({ a, b, out, transposeA, transposeB, accumulate, exact = false, scaleA = 1 }) {
       const [rows, columns] = out.shape as [number, number];
       const inner = transposeA ? a.shape[0]! : a.shape[1]!;
       if (rows <= vectorRows && transposeB && !transposeA) {
@@ -109,7 +110,7 @@ export function matmulKernel(runtime: Runtime): Pick<Kernels, 'matmul'> {
         vectorB: (transposeB ? inner : columns) % 4 === 0,
         vectorOut: columns % 4 === 0,
       };
-      const units = Object.values(vectors).every(Boolean) && !exact ? runtime.matrixUnits : null;
+      const units = !exact && fitsUnits({ rows, columns }, vectors) ? runtime.matrixUnits : null;
       const blocks = tilesOf(rows, columns, tileSize(2)) >= enoughGroups ? 2 : 1;
       const size = units ? unitTileSize : tileSize(blocks);
       const tiles = tilesOf(rows, columns, size);
@@ -119,14 +120,15 @@ export function matmulKernel(runtime: Runtime): Pick<Kernels, 'matmul'> {
       const parts = Math.max(1, Math.ceil(inner / Math.max(perPart, 1)));
       const product = (target: Tensor, adding: boolean) => {
         const options = { transposeA, transposeB, accumulate: adding };
-        runtime.run(
-          units
-            ? unitMatmul({ units, ...options })
-            : tiledMatmul({ blocks, ...options, ...vectors }),
-          { a, b, out: target },
-          { rows, columns, inner, innerPerPart: perPart },
-          [Math.ceil(columns / size), Math.ceil(rows / size), parts],
-        );
+        const sizes = { rows, columns, inner, innerPerPart: perPart };
+        const groups = [Math.ceil(columns / size), Math.ceil(rows / size), parts] as const;
+        const tensors = { a, b, out: target };
+        if (units) {
+          const program = unitMatmul({ units, ...options, scaled: scaleA !== 1 });
+          runtime.run(program, tensors, { ...sizes, scale: scaleA }, groups);
+        } else {
+          runtime.run(tiledMatmul({ blocks, ...options, ...vectors }), tensors, sizes, groups);
+        }
       };
       if (parts === 1) {
         product(out, accumulate);

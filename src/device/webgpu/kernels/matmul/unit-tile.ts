@@ -11,6 +11,7 @@ import {
   loadUnit,
   type MatrixUnits,
   multiplyUnits,
+  scaleUnit,
   storeUnit,
   unitType,
 } from '../../matrix-units.ts';
@@ -33,6 +34,8 @@ export interface UnitTileOptions {
   /** `b` is [N,K] in memory, not [K,N]. */
   transposeB: boolean;
   accumulate: boolean;
+  /** Whether `a` is multiplied by the parameter `scale` before it is rounded, and the product divided. */
+  scaled: boolean;
 }
 
 export const unitTileThreads = ({ units }: UnitTileOptions) =>
@@ -42,6 +45,14 @@ export const unitTileThreads = ({ units }: UnitTileOptions) =>
 const padding = 8;
 /** Slices are arrays of quads, and offsets and strides of units count those. */
 const quad = 4;
+
+/** Whether a product can run here; less than one unit has no place. */
+export function fitsUnits(
+  out: { rows: number; columns: number },
+  vectors: Record<string, boolean>,
+): boolean {
+  return out.rows >= 16 && out.columns >= 16 && Object.values(vectors).every(Boolean);
+}
 
 /** How a slice of one operand lies in workgroup memory. */
 function sliceOf(options: UnitTileOptions, matrix: 'a' | 'b') {
@@ -81,7 +92,7 @@ fn place${name}(index: u32) -> u32 { return ${down} * ${stride}u + ${along}; }`;
 
 /** The body of `main`, after a region `r` that is the same for the whole workgroup. */
 export function unitTileBody(options: UnitTileOptions): string {
-  const { units, accumulate } = options;
+  const { units, accumulate, scaled } = options;
   const threads = unitTileThreads(options);
   const [blockRows, blockColumns] = [unitTileSize / subgroupsDown, unitTileSize / subgroupsAcross];
   const [down, across] = [blockRows / units.rows, blockColumns / units.columns];
@@ -106,6 +117,8 @@ export function unitTileBody(options: UnitTileOptions): string {
   const outAt = (i: number, j: number) =>
     `origin + ${i * units.rows}u * r.outStride + ${j * units.columns}u`;
   const size = units.rows * units.columns;
+  const rescale = (factor: string) =>
+    each((i, j) => `sum${i}_${j} = ${scaleUnit(`sum${i}_${j}`, factor)};`);
 
   return /* wgsl */ `
   let subgroup = thread / ${units.subgroupSize}u;
@@ -118,6 +131,7 @@ export function unitTileBody(options: UnitTileOptions): string {
     accumulate
       ? `if (whole) {
     ${each((i, j) => `sum${i}_${j} = ${loadUnit(result, 'row_major', 'out', outAt(i, j), 'r.outStride')};`)}
+    ${scaled ? rescale('p.scale') : ''}
   }`
       : ''
   }
@@ -125,11 +139,12 @@ export function unitTileBody(options: UnitTileOptions): string {
   ${load('r.innerBegin')}
   for (var inner = r.innerBegin; inner < r.innerEnd; inner += ${tileDepth}u) {
     workgroupBarrier();
-    ${eachQuad((name, m, i, index) => `${m}Slice[place${name}(${index})] = vec4<f16>(${m}Loaded${i});`)}
+    ${eachQuad((name, m, i, index) => `${m}Slice[place${name}(${index})] = vec4<f16>(${m}Loaded${i}${scaled && m === 'a' ? ' * p.scale' : ''});`)}
     workgroupBarrier();
     if (inner + ${tileDepth}u < r.innerEnd) { ${load(`inner + ${tileDepth}u`)} }
     ${multiply}
   }
+  ${scaled ? rescale('1.0 / p.scale') : ''}
   if (whole) {
     ${each((i, j) => `${storeUnit('out', outAt(i, j), `sum${i}_${j}`, 'r.outStride')};`)}
     return;
