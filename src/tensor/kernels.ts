@@ -111,7 +111,10 @@ export interface Kernels {
       logSumExp: Tensor;
     },
   ): void;
-  /** Without a past. dQuery, dKey and dValue are written; dSinks, if given, is added to. */
+  /**
+   * Without a past. dQuery, dKey and dValue are written; dSinks, if given, is added to.
+   * `gradientScale`: for dOut, what `scaleA` is to a product.
+   */
   attentionBackward(
     a: AttentionShape & {
       query: Tensor;
@@ -126,6 +129,7 @@ export interface Kernels {
       dKey: Tensor;
       dValue: Tensor;
       dSinks: Tensor | null;
+      gradientScale?: number;
     },
   ): void;
 
