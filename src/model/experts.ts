@@ -49,7 +49,8 @@ export function expertsLayer(
   rowStart: Tensor,
   options: RoutingOptions = {},
 ): { out: Tensor; route: Route } {
-  const logits = linear(scope, x, weights.router);
+  // Rounding would send tokens to other experts.
+  const logits = linear(scope, x, weights.router, { exact: true });
   const experts = options.replay ?? selectExperts(scope, logits, weights.selectionBias, config);
   const routed = expertWeights(scope, logits, experts, {
     normalize: config.normalizeWeights,

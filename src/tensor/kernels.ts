@@ -18,6 +18,10 @@ export interface Kernels {
   /**
    * out [M,N] = A·B. A is `a` [M,K], or its transpose if `transposeA` (then `a` is [K,M]);
    * B is `b` [K,N], or its transpose if `transposeB` (then `b` is [N,K], a linear layer's weight).
+   *
+   * A device may round the operands of this and the grouped products to f16, for speed. `exact`: it
+   * must not. `scaleA`: a power of two that it then multiplies `a` by before rounding, and divides the
+   * product by, so that small gradients survive; 1 by default.
    */
   matmul(a: {
     a: Tensor;
@@ -26,6 +30,8 @@ export interface Kernels {
     transposeA: boolean;
     transposeB: boolean;
     accumulate: boolean;
+    exact?: boolean;
+    scaleA?: number;
   }): void;
   /**
    * For each expert e, rows offsets[e] to offsets[e+1] of `a` [S,K] times B_e:
@@ -39,6 +45,7 @@ export interface Kernels {
     out: Tensor;
     transposeB: boolean;
     accumulate: boolean;
+    scaleA?: number;
   }): void;
   /** For each expert e: out_e [N,K] = aᵀ·b over its rows; `a` [S,N], `b` [S,K], out [E,N,K]. */
   groupedMatmulTransposed(a: {
@@ -47,6 +54,7 @@ export interface Kernels {
     offsets: Tensor;
     out: Tensor;
     accumulate: boolean;
+    scaleA?: number;
   }): void;
 
   /** out [T,C]: row t is row indices[t] of `table` [R,C], or zeros if the index is negative. */
@@ -103,7 +111,10 @@ export interface Kernels {
       logSumExp: Tensor;
     },
   ): void;
-  /** Without a past. dQuery, dKey and dValue are written; dSinks, if given, is added to. */
+  /**
+   * Without a past. dQuery, dKey and dValue are written; dSinks, if given, is added to.
+   * `gradientScale`: for dOut, what `scaleA` is to a product.
+   */
   attentionBackward(
     a: AttentionShape & {
       query: Tensor;
@@ -118,6 +129,7 @@ export interface Kernels {
       dKey: Tensor;
       dValue: Tensor;
       dSinks: Tensor | null;
+      gradientScale?: number;
     },
   ): void;
 

@@ -9,6 +9,7 @@ import type { Tensor } from './tensor.ts';
  * accumulate. Gradients of everything else are temporaries of the step.
  */
 export class Tape {
+  readonly gradientScale: number;
   /** Where the gradient of each trained parameter is added. */
   readonly #parameters: ReadonlyMap<Tensor, Tensor>;
   readonly #tracked = new Set<Tensor>();
@@ -17,8 +18,13 @@ export class Tape {
   readonly #shared = new Set<Tensor>();
   readonly #steps: { output: Tensor; backward: Backward }[] = [];
 
-  constructor(parameters: ReadonlyMap<Tensor, Tensor>) {
+  /**
+   * `gradientScale`: a power of two that brings gradients of activations near 1. They are kept as they
+   * are; a device that rounds operands to f16 multiplies by it before and divides after.
+   */
+  constructor(parameters: ReadonlyMap<Tensor, Tensor>, gradientScale = 1) {
     this.#parameters = parameters;
+    this.gradientScale = gradientScale;
   }
 
   /** Whether a gradient with respect to this tensor is wanted. */

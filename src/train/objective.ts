@@ -67,7 +67,7 @@ export async function forwardBackward(
   options: ObjectiveOptions,
 ): Promise<BatchResult> {
   const { totals, mtpLossWeight, balanceCoefficient = 0 } = options;
-  const tape = new Tape(gradients);
+  const tape = new Tape(gradients, gradientScale(totals));
   const scope = new Scope(model.device, tape);
   try {
     const heads = mtpLossWeight > 0 ? model.config.mtpHeads : 0;
@@ -85,6 +85,15 @@ export async function forwardBackward(
   } finally {
     scope.close();
   }
+}
+
+/**
+ * Each target's gradient is about its weight divided by the step's total, so the total, as a power of
+ * two, undoes that. Gradients further down are smaller: 64 times that centres them in the range of f16
+ * (6·10⁻⁸ to 65504), with room on both sides.
+ */
+function gradientScale(totals: StepTotals): number {
+  return 2 ** Math.round(Math.log2(64 * Math.max(totals.weights[0]!, 2 ** -20)));
 }
 
 /** The same numbers without a gradient, for `mtpHeads` of the heads: held-out loss, log-probabilities. */

@@ -6,6 +6,7 @@ import { type FoundAdapter, findAdapter, openDevice } from './adapter.ts';
 import { dispatchesPerBatch } from './commands.ts';
 import { Failures } from './failures.ts';
 import { webgpuKernels } from './kernels/index.ts';
+import { findMatrixUnits } from './matrix-units.ts';
 import { Profiler, type ProgramTime } from './profiler.ts';
 import { Runtime } from './runtime.ts';
 
@@ -14,6 +15,11 @@ export interface WebgpuDeviceOptions {
   found?: FoundAdapter;
   /** Whether to measure the time of every kernel: see `takeTimes`. */
   profile?: boolean;
+  /**
+   * What products work on. 'mixed' rounds their operands to f16 and sums in f32, for training, and needs
+   * matrix units; the router stays in f32. Default 'f32'.
+   */
+  precision?: 'f32' | 'mixed';
   /** Whether parameters go as immediates; default: if the adapter has them. */
   immediates?: boolean;
 }
@@ -30,9 +36,13 @@ export async function createWebgpuDevice(options: WebgpuDeviceOptions = {}): Pro
   if (options.profile && !gpu.features.has('timestamp-query')) {
     throw new UserError(`${found.description} cannot measure time (no timestamp-query)`);
   }
+  const matrixUnits = options.precision === 'mixed' ? findMatrixUnits(found.adapter) : null;
+  if (options.precision === 'mixed' && !matrixUnits) {
+    throw new UserError(`${found.description} has no matrix units for f16: use precision f32`);
+  }
   const profiler = options.profile ? new Profiler(gpu, dispatchesPerBatch) : null;
   const immediates = options.immediates ?? found.immediates;
-  const runtime = new Runtime(gpu, new Failures(gpu), { immediates, profiler });
+  const runtime = new Runtime(gpu, new Failures(gpu), { immediates, profiler, matrixUnits });
   return new WebgpuDevice(runtime, profiler, found);
 }
 

@@ -14,6 +14,8 @@ export interface Program<Binding extends string = string, Parameter extends stri
   /** Numbers given at each dispatch; at most `parameterBytes / 4`. */
   readonly parameters: Readonly<Record<Parameter, ParameterType>>;
   readonly threads: number;
+  /** Directives that the WGSL begins with: extensions, diagnostics. */
+  readonly directives?: readonly string[];
   /** Declarations and functions outside of `main`. */
   readonly head?: string;
   readonly body: string;
@@ -57,6 +59,7 @@ export function shaderOf(source: Program, immediates: boolean): string {
   const place = immediates ? 'var<immediate>' : '@group(1) @binding(0) var<uniform>';
   const parameters = [`struct Parameters { ${fields.join(', ')} }`, `${place} p: Parameters;`];
   return [
+    ...(source.directives ?? []),
     ...(immediates && fields.length > 0 ? ['requires immediate_address_space;'] : []),
     ...bindings,
     ...(fields.length > 0 ? parameters : []),

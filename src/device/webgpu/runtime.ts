@@ -5,6 +5,7 @@ import { BufferPool, type PooledBuffer } from './buffer-pool.ts';
 import { Commands } from './commands.ts';
 import { copyWords } from './copy-words.ts';
 import type { Failures } from './failures.ts';
+import type { MatrixUnits } from './matrix-units.ts';
 import { type Pipeline, Pipelines } from './pipelines.ts';
 import type { Profiler } from './profiler.ts';
 import type { Program } from './program.ts';
@@ -28,6 +29,8 @@ const keptBindGroups = 8192;
 /** Memory and dispatch: everything between the kernels and WebGPU. */
 export class Runtime {
   readonly limits: GPUSupportedLimits;
+  /** What products whose operands may be rounded run on; null if none may be, or there are no units. */
+  readonly matrixUnits: MatrixUnits | null;
   readonly #device: GPUDevice;
   readonly #failures: Failures;
   readonly #pool: BufferPool;
@@ -43,10 +46,11 @@ export class Runtime {
   constructor(
     device: GPUDevice,
     failures: Failures,
-    options: { immediates: boolean; profiler: Profiler | null },
+    options: { immediates: boolean; profiler: Profiler | null; matrixUnits?: MatrixUnits | null },
   ) {
     this.#device = device;
     this.limits = device.limits;
+    this.matrixUnits = options.matrixUnits ?? null;
     this.#failures = failures;
     this.#pool = new BufferPool(device, failures);
     this.#pipelines = new Pipelines(device, options.immediates);

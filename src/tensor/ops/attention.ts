@@ -64,6 +64,7 @@ export function attention(
       dKey,
       dValue,
       dSinks,
+      gradientScale: tape.gradientScale,
     });
     tape.contribute(scope, query, dQuery);
     tape.contribute(scope, key, dKey);

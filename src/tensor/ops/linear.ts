@@ -1,12 +1,25 @@
 import type { Scope } from '../scope.ts';
 import type { Tensor } from '../tensor.ts';
 
-/** x·Wᵀ: x [T,K], weight [N,K] → [T,N]. */
-export function linear(scope: Scope, x: Tensor, weight: Tensor): Tensor {
+/** x·Wᵀ: x [T,K], weight [N,K] → [T,N]. `exact`: in f32 also where a device trains in less. */
+export function linear(
+  scope: Scope,
+  x: Tensor,
+  weight: Tensor,
+  { exact = false }: { exact?: boolean } = {},
+): Tensor {
   const { kernels } = scope.device;
   const [outputs] = weight.shape as [number];
   const out = scope.empty([x.rows, outputs]);
-  kernels.matmul({ a: x, b: weight, out, transposeA: false, transposeB: true, accumulate: false });
+  kernels.matmul({
+    a: x,
+    b: weight,
+    out,
+    transposeA: false,
+    transposeB: true,
+    accumulate: false,
+    exact,
+  });
   const { tape } = scope;
   tape?.record([x, weight], out, (dOut) => {
     tape.into(scope, x, (dX, accumulate) =>
@@ -17,6 +30,8 @@ export function linear(scope: Scope, x: Tensor, weight: Tensor): Tensor {
         transposeA: false,
         transposeB: false,
         accumulate,
+        exact,
+        scaleA: tape.gradientScale,
       }),
     );
     tape.into(scope, weight, (dWeight, accumulate) =>
@@ -27,6 +42,8 @@ export function linear(scope: Scope, x: Tensor, weight: Tensor): Tensor {
         transposeA: true,
         transposeB: false,
         accumulate,
+        exact,
+        scaleA: tape.gradientScale,
       }),
     );
   });
@@ -52,10 +69,18 @@ export function groupedLinear(scope: Scope, x: Tensor, weight: Tensor, offsets: 
         out: dX,
         transposeB: false,
         accumulate,
+        scaleA: tape.gradientScale,
       }),
     );
     tape.into(scope, weight, (dWeight, accumulate) =>
-      kernels.groupedMatmulTransposed({ a: dOut, b: x, offsets, out: dWeight, accumulate }),
+      kernels.groupedMatmulTransposed({
+        a: dOut,
+        b: x,
+        offsets,
+        out: dWeight,
+        accumulate,
+        scaleA: tape.gradientScale,
+      }),
     );
   });
   return out;

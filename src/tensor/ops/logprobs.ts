@@ -79,6 +79,7 @@ export function tokenLogprobs(
         transposeA: false,
         transposeB: false,
         accumulate: false,
+        scaleA: tape.gradientScale,
       });
       tape.into(scope, head, (dHead, accumulate) =>
         kernels.matmul({
@@ -88,6 +89,7 @@ export function tokenLogprobs(
           transposeA: true,
           transposeB: false,
           accumulate,
+          scaleA: tape.gradientScale,
         }),
       );
       scope.release(logits);

@@ -6,6 +6,7 @@ import { mostSharedHeads, runDecoding } from './decoding.ts';
 import { attentionForward } from './forward.ts';
 import { planPast } from './plan.ts';
 import { headsOf, leftRows, tokensPerBlock, windowOf } from './tile.ts';
+import { headsFitUnits, unitKeyGradient, unitQueryGradient } from './unit-backward.ts';
 
 /** Up to this many rows a sequence, there are too few queries to share keys among. */
 const fewRows = 8;
@@ -63,18 +64,25 @@ export function attentionKernels(
         runtime.grid(rows, 16),
       );
       const inputs = { query, key, value, rowStart, dOut, terms };
-      const { scale, valueScale } = a;
+      const { scale, valueScale, gradientScale = 1 } = a;
       const parameters = { tokens, window: windowOf(a), scale, valueScale };
-      runtime.run(queryGradient(heads), { ...inputs, dQuery }, parameters, [
-        Math.ceil(tokens / tokensPerBlock(heads)),
-        a.keyValueHeads,
-        1,
-      ]);
-      runtime.run(keyGradient(heads), { ...inputs, dKey, dValue }, parameters, [
-        Math.ceil(tokens / leftRows),
-        a.keyValueHeads,
-        1,
-      ]);
+      const queryGrid = [Math.ceil(tokens / tokensPerBlock(heads)), a.keyValueHeads, 1] as const;
+      const keyGrid = [Math.ceil(tokens / leftRows), a.keyValueHeads, 1] as const;
+      const units = headsFitUnits(heads) ? runtime.matrixUnits : null;
+      if (units) {
+        const unitHeads = { ...heads, units };
+        const unitParameters = { ...parameters, gradientScale };
+        runtime.run(unitQueryGradient(unitHeads), { ...inputs, dQuery }, unitParameters, queryGrid);
+        runtime.run(
+          unitKeyGradient(unitHeads),
+          { ...inputs, dKey, dValue },
+          unitParameters,
+          keyGrid,
+        );
+      } else {
+        runtime.run(queryGradient(heads), { ...inputs, dQuery }, parameters, queryGrid);
+        runtime.run(keyGradient(heads), { ...inputs, dKey, dValue }, parameters, keyGrid);
+      }
       if (sinks && a.dSinks) {
         addColumnSums(runtime, sinkGradient, { terms, sinks }, tokens, a.dSinks);
       }

@@ -1,4 +1,5 @@
 import type { Kernels } from '../../../../tensor/kernels.ts';
+import { matrixUnitDirectives } from '../../matrix-units.ts';
 import { program, programs } from '../../program.ts';
 import type { Runtime } from '../../runtime.ts';
 import { findExpert } from './find-expert.ts';
@@ -10,6 +11,14 @@ import {
   tileSize,
   tileThreads,
 } from './tile.ts';
+import {
+  fitsUnits,
+  type UnitTileOptions,
+  unitTileBody,
+  unitTileHead,
+  unitTileSize,
+  unitTileThreads,
+} from './unit-tile.ts';
 import { runVectorProduct } from './vector-product.ts';
 
 /** Up to this many rows, most experts have so few that a tile would be mostly empty. */
@@ -29,19 +38,7 @@ const groupedTiles = programs((options: TileOptions) =>
     threads: tileThreads,
     head: tileHead(options) + findExpert,
     body: /* wgsl */ `
-  let expert = expertOfTile(group.y, p.experts, ${tileSize(options.blocks)}u);
-  let tile = group.y - firstTile(expert, ${tileSize(options.blocks)}u);
-  var r: Region;
-  r.rowBegin = offsets[expert] + tile * ${tileSize(options.blocks)}u;
-  r.rowEnd = offsets[expert + 1u];
-  if (r.rowBegin >= r.rowEnd) { return; }
-  r.columnBegin = group.x * ${tileSize(options.blocks)}u;
-  r.columnEnd = p.columns;
-  r.innerEnd = p.inner;
-  r.aStride = p.inner;
-  r.bStride = ${options.transposeB ? 'p.inner' : 'p.columns'};
-  r.bBase = expert * p.inner * p.columns;
-  r.outStride = p.columns;
+  ${groupedRegion(tileSize(options.blocks), options.transposeB)}
   ${tileBody(options)}`,
   }),
 );
@@ -60,26 +57,79 @@ const groupedTransposedTiles = programs((options: TileOptions) =>
     threads: tileThreads,
     head: tileHead(options),
     body: /* wgsl */ `
+  ${transposedRegion(tileSize(options.blocks))}
+  ${tileBody(options)}`,
+  }),
+);
+
+/** Both on matrix units, with operands rounded to f16. */
+const groupedUnits = programs((options: UnitTileOptions) =>
+  program({
+    name: 'groupedMatmulUnits',
+    directives: matrixUnitDirectives,
+    bindings: { a: 'read vec4f', b: 'read vec4f', offsets: 'read u32', out: 'write f32' },
+    parameters: { columns: 'u32', inner: 'u32', experts: 'u32', scale: 'f32' },
+    threads: unitTileThreads(options),
+    head: unitTileHead(options) + findExpert,
+    body: /* wgsl */ `
+  ${groupedRegion(unitTileSize, options.transposeB)}
+  ${unitTileBody(options)}`,
+  }),
+);
+
+const groupedTransposedUnits = programs((options: UnitTileOptions) =>
+  program({
+    name: 'groupedMatmulTransposedUnits',
+    directives: matrixUnitDirectives,
+    bindings: { a: 'read vec4f', b: 'read vec4f', offsets: 'read u32', out: 'write f32' },
+    parameters: { rows: 'u32', columns: 'u32', scale: 'f32' },
+    threads: unitTileThreads(options),
+    head: unitTileHead(options),
+    body: /* wgsl */ `
+  ${transposedRegion(unitTileSize)}
+  ${unitTileBody(options)}`,
+  }),
+);
+
+/** The region of a tile among those of all experts. */
+function groupedRegion(size: number, transposeB: boolean): string {
+  return /* wgsl */ `
+  let expert = expertOfTile(group.y, p.experts, ${size}u);
+  let tile = group.y - firstTile(expert, ${size}u);
   var r: Region;
-  r.rowBegin = group.y * ${tileSize(options.blocks)}u;
+  r.rowBegin = offsets[expert] + tile * ${size}u;
+  r.rowEnd = offsets[expert + 1u];
+  if (r.rowBegin >= r.rowEnd) { return; }
+  r.columnBegin = group.x * ${size}u;
+  r.columnEnd = p.columns;
+  r.innerEnd = p.inner;
+  r.aStride = p.inner;
+  r.bStride = ${transposeB ? 'p.inner' : 'p.columns'};
+  r.bBase = expert * p.inner * p.columns;
+  r.outStride = p.columns;`;
+}
+
+/** The region of a tile of one expert's gradient. */
+function transposedRegion(size: number): string {
+  return /* wgsl */ `
+  var r: Region;
+  r.rowBegin = group.y * ${size}u;
   r.rowEnd = p.rows;
-  r.columnBegin = group.x * ${tileSize(options.blocks)}u;
+  r.columnBegin = group.x * ${size}u;
   r.columnEnd = p.columns;
   r.innerBegin = offsets[group.z];
   r.innerEnd = offsets[group.z + 1u];
   r.aStride = p.rows;
   r.bStride = p.columns;
   r.outStride = p.columns;
-  r.outBase = group.z * p.rows * p.columns;
-  ${tileBody(options)}`,
-  }),
-);
+  r.outBase = group.z * p.rows * p.columns;`;
+}
 
 export function groupedMatmulKernels(
   runtime: Runtime,
 ): Pick<Kernels, 'groupedMatmul' | 'groupedMatmulTransposed'> {
   return {
-    groupedMatmul({ a, b, offsets, out, transposeB, accumulate }) {
+    groupedMatmul({ a, b, offsets, out, transposeB, accumulate, scaleA = 1 }) {
       const [rows, columns] = out.shape as [number, number];
       const [experts, inner] = [offsets.size - 1, a.columns];
       if (rows === 0) return;
@@ -87,42 +137,51 @@ export function groupedMatmulKernels(
         runVectorProduct(runtime, { a, b, out, offsets, accumulate });
         return;
       }
+      const vectors = {
+        vectorA: inner % 4 === 0,
+        vectorB: (transposeB ? inner : columns) % 4 === 0,
+        vectorOut: columns % 4 === 0,
+      };
+      const units = fitsUnits({ rows, columns }, vectors) ? runtime.matrixUnits : null;
+      const options = { transposeA: false, transposeB, accumulate };
       const blocks = rows >= 256 * experts && columns >= 128 ? 2 : 1;
-      const size = tileSize(blocks);
-      runtime.run(
-        groupedTiles({
-          blocks,
-          transposeA: false,
-          transposeB,
-          accumulate,
-          vectorA: inner % 4 === 0,
-          vectorB: (transposeB ? inner : columns) % 4 === 0,
-          vectorOut: columns % 4 === 0,
-        }),
-        { a, b, offsets, out },
-        { columns, inner, experts },
-        [Math.ceil(columns / size), Math.floor(rows / size) + experts, 1],
-      );
+      const size = units ? unitTileSize : tileSize(blocks);
+      const sizes = { columns, inner, experts };
+      const groups = [Math.ceil(columns / size), Math.floor(rows / size) + experts, 1] as const;
+      const tensors = { a, b, offsets, out };
+      if (units) {
+        const program = groupedUnits({ units, ...options, scaled: scaleA !== 1 });
+        runtime.run(program, tensors, { ...sizes, scale: scaleA }, groups);
+      } else {
+        runtime.run(groupedTiles({ blocks, ...options, ...vectors }), tensors, sizes, groups);
+      }
     },
 
-    groupedMatmulTransposed({ a, b, offsets, out, accumulate }) {
+    groupedMatmulTransposed({ a, b, offsets, out, accumulate, scaleA = 1 }) {
       const [experts, rows, columns] = out.shape as [number, number, number];
+      const vectors = {
+        vectorA: rows % 4 === 0,
+        vectorB: columns % 4 === 0,
+        vectorOut: columns % 4 === 0,
+      };
+      const units = fitsUnits({ rows, columns }, vectors) ? runtime.matrixUnits : null;
+      const options = { transposeA: true, transposeB: false, accumulate };
       const blocks = 1;
-      const size = tileSize(blocks);
-      runtime.run(
-        groupedTransposedTiles({
-          blocks,
-          transposeA: true,
-          transposeB: false,
-          accumulate,
-          vectorA: rows % 4 === 0,
-          vectorB: columns % 4 === 0,
-          vectorOut: columns % 4 === 0,
-        }),
-        { a, b, offsets, out },
-        { rows, columns },
-        [Math.ceil(columns / size), Math.ceil(rows / size), experts],
-      );
+      const size = units ? unitTileSize : tileSize(blocks);
+      const sizes = { rows, columns };
+      const groups = [Math.ceil(columns / size), Math.ceil(rows / size), experts] as const;
+      const tensors = { a, b, offsets, out };
+      if (units) {
+        const program = groupedTransposedUnits({ units, ...options, scaled: scaleA !== 1 });
+        runtime.run(program, tensors, { ...sizes, scale: scaleA }, groups);
+      } else {
+        runtime.run(
+          groupedTransposedTiles({ blocks, ...options, ...vectors }),
+          tensors,
+          sizes,
+          groups,
+        );
+      }
     },
   };
 }

@@ -1,5 +1,6 @@
 import type { Kernels } from '../../../../tensor/kernels.ts';
 import type { Tensor } from '../../../../tensor/tensor.ts';
+import { matrixUnitDirectives } from '../../matrix-units.ts';
 import { program, programs } from '../../program.ts';
 import type { Runtime } from '../../runtime.ts';
 import { eachOf } from '../elementwise.ts';
@@ -11,6 +12,14 @@ import {
   tileSize,
   tileThreads,
 } from './tile.ts';
+import {
+  fitsUnits,
+  type UnitTileOptions,
+  unitTileBody,
+  unitTileHead,
+  unitTileSize,
+  unitTileThreads,
+} from './unit-tile.ts';
 import { runVectorProduct, vectorRows } from './vector-product.ts';
 
 /** Workgroups that keep a large GPU busy. */
@@ -31,20 +40,44 @@ const tiledMatmul = programs((options: TileOptions) =>
     threads: tileThreads,
     head: tileHead(options),
     body: /* wgsl */ `
-  var r: Region;
-  r.rowBegin = group.y * ${tileSize(options.blocks)}u;
-  r.rowEnd = p.rows;
-  r.columnBegin = group.x * ${tileSize(options.blocks)}u;
-  r.columnEnd = p.columns;
-  r.innerBegin = group.z * p.innerPerPart;
-  r.innerEnd = min(r.innerBegin + p.innerPerPart, p.inner);
-  r.aStride = ${options.transposeA ? 'p.rows' : 'p.inner'};
-  r.bStride = ${options.transposeB ? 'p.inner' : 'p.columns'};
-  r.outStride = p.columns;
-  r.outBase = group.z * p.rows * p.columns;
+  ${region(tileSize(options.blocks), options)}
   ${tileBody(options)}`,
   }),
 );
+
+/** The same on matrix units, with operands rounded to f16. */
+const unitMatmul = programs((options: UnitTileOptions) =>
+  program({
+    name: 'matmulUnits',
+    directives: matrixUnitDirectives,
+    bindings: { a: 'read vec4f', b: 'read vec4f', out: 'write f32' },
+    parameters: { rows: 'u32', columns: 'u32', inner: 'u32', innerPerPart: 'u32', scale: 'f32' },
+    threads: unitTileThreads(options),
+    head: unitTileHead(options),
+    body: /* wgsl */ `
+  ${region(unitTileSize, options)}
+  ${unitTileBody(options)}`,
+  }),
+);
+
+/** The region of a workgroup's tile. */
+function region(
+  size: number,
+  { transposeA, transposeB }: { transposeA: boolean; transposeB: boolean },
+): string {
+  return /* wgsl */ `
+  var r: Region;
+  r.rowBegin = group.y * ${size}u;
+  r.rowEnd = p.rows;
+  r.columnBegin = group.x * ${size}u;
+  r.columnEnd = p.columns;
+  r.innerBegin = group.z * p.innerPerPart;
+  r.innerEnd = min(r.innerBegin + p.innerPerPart, p.inner);
+  r.aStride = ${transposeA ? 'p.rows' : 'p.inner'};
+  r.bStride = ${transposeB ? 'p.inner' : 'p.columns'};
+  r.outStride = p.columns;
+  r.outBase = group.z * p.rows * p.columns;`;
+}
 
 /** out = the sum of its parts, added in their order. */
 const addParts = programs(({ accumulate }: { accumulate: boolean }) =>
@@ -65,34 +98,38 @@ const addParts = programs(({ accumulate }: { accumulate: boolean }) =>
 
 export function matmulKernel(runtime: Runtime): Pick<Kernels, 'matmul'> {
   return {
-    matmul({ a, b, out, transposeA, transposeB, accumulate }) {
+    matmul({ a, b, out, transposeA, transposeB, accumulate, exact = false, scaleA = 1 }) {
       const [rows, columns] = out.shape as [number, number];
       const inner = transposeA ? a.shape[0]! : a.shape[1]!;
       if (rows <= vectorRows && transposeB && !transposeA) {
         runVectorProduct(runtime, { a, b, out, offsets: null, accumulate });
         return;
       }
-      const blocks = tilesOf(rows, columns, 2) >= enoughGroups ? 2 : 1;
-      const tiles = tilesOf(rows, columns, blocks);
+      const vectors = {
+        vectorA: (transposeA ? rows : inner) % 4 === 0,
+        vectorB: (transposeB ? inner : columns) % 4 === 0,
+        vectorOut: columns % 4 === 0,
+      };
+      const units = !exact && fitsUnits({ rows, columns }, vectors) ? runtime.matrixUnits : null;
+      const blocks = tilesOf(rows, columns, tileSize(2)) >= enoughGroups ? 2 : 1;
+      const size = units ? unitTileSize : tileSize(blocks);
+      const tiles = tilesOf(rows, columns, size);
       // Few tiles and long sums, as in the gradient of a weight: the sums are split.
       const wanted = Math.min(Math.floor(enoughGroups / tiles), Math.floor(inner / innerPerPart));
       const perPart = Math.ceil(inner / Math.max(wanted, 1) / 32) * 32;
       const parts = Math.max(1, Math.ceil(inner / Math.max(perPart, 1)));
-      const product = (target: Tensor, adding: boolean) =>
-        runtime.run(
-          tiledMatmul({
-            blocks,
-            transposeA,
-            transposeB,
-            accumulate: adding,
-            vectorA: (transposeA ? rows : inner) % 4 === 0,
-            vectorB: (transposeB ? inner : columns) % 4 === 0,
-            vectorOut: columns % 4 === 0,
-          }),
-          { a, b, out: target },
-          { rows, columns, inner, innerPerPart: perPart },
-          [Math.ceil(columns / tileSize(blocks)), Math.ceil(rows / tileSize(blocks)), parts],
-        );
+      const product = (target: Tensor, adding: boolean) => {
+        const options = { transposeA, transposeB, accumulate: adding };
+        const sizes = { rows, columns, inner, innerPerPart: perPart };
+        const groups = [Math.ceil(columns / size), Math.ceil(rows / size), parts] as const;
+        const tensors = { a, b, out: target };
+        if (units) {
+          const program = unitMatmul({ units, ...options, scaled: scaleA !== 1 });
+          runtime.run(program, tensors, { ...sizes, scale: scaleA }, groups);
+        } else {
+          runtime.run(tiledMatmul({ blocks, ...options, ...vectors }), tensors, sizes, groups);
+        }
+      };
       if (parts === 1) {
         product(out, accumulate);
         return;
@@ -109,6 +146,6 @@ export function matmulKernel(runtime: Runtime): Pick<Kernels, 'matmul'> {
   };
 }
 
-function tilesOf(rows: number, columns: number, blocks: number): number {
-  return Math.ceil(rows / tileSize(blocks)) * Math.ceil(columns / tileSize(blocks));
+function tilesOf(rows: number, columns: number, size: number): number {
+  return Math.ceil(rows / size) * Math.ceil(columns / size);
 }

@@ -32,6 +32,15 @@ export const tileDepth = (blocks: number) => 32 / blocks;
 
 export const elementType = (vector: boolean) => (vector ? 'vec4f' : 'f32');
 
+/** The part of which matrices a tile belongs to: see `tileHead`. */
+export const regionType = /* wgsl */ `struct Region {
+  rowBegin: u32, rowEnd: u32,
+  columnBegin: u32, columnEnd: u32,
+  innerBegin: u32, innerEnd: u32,
+  aBase: u32, bBase: u32, outBase: u32,
+  aStride: u32, bStride: u32, outStride: u32,
+}`;
+
 /**
  * Workgroup memory and loading. `Region` says which part of which matrices a tile belongs to: rows
  * rowBegin to rowEnd of A and out, inner indices innerBegin to innerEnd, in arrays that begin at aBase,
@@ -46,13 +55,7 @@ const depth = ${tileDepth(options.blocks)}u;
 var<workgroup> aSlice: array<vec4f, ${words}>;
 var<workgroup> bSlice: array<vec4f, ${words}>;
 
-struct Region {
-  rowBegin: u32, rowEnd: u32,
-  columnBegin: u32, columnEnd: u32,
-  innerBegin: u32, innerEnd: u32,
-  aBase: u32, bBase: u32, outBase: u32,
-  aStride: u32, bStride: u32, outStride: u32,
-}
+${regionType}
 ${quadReader('a', options.vectorA)}
 ${quadReader('b', options.vectorB)}
 ${blockLoader('A', options.transposeA, 'row')}
@@ -91,13 +94,14 @@ function blockLoader(matrix: 'A' | 'B', outerFirst: boolean, outer: 'row' | 'col
 fn load${matrix}(r: Region, inner: u32, block: u32) -> mat4x4f {
   let outer = ${begin} + block % quads * 4u;
   let k = inner + block / quads * 4u;
-  var loaded: mat4x4f;
-  for (var i = 0u; i < 4u; i++) {
-    if (k + i < r.innerEnd) {
-      loaded[i] = ${name}Quad(r.${name}Base + (k + i) * r.${name}Stride, outer, ${end});
-    }
-  }
-  return loaded;
+  ${unroll(
+    4,
+    (i) => /* wgsl */ `var row${i} = vec4f();
+  if (k + ${i}u < r.innerEnd) {
+    row${i} = ${name}Quad(r.${name}Base + (k + ${i}u) * r.${name}Stride, outer, ${end});
+  }`,
+  )}
+  return mat4x4f(row0, row1, row2, row3);
 }
 fn place${matrix}(block: u32) -> u32 { return block / quads * 4u * quads + block % quads; }`;
   }
@@ -105,13 +109,14 @@ fn place${matrix}(block: u32) -> u32 { return block / quads * 4u * quads + block
 fn load${matrix}(r: Region, inner: u32, block: u32) -> mat4x4f {
   let outer = ${begin} + block / (depth / 4u) * 4u;
   let k = inner + block % (depth / 4u) * 4u;
-  var loaded: mat4x4f;
-  for (var i = 0u; i < 4u; i++) {
-    if (outer + i < ${end}) {
-      loaded[i] = ${name}Quad(r.${name}Base + (outer + i) * r.${name}Stride, k, r.innerEnd);
-    }
-  }
-  return transpose(loaded);
+  ${unroll(
+    4,
+    (i) => /* wgsl */ `var row${i} = vec4f();
+  if (outer + ${i}u < ${end}) {
+    row${i} = ${name}Quad(r.${name}Base + (outer + ${i}u) * r.${name}Stride, k, r.innerEnd);
+  }`,
+  )}
+  return transpose(mat4x4f(row0, row1, row2, row3));
 }
 fn place${matrix}(block: u32) -> u32 {
   return block % (depth / 4u) * 4u * quads + block / (depth / 4u);
