@@ -3,10 +3,10 @@ import { basename } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import Table from 'cli-table3';
 import { Command, InvalidArgumentError } from 'commander';
-import pc from 'picocolors';
 import { type BenchReport, bench, type Shape } from '../eval/bench.ts';
 import type { KernelTime } from '../eval/profile.ts';
 import { type DeviceOptions, positiveInteger, withDevice } from './options.ts';
+import { statusLine } from './status-line.ts';
 
 const shapeFile = (name: string) =>
   fileURLToPath(new URL(`../../bench/${name}.json`, import.meta.url));
@@ -49,11 +49,9 @@ async function run(options: BenchCommandOptions): Promise<void> {
       trainingTokens: options.tokens,
       sequenceLength: options.length,
     },
-    (what) => {
-      if (process.stderr.isTTY) process.stderr.write(`\r\x1b[K${pc.dim(what)}`);
-    },
+    statusLine.show,
   );
-  if (process.stderr.isTTY) process.stderr.write('\r\x1b[K');
+  statusLine.clear();
   if (options.json) console.log(JSON.stringify(report, null, 2));
   else print(report);
 }

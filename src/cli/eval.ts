@@ -11,6 +11,7 @@ import {
   useDevice,
   withDevice,
 } from './options.ts';
+import { statusLine } from './status-line.ts';
 
 interface EvalOptions extends DeviceOptions {
   model: string;
@@ -40,12 +41,10 @@ async function evaluate(options: EvalOptions): Promise<void> {
   await useDevice(options, async (device) => {
     const assistant = await Assistant.load(device, options.model);
     const results: FamilyResult[] = [];
-    const isTerminal = process.stderr.isTTY;
-    const progress = (what: string) => {
-      if (isTerminal) process.stderr.write(`\r\x1b[K${pc.dim(what)}`);
-    };
-    for await (const result of evaluateTasks(assistant, options, progress)) results.push(result);
-    if (isTerminal) process.stderr.write('\r\x1b[K');
+    for await (const result of evaluateTasks(assistant, options, statusLine.show)) {
+      results.push(result);
+    }
+    statusLine.clear();
     if (options.json) console.log(JSON.stringify(results, null, 2));
     else print(results, options.mistakes === true);
     assistant.release();

@@ -1,7 +1,6 @@
 import { Command } from 'commander';
 import pc from 'picocolors';
 import { Assistant } from '../engine/assistant.ts';
-import { Sequence } from '../engine/sequence.ts';
 import { GenerationStatistics } from '../engine/statistics.ts';
 import { generationOptions, type ModelOptions, withModel } from './model-options.ts';
 import { useDevice } from './options.ts';
@@ -16,8 +15,7 @@ export function generateCommand(): Command {
 
 async function generate(prompt: string, options: ModelOptions): Promise<void> {
   await useDevice(options, async (device) => {
-    const { model, text } = await Assistant.load(device, options.model);
-    const sequence = new Sequence(model);
+    const { sequence, text } = await Assistant.load(device, options.model);
     const decoder = text.tokenizer.streamDecoder();
     const statistics = new GenerationStatistics();
     process.stdout.write(prompt);

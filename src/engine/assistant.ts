@@ -30,13 +30,14 @@ export type ReplyEvent =
 export class Assistant {
   readonly model: Model;
   readonly text: TextFiles;
-  readonly #sequence: Sequence;
+  /** The tokens of the last chat, and their caches. */
+  readonly sequence: Sequence;
 
   constructor(model: Model, text: TextFiles) {
     text.tokenizer.assertFits(model.config);
     this.model = model;
     this.text = text;
-    this.#sequence = new Sequence(model);
+    this.sequence = new Sequence(model);
   }
 
   /**
@@ -77,7 +78,7 @@ export class Assistant {
     const statistics = new GenerationStatistics();
     let reason: 'stop' | 'length' = 'length';
     const { vocabSize } = tokenizer;
-    for await (const step of this.#sequence.generate(prompt, { ...generation, vocabSize })) {
+    for await (const step of this.sequence.generate(prompt, { ...generation, vocabSize })) {
       statistics.add(step);
       for (const token of step.tokens) {
         if (stops.has(token)) reason = 'stop';
@@ -90,7 +91,7 @@ export class Assistant {
   }
 
   release(): void {
-    this.#sequence.release();
+    this.sequence.release();
     releaseModel(this.model);
   }
 }

@@ -57,9 +57,10 @@ export class Drafter {
     vocabSize: number,
   ): Promise<Draft[]> {
     const drafts: Draft[] = [];
+    // No block reads further back than the history reaches.
+    const offset = Math.max(0, tokens.length - this.#history.rows);
+    const known = tokens.slice(offset);
     for (let head = 0; head < count; head++) {
-      const known = [...tokens.slice(-this.#history.rows), ...drafts.map(({ token }) => token)];
-      const offset = Math.max(0, tokens.length - this.#history.rows);
       const scope = new Scope(this.#model.device);
       try {
         const logits = this.#lastLogits(
@@ -70,7 +71,9 @@ export class Drafter {
         );
         const row = await readFloats(this.#model.device, logits);
         const probabilities = distribution(row, sampling, vocabSize);
-        drafts.push({ token: draw(probabilities, random), distribution: probabilities });
+        const token = draw(probabilities, random);
+        known.push(token);
+        drafts.push({ token, distribution: probabilities });
       } finally {
         scope.close();
       }
