@@ -1,0 +1,136 @@
+import type { AttentionShape } from './kernels.ts';
+import type { Tensor } from './tensor.ts';
+
+/**
+ * Kernels of inference on few rows: decoding, drafting and verifying. With few rows the arithmetic is
+ * nothing and each call costs its launch, so a decoder layer is six of these in place of the twenty that
+ * training needs. They have no gradient. Conventions are those of `Kernels`; T is the rows of a call, in
+ * any order and of any sequences.
+ *
+ * Keys and values of a call are written into the cache before its rows attend, so that a row finds
+ * everything it sees there, itself included. Rows of drafts that turn out wrong are left where they are:
+ * the next call writes over them.
+ */
+export interface InferenceKernels {
+  /**
+   * With n = rmsNorm(x)·norm: query [T, heads·headDim] = n·Wqᵀ, and into the cache, at each row's
+   * position, the key n·Wkᵀ and the value n·Wvᵀ; query and key rotated as by `rotary`. `weight`
+   * [(heads + keyValueHeads)·headDim + keyValueHeads·valueDim, C] holds Wq, Wk and Wv one after another.
+   */
+  attentionInputs(a: {
+    x: Tensor;
+    norm: Tensor;
+    epsilon: number;
+    weight: Tensor;
+    heads: number;
+    keyValueHeads: number;
+    headDim: number;
+    valueDim: number;
+    rotaryDim: number;
+    theta: number;
+    query: Tensor;
+    cache: CachedRows;
+  }): void;
+
+  /**
+   * Attention (see `AttentionShape`) of each row to the positions of its sequence in the cache up to its
+   * own, of these at most the last `window`: query [T, heads·keyDim] → out [T, heads·valueDim].
+   */
+  cachedAttention(
+    a: AttentionShape & { query: Tensor; sinks: Tensor | null; cache: CachedRows; out: Tensor },
+  ): void;
+
+  /** With n = rmsNorm(x)·norm: out [T,N] = silu(n·gateᵀ)·(n·upᵀ); gate and up [N,C]. */
+  normGatedProduct(a: {
+    x: Tensor;
+    norm: Tensor;
+    epsilon: number;
+    gate: Tensor;
+    up: Tensor;
+    out: Tensor;
+  }): void;
+
+  /**
+   * normed [T,C] = rmsNorm(x)·norm; from its logits normed·routerᵀ (router [E,C]) the experts i32 [T,k]
+   * as by `selectExperts` and their weights [T,k] as by `expertWeights`. In f32, never less.
+   */
+  routeTokens(a: {
+    x: Tensor;
+    norm: Tensor;
+    epsilon: number;
+    router: Tensor;
+    bias: Tensor;
+    groups: number;
+    selectedGroups: number;
+    normalize: boolean;
+    scale: number;
+    normed: Tensor;
+    experts: Tensor;
+    weights: Tensor;
+  }): void;
+  /**
+   * out [T·k, N]: row t·k + j is silu(x_t·gate_eᵀ)·(x_t·up_eᵀ) with e = experts[t,j]; x [T,C], gate and up
+   * [E,N,C].
+   */
+  expertGatedProduct(a: {
+    x: Tensor;
+    experts: Tensor;
+    gate: Tensor;
+    up: Tensor;
+    out: Tensor;
+  }): void;
+  /**
+   * out [T,C] += Σ_j weights[t,j] · x[t·k + j]·down_eᵀ with e = experts[t,j]; x [T·k, N], down [E,C,N].
+   */
+  addExpertProducts(a: {
+    x: Tensor;
+    experts: Tensor;
+    weights: Tensor;
+    down: Tensor;
+    out: Tensor;
+  }): void;
+
+  /**
+   * The distribution that each row of logits [T,V] is sampled from, in its place. settings [T,4] has a
+   * row's (temperature, topP, topK, minP): logits over temperature; of the `vocabSize` first columns the
+   * topK largest (0: all); of these the fewest, largest first, whose probability reaches topP (1: all);
+   * of these the ones with at least minP times the largest (0: all); normalised. The lower column comes
+   * first on ties. Temperature 0 gives 1 to the largest. Other columns become 0.
+   */
+  samplingDistribution(a: { logits: Tensor; settings: Tensor; vocabSize: number }): void;
+  /**
+   * Draws a column from each row of probabilities [T,V], the first whose cumulative probability exceeds
+   * uniforms[t] (in [0,1)) times the row's sum, and writes it to out[places[t,i]] for each of the
+   * places i32 [T,n] that is not negative.
+   */
+  drawTokens(a: { probabilities: Tensor; uniforms: Tensor; places: Tensor; out: Tensor }): void;
+  /**
+   * Speculative sampling (Leviathan et al. 2023) of S sequences with D drafts each. Sequence s has target
+   * distributions in rows s·(D+1) … s·(D+1)+D of targets [S·(D+1), V], and the distributions its drafts
+   * were drawn from in rows d·S + s of drafts [D·S, V]; its drafted tokens are tokens[s·(D+1) + 1 + d],
+   * i32 [S·(D+1)]. Draft d is kept if uniforms[s, d] < target/draft probability; the first that is not
+   * is replaced by a draw from max(target − draft, 0), and if all are kept one more token is drawn from
+   * the last target, both with uniforms[s, D] as by `drawTokens`; uniforms [S, D+1].
+   * out i32 [S, D+2]: how many tokens, then these; the rest is undefined. `drafts` is null if D is 0.
+   */
+  verifyDrafts(a: {
+    targets: Tensor;
+    drafts: Tensor | null;
+    tokens: Tensor;
+    uniforms: Tensor;
+    out: Tensor;
+  }): void;
+}
+
+/** A layer's cache, and where the rows of a call lie in it. */
+export interface CachedRows {
+  /** [rows, keyValueHeads·headDim] */
+  keys: Tensor;
+  /** [rows, keyValueHeads·valueDim] */
+  values: Tensor;
+  pageSize: number;
+  /** Pages of a sequence in the table: the cache of position p of sequence s is as in `PastKeys`. */
+  width: number;
+  /** i32: the position of each of the T rows, the sequence of each, and the table [sequences, width]. */
+  layout: Tensor;
+}
