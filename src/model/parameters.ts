@@ -16,6 +16,8 @@ export interface ParameterSpec {
   trained: boolean;
   /** Weight decay applies to matrices; norms, sinks and biases go without. */
   decay: boolean;
+  /** Neighbours in the list with one name here lie one after another in memory, as one matrix. */
+  stack?: string;
   /** Index of the MTP block it belongs to, if any. */
   mtpHead?: number;
   /** Trunk layer it belongs to, if any. */
@@ -80,10 +82,11 @@ function mtpSpecs(config: ModelConfig, head: number): ParameterSpec[] {
 
 function attentionSpecs(prefix: string, attention: AttentionConfig, hidden: number) {
   const { heads, keyValueHeads, headDim, valueHeadDim, sink } = attention;
-  const specs = [
-    matrix(`${prefix}.q_proj.weight`, [heads * headDim, hidden]),
-    matrix(`${prefix}.k_proj.weight`, [keyValueHeads * headDim, hidden]),
-    matrix(`${prefix}.v_proj.weight`, [keyValueHeads * valueHeadDim, hidden]),
+  const stack = `${prefix}.query_key_value`;
+  const specs: ParameterSpec[] = [
+    { ...matrix(`${prefix}.q_proj.weight`, [heads * headDim, hidden]), stack },
+    { ...matrix(`${prefix}.k_proj.weight`, [keyValueHeads * headDim, hidden]), stack },
+    { ...matrix(`${prefix}.v_proj.weight`, [keyValueHeads * valueHeadDim, hidden]), stack },
     matrix(`${prefix}.o_proj.weight`, [hidden, heads * valueHeadDim]),
   ];
   if (sink) specs.push(vector(`${prefix}.attention_sink_bias`, heads, 'zeros'));

@@ -31,6 +31,8 @@ export interface AttentionWeights {
   query: Tensor;
   key: Tensor;
   value: Tensor;
+  /** The three as one matrix, one after another: the same memory. */
+  queryKeyValue: Tensor;
   output: Tensor;
   /** [heads], or null where the layer kind has no sinks. */
   sinks: Tensor | null;
@@ -66,10 +68,7 @@ export interface MtpWeights {
 
 /** A model on `device` whose parameters have undefined contents. */
 export function allocateModel(device: Device, config: ModelConfig): Model {
-  const parameters = new Map<string, Tensor>();
-  for (const { name, shape } of parameterSpecs(config)) {
-    parameters.set(name, new Tensor(shape, 'f32', device.allocate(sizeOf(shape) * 4)));
-  }
+  const parameters = allocateParameters(device, parameterSpecs(config));
   const get = (name: string): Tensor => {
     const tensor = parameters.get(name);
     if (!tensor) throw new Error(`the model has no parameter ${name}`);
@@ -119,23 +118,49 @@ export async function fillModel(
   source: (spec: ParameterSpec) => Float32Array | Promise<Float32Array>,
 ): Promise<void> {
   for (const spec of parameterSpecs(model.config)) {
-    model.device.write(model.parameters.get(spec.name)!.storage, 0, await source(spec));
+    const { storage, byteOffset } = model.parameters.get(spec.name)!;
+    model.device.write(storage, byteOffset, await source(spec));
   }
 }
 
 export function releaseModel(model: Model): void {
-  for (const { storage } of model.parameters.values()) model.device.release(storage);
+  const storages = new Set([...model.parameters.values()].map(({ storage }) => storage));
+  for (const storage of storages) model.device.release(storage);
   model.parameters.clear();
+}
+
+/** Parameters of one stack share a storage. */
+function allocateParameters(device: Device, specs: ParameterSpec[]): Map<string, Tensor> {
+  const parameters = new Map<string, Tensor>();
+  for (const [index, { name, shape, stack }] of specs.entries()) {
+    const before = stack !== undefined && specs[index - 1]?.stack === stack;
+    if (before) {
+      const { storage, byteOffset, byteLength } = parameters.get(specs[index - 1]!.name)!;
+      parameters.set(name, new Tensor(shape, 'f32', storage, byteOffset + byteLength));
+      continue;
+    }
+    const together = stack === undefined ? [specs[index]!] : specs.filter((s) => s.stack === stack);
+    const size = together.reduce((sum, spec) => sum + sizeOf(spec.shape), 0);
+    parameters.set(name, new Tensor(shape, 'f32', device.allocate(size * 4)));
+  }
+  return parameters;
 }
 
 type Get = (name: string) => Tensor;
 
 function attentionWeights(parameters: Map<string, Tensor>, prefix: string): AttentionWeights {
   const get = (name: string) => parameters.get(`${prefix}.${name}`);
+  const [query, key, value] = ['q', 'k', 'v'].map((name) => get(`${name}_proj.weight`)!) as [
+    Tensor,
+    Tensor,
+    Tensor,
+  ];
+  const rows = query.rows + key.rows + value.rows;
   return {
-    query: get('q_proj.weight')!,
-    key: get('k_proj.weight')!,
-    value: get('v_proj.weight')!,
+    query,
+    key,
+    value,
+    queryKeyValue: new Tensor([rows, query.columns], 'f32', query.storage, query.byteOffset),
     output: get('o_proj.weight')!,
     sinks: get('attention_sink_bias') ?? null,
   };

@@ -109,8 +109,8 @@ export interface InferenceKernels {
    * distributions in rows s·(D+1) … s·(D+1)+D of targets [S·(D+1), V], and the distributions its drafts
    * were drawn from in rows d·S + s of drafts [D·S, V]; its drafted tokens are tokens[s·(D+1) + 1 + d],
    * i32 [S·(D+1)]. Draft d is kept if uniforms[s, d] < target/draft probability; the first that is not
-   * is replaced by a draw from max(target − draft, 0), and if all are kept one more token is drawn from
-   * the last target, both with uniforms[s, D] as by `drawTokens`; uniforms [S, D+1].
+   * is replaced by a draw from max(target − draft, 0) (from the target if that is 0 everywhere), and if
+   * all are kept one more token is drawn from the last target, both with uniforms[s, D] as by `drawTokens`; uniforms [S, D+1].
    * out i32 [S, D+2]: how many tokens, then these; the rest is undefined. `drafts` is null if D is 0.
    */
   verifyDrafts(a: {

@@ -45,14 +45,14 @@ describe('the objective', async () => {
       const slope = dot(await readFloats(model.device, gradient), direction);
       const lossAt = async (step: number) => {
         const moved = values.map((value, i) => value + step * direction[i]!);
-        model.device.write(parameter.storage, 0, moved);
+        model.device.write(parameter.storage, parameter.byteOffset, moved);
         const unused = new Map();
         const options = { totals, mtpLossWeight, balanceCoefficient };
         return total(await forwardBackward(model, unused, batch, options), totals);
       };
       const step = 4e-3;
       const difference = ((await lossAt(step)) - (await lossAt(-step))) / (2 * step);
-      model.device.write(parameter.storage, 0, values);
+      model.device.write(parameter.storage, parameter.byteOffset, values);
       expect(Math.abs(slope - difference)).toBeLessThan(1e-4 + 1e-3 * Math.abs(difference));
     }
     expect(index).toBeGreaterThan(40);

@@ -4,21 +4,11 @@ import { floats, ints } from './memory.ts';
 
 export const attentionKernels: Pick<Kernels, 'attention' | 'attentionBackward'> = {
   attention(a) {
-    const output = floats(a.out).fill(0);
     const logSumExp = floats(a.logSumExp);
     for (let row = 0; row < a.query.rows; row++) {
       for (let head = 0; head < a.heads; head++) {
         const keys = visibleKeys(a, row, head, a.past);
-        const { probabilities, total } = softmaxRow(a, row, head, keys);
-        logSumExp[row * a.heads + head] = total;
-        const at = (row * a.heads + head) * a.valueDim;
-        for (let i = 0; i < a.valueDim; i++) {
-          let sum = 0;
-          keys.forEach(({ value }, j) => {
-            sum += probabilities[j]! * value[i]!;
-          });
-          output[at + i] = a.valueScale * sum;
-        }
+        logSumExp[row * a.heads + head] = attendRow(a, row, head, keys);
       }
     }
   },
@@ -75,26 +65,46 @@ interface Sums {
   tensor: Tensor;
 }
 
-interface VisibleKey {
+/** A key that a row sees, and its value. */
+export interface SeenKey {
   key: Float32Array;
   value: Float32Array;
+}
+
+interface VisibleKey extends SeenKey {
   /** Row of this call; −1 for a key of the past. */
   row: number;
 }
 
-type Inputs = AttentionShape & {
-  query: Tensor;
-  key: Tensor;
-  value: Tensor;
-  sinks: Tensor | null;
-  rowStart: Tensor;
-};
+type RowInputs = AttentionShape & { query: Tensor; sinks: Tensor | null };
 
-function keyHeadOf(shape: AttentionShape, head: number): number {
+type Inputs = RowInputs & { key: Tensor; value: Tensor; rowStart: Tensor };
+
+/** Writes one head of a row of `out` and returns its logSumExp. */
+export function attendRow(
+  a: RowInputs & { out: Tensor },
+  row: number,
+  head: number,
+  keys: readonly SeenKey[],
+): number {
+  const { probabilities, total } = softmaxRow(a, row, head, keys);
+  const at = (row * a.heads + head) * a.valueDim;
+  const output = floats(a.out);
+  for (let i = 0; i < a.valueDim; i++) {
+    let sum = 0;
+    keys.forEach(({ value }, j) => {
+      sum += probabilities[j]! * value[i]!;
+    });
+    output[at + i] = a.valueScale * sum;
+  }
+  return total;
+}
+
+export function keyHeadOf(shape: AttentionShape, head: number): number {
   return Math.floor(head / (shape.heads / shape.keyValueHeads));
 }
 
-function queryOf(a: Inputs, row: number, head: number): Float32Array {
+function queryOf(a: RowInputs, row: number, head: number): Float32Array {
   const at = (row * a.heads + head) * a.keyDim;
   return floats(a.query).subarray(at, at + a.keyDim);
 }
@@ -131,7 +141,7 @@ function pastRow(past: PastKeys, sequence: number, position: number): number {
 }
 
 /** Report, eq. 2: softmax with one more logit, the sink, whose probability is dropped. */
-function softmaxRow(a: Inputs, row: number, head: number, keys: VisibleKey[]) {
+function softmaxRow(a: RowInputs, row: number, head: number, keys: readonly SeenKey[]) {
   const query = queryOf(a, row, head);
   const scores = keys.map(({ key }) => a.scale * dot(query, key));
   const sink = a.sinks ? floats(a.sinks)[head]! : Number.NEGATIVE_INFINITY;

@@ -3,14 +3,18 @@
  * and meant to be read; the other devices are checked against it.
  */
 import type { Device } from '../../tensor/device.ts';
+import type { Kernels } from '../../tensor/kernels.ts';
 import type { Storage } from '../../tensor/tensor.ts';
+import { hostInferenceKernels } from '../host/inference.ts';
+import { hostSamplingKernels } from '../host/sampling.ts';
 import { activationKernels } from './activation.ts';
 import { attentionKernels } from './attention.ts';
+import { cachedAttentionKernel } from './cached-attention.ts';
 import { elementwiseKernels } from './elementwise.ts';
 import { expertKernels } from './experts.ts';
 import { logprobKernels } from './logprobs.ts';
 import { matmulKernels } from './matmul.ts';
-import type { HostStorage } from './memory.ts';
+import { floats, type HostStorage, ints } from './memory.ts';
 import { normKernels } from './norm.ts';
 import { optimizerKernels } from './optimizer.ts';
 import { rotaryKernels } from './rotary.ts';
@@ -19,21 +23,11 @@ import { rowKernels } from './rows.ts';
 export function createReferenceDevice(): Device {
   let allocatedBytes = 0;
   const bytesOf = (storage: Storage) => new Uint8Array((storage as HostStorage).buffer);
-  return {
+  const device: Device = {
     name: 'reference',
     description: 'plain TypeScript, one thread',
-    kernels: {
-      ...elementwiseKernels,
-      ...matmulKernels,
-      ...rowKernels,
-      ...normKernels,
-      ...rotaryKernels,
-      ...attentionKernels,
-      ...activationKernels,
-      ...expertKernels,
-      ...logprobKernels,
-      ...optimizerKernels,
-    },
+    // Filled in below, since kernels that are put together from others need the device.
+    kernels: {} as Kernels,
     allocate(byteLength) {
       allocatedBytes += byteLength;
       // Garbage on purpose: a kernel that reads what nobody wrote must show.
@@ -56,4 +50,20 @@ export function createReferenceDevice(): Device {
     },
     async destroy() {},
   };
+  Object.assign(device.kernels, {
+    ...elementwiseKernels,
+    ...matmulKernels,
+    ...rowKernels,
+    ...normKernels,
+    ...rotaryKernels,
+    ...attentionKernels,
+    ...activationKernels,
+    ...expertKernels,
+    ...logprobKernels,
+    ...optimizerKernels,
+    ...cachedAttentionKernel,
+    ...hostSamplingKernels({ floats, ints }),
+    ...hostInferenceKernels(device, { ints }),
+  } satisfies Kernels);
+  return device;
 }

@@ -37,7 +37,7 @@ class WasmDevice implements Device {
     this.#runtime = runtime;
     const threads = `${runtime.threads} thread${runtime.threads === 1 ? '' : 's'}`;
     this.description = `WebAssembly, ${relaxed ? 'relaxed ' : ''}SIMD, ${threads}`;
-    this.kernels = releasingScratch(wasmKernels(runtime), runtime);
+    this.kernels = releasingScratch(wasmKernels(runtime, this), runtime);
   }
 
   get allocatedBytes(): number {

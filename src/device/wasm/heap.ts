@@ -27,6 +27,7 @@ export class Heap {
   readonly #startByEnd = new Map<number, number>();
   #bytes: Uint8Array<SharedArrayBuffer>;
   #ints: Int32Array<SharedArrayBuffer>;
+  #floats: Float32Array<SharedArrayBuffer>;
 
   constructor(maximumBytes: number) {
     const pages = Math.floor(Math.min(maximumBytes, largestHeapBytes) / pageBytes);
@@ -34,6 +35,7 @@ export class Heap {
     this.memory = new Memory({ initial: 1, maximum: pages, shared: true });
     this.#bytes = new Uint8Array(this.memory.buffer);
     this.#ints = new Int32Array(this.memory.buffer);
+    this.#floats = new Float32Array(this.memory.buffer);
   }
 
   /** The largest block a fresh heap can give. */
@@ -59,6 +61,10 @@ export class Heap {
 
   get ints(): Int32Array {
     return this.#ints;
+  }
+
+  get floats(): Float32Array {
+    return this.#floats;
   }
 
   /** The address of a block of `size` bytes (a multiple of 64), or null if no free block has it. */
@@ -113,6 +119,7 @@ export class Heap {
     this.#top += step;
     this.#bytes = new Uint8Array(this.memory.buffer);
     this.#ints = new Int32Array(this.memory.buffer);
+    this.#floats = new Float32Array(this.memory.buffer);
     this.give(start, step);
     return true;
   }

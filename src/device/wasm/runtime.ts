@@ -104,9 +104,14 @@ export class Runtime {
 
   /** The elements of an i32 tensor, not a copy: good until the next allocation. */
   ints(tensor: Tensor): Int32Array {
-    const storage = tensor.storage as WasmStorage;
-    const first = (storage.address + tensor.byteOffset) / 4;
-    return this.heaps.heaps[storage.heap]!.ints.subarray(first, first + tensor.size);
+    const { heap, first } = this.#placeOf(tensor);
+    return this.heaps.heaps[heap]!.ints.subarray(first, first + tensor.size);
+  }
+
+  /** The same for f32. */
+  floats(tensor: Tensor): Float32Array {
+    const { heap, first } = this.#placeOf(tensor);
+    return this.heaps.heaps[heap]!.floats.subarray(first, first + tensor.size);
   }
 
   /** Called after every `Kernels` method. */
@@ -119,6 +124,11 @@ export class Runtime {
     await this.#pool.destroy();
     this.#kernels.length = 0;
     this.heaps.clear();
+  }
+
+  #placeOf({ storage, byteOffset }: Tensor): { heap: number; first: number } {
+    const { heap, address } = storage as WasmStorage;
+    return { heap, first: (address + byteOffset) / 4 };
   }
 
   #fork(launch: Launch): void {

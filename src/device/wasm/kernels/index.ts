@@ -1,4 +1,7 @@
+import type { Device } from '../../../tensor/device.ts';
 import type { Kernels } from '../../../tensor/kernels.ts';
+import { hostInferenceKernels } from '../../host/inference.ts';
+import { hostSamplingKernels } from '../../host/sampling.ts';
 import type { Runtime } from '../runtime.ts';
 import { activationKernels } from './activation.ts';
 import { attentionKernels } from './attention.ts';
@@ -12,8 +15,8 @@ import { optimizerKernels } from './optimizer.ts';
 import { rotaryKernels } from './rotary.ts';
 import { rowKernels } from './rows.ts';
 
-/** All kernels: one file a family. */
-export function wasmKernels(runtime: Runtime): Kernels {
+/** All kernels: one file a family. `device` is the one whose kernels they will be. */
+export function wasmKernels(runtime: Runtime, device: Device): Kernels {
   return {
     ...elementwiseKernels(runtime),
     ...attentionKernels(runtime),
@@ -27,5 +30,7 @@ export function wasmKernels(runtime: Runtime): Kernels {
     ...expertKernels(runtime),
     ...balanceKernels(runtime),
     ...activationKernels(runtime),
+    ...hostInferenceKernels(device, runtime),
+    ...hostSamplingKernels(runtime),
   };
 }

@@ -1,0 +1,131 @@
+/**
+ * The kernels of `InferenceKernels` put together from those of training, for devices on the host, where
+ * a call costs little. Attention over the cache is the one that each device has to bring.
+ */
+import type { Device } from '../../tensor/device.ts';
+import type { CachedRows, InferenceKernels } from '../../tensor/inference-kernels.ts';
+import {
+  dispatchRows,
+  expertWeights,
+  groupByExpert,
+  groupedLinear,
+  linear,
+  rmsNorm,
+  selectExperts,
+  swiglu,
+} from '../../tensor/ops/index.ts';
+import { Scope } from '../../tensor/scope.ts';
+import type { HostMemory } from './memory.ts';
+
+export function hostInferenceKernels(
+  device: Device,
+  { ints }: Pick<HostMemory, 'ints'>,
+): Pick<
+  InferenceKernels,
+  | 'attentionInputs'
+  | 'normGatedProduct'
+  | 'routeTokens'
+  | 'expertGatedProduct'
+  | 'addExpertProducts'
+> {
+  const within = (work: (scope: Scope) => void) => {
+    const scope = new Scope(device);
+    try {
+      work(scope);
+    } finally {
+      scope.close();
+    }
+  };
+  return {
+    attentionInputs({ x, norm, epsilon, weight, query, cache, ...shape }) {
+      const { heads, keyValueHeads, headDim, rotaryDim, theta } = shape;
+      const { kernels } = device;
+      within((scope) => {
+        const normed = rmsNorm(scope, x, norm, epsilon);
+        const keysBegin = heads * headDim;
+        const valuesBegin = keysBegin + keyValueHeads * headDim;
+        kernels.matmul({
+          a: normed,
+          b: weight.slice(0, keysBegin),
+          out: query,
+          transposeA: false,
+          transposeB: true,
+          accumulate: false,
+        });
+        const key = linear(scope, normed, weight.slice(keysBegin, valuesBegin));
+        const value = linear(scope, normed, weight.slice(valuesBegin, weight.rows));
+        const positions = cache.layout.slice(0, x.rows);
+        for (const heads of [query, key]) {
+          const rotation = { positions, headDim, rotaryDim, theta, inverse: false };
+          kernels.rotary({ x: heads, out: heads, ...rotation });
+        }
+        const layout = ints(cache.layout);
+        const places = Int32Array.from({ length: x.rows }, (_, row) =>
+          cacheRow(cache, x.rows, layout, layout[x.rows + row]!, layout[row]!),
+        );
+        const indices = scope.from([x.rows], places);
+        kernels.writeRows({ source: key, indices, out: cache.keys });
+        kernels.writeRows({ source: value, indices, out: cache.values });
+      });
+    },
+
+    normGatedProduct({ x, norm, epsilon, gate, up, out }) {
+      within((scope) => {
+        const normed = rmsNorm(scope, x, norm, epsilon);
+        const [gated, other] = [linear(scope, normed, gate), linear(scope, normed, up)];
+        device.kernels.swiglu({ gate: gated, up: other, out });
+      });
+    },
+
+    routeTokens({ x, norm, epsilon, router, bias, normed, experts, weights, ...options }) {
+      const { kernels } = device;
+      within((scope) => {
+        kernels.copy({ source: rmsNorm(scope, x, norm, epsilon), out: normed });
+        const logits = linear(scope, normed, router, { exact: true });
+        const chosen = selectExperts(scope, logits, bias, {
+          ...options,
+          perToken: experts.columns,
+        });
+        kernels.copy({ source: chosen, out: experts });
+        kernels.copy({ source: expertWeights(scope, logits, experts, options), out: weights });
+      });
+    },
+
+    expertGatedProduct({ x, experts, gate, up, out }) {
+      within((scope) => {
+        const groups = groupByExpert(scope, experts, gate.shape[0]!);
+        const rows = dispatchRows(scope, x, groups);
+        const gated = groupedLinear(scope, rows, gate, groups.offsets);
+        const other = groupedLinear(scope, rows, up, groups.offsets);
+        const sorted = swiglu(scope, gated, other);
+        const indices = groups.rows.reshape([out.rows]);
+        device.kernels.gatherRows({ table: sorted, indices, out });
+      });
+    },
+
+    addExpertProducts({ x, experts, weights, down, out }) {
+      const { kernels } = device;
+      within((scope) => {
+        const groups = groupByExpert(scope, experts, down.shape[0]!);
+        const sorted = scope.empty(x.shape);
+        kernels.writeRows({ source: x, indices: groups.rows.reshape([x.rows]), out: sorted });
+        const source = groupedLinear(scope, sorted, down, groups.offsets);
+        const combined = scope.empty(out.shape);
+        kernels.combineRows({ source, rows: groups.rows, weights, out: combined });
+        kernels.add({ a: out, b: combined, out });
+      });
+    },
+  };
+}
+
+/** The row of `keys` and `values` that holds a position of a sequence; `layout` of a call of `rows`. */
+export function cacheRow(
+  { pageSize, width }: CachedRows,
+  rows: number,
+  layout: Int32Array,
+  sequence: number,
+  position: number,
+): number {
+  const page = Math.floor(position / pageSize) % width;
+  return layout[2 * rows + sequence * width + page]! * pageSize + (position % pageSize);
+}

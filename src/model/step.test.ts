@@ -1,0 +1,106 @@
+import { expect, test } from 'vitest';
+import { tinyConfig } from '../../test/tiny-config.ts';
+import { createReferenceDevice } from '../device/reference/device.ts';
+import type { CachedRows } from '../tensor/inference-kernels.ts';
+import { readFloats, Scope } from '../tensor/scope.ts';
+import { packDocuments } from './batch.ts';
+import { type AttentionConfig, attentionOf } from './config.ts';
+import { initializeModel } from './initialize.ts';
+import { mtpBlock } from './mtp.ts';
+import { stepMtpBlock, stepTrunk } from './step.ts';
+import { trunk } from './trunk.ts';
+
+const pageSize = 4;
+const documents = [
+  [3, 1, 4, 1, 5, 9, 2, 6, 5, 3, 5, 8, 9, 7, 9, 3, 2, 3, 8, 4, 6],
+  [2, 7, 1, 8, 2, 8, 1, 8, 2, 8, 4],
+];
+
+async function setUp() {
+  const device = createReferenceDevice();
+  const model = await initializeModel(device, tinyConfig(), 3);
+  return { device, model, scope: new Scope(device) };
+}
+
+/** Page tables of two sequences with interleaved pages: rings for sliding layers. */
+function pageTable({ window }: AttentionConfig, longest: number): number[][] {
+  const positions = window === null ? longest : window - 1 + 2;
+  const width = Math.ceil(positions / pageSize);
+  return documents.map((_, s) => Array.from({ length: width }, (_, page) => 2 * page + s));
+}
+
+test('steps of two sequences give what the whole documents give', async () => {
+  const { device, model, scope } = await setUp();
+  const { config } = model;
+  const expected = trunk(scope, model, packDocuments(scope, documents));
+  const all = await readFloats(device, expected.hidden);
+
+  const longest = Math.max(...documents.map(({ length }) => length));
+  const attentions = config.layers.map((_, layer) => attentionOf(config, layer));
+  const caches = attentions.map((attention) => {
+    const rows = 2 * pageTable(attention, longest)[0]!.length * pageSize;
+    const { keyValueHeads, headDim, valueHeadDim } = attention;
+    return {
+      keys: scope.empty([rows, keyValueHeads * headDim]),
+      values: scope.empty([rows, keyValueHeads * valueHeadDim]),
+    };
+  });
+  const firstRow = [0, documents[0]!.length];
+  // Two rows of each sequence a step, of which the second is taken back and given again.
+  for (let position = 0; position < longest; position++) {
+    const rows = documents.flatMap((tokens, sequence) =>
+      [position, position + 1]
+        .filter((p) => p < tokens.length)
+        .map((p) => ({ p, sequence, token: tokens[p]! })),
+    );
+    const cache = (slot: number): CachedRows => {
+      const table = pageTable(attentions[slot]!, longest);
+      const layout = [...rows.map(({ p }) => p), ...rows.map(({ sequence }) => sequence)];
+      const data = Int32Array.from([...layout, ...table.flat()]);
+      return {
+        ...caches[slot]!,
+        pageSize,
+        width: table[0]!.length,
+        layout: scope.from([data.length], data),
+      };
+    };
+    const tokens = scope.from(
+      [rows.length],
+      Int32Array.from(rows, ({ token }) => token),
+    );
+    const { hidden } = stepTrunk(scope, model, tokens, cache);
+    const found = await readFloats(device, hidden);
+    rows.forEach(({ p, sequence }, row) => {
+      for (let i = 0; i < config.hiddenSize; i++) {
+        const at = (firstRow[sequence]! + p) * config.hiddenSize + i;
+        expect(found[row * config.hiddenSize + i]).toBeCloseTo(all[at]!, 5);
+      }
+    });
+  }
+  scope.close();
+});
+
+test('an MTP block in steps gives what it gives on a whole document', async () => {
+  const { device, model, scope } = await setUp();
+  const { config } = model;
+  const [document] = documents as [number[]];
+  const batch = packDocuments(scope, [document]);
+  const { hidden } = trunk(scope, model, batch);
+  const expected = await readFloats(device, mtpBlock(scope, model, 1, batch, hidden));
+
+  const [table] = pageTable(config.slidingAttention, document.length) as [number[]];
+  const { keyValueHeads, headDim, valueHeadDim } = config.slidingAttention;
+  const keys = scope.empty([2 * table.length * pageSize, keyValueHeads * headDim]);
+  const values = scope.empty([2 * table.length * pageSize, keyValueHeads * valueHeadDim]);
+  for (const [p, token] of document.entries()) {
+    const layout = scope.from([2 + table.length], Int32Array.from([p, 0, ...table]));
+    const cache = () => ({ keys, values, pageSize, width: table.length, layout });
+    const tokens = scope.from([1], Int32Array.of(token));
+    const out = stepMtpBlock(scope, model, 1, tokens, hidden.slice(p, p + 1), cache);
+    const found = await readFloats(device, out);
+    for (let i = 0; i < config.hiddenSize; i++) {
+      expect(found[i]).toBeCloseTo(expected[p * config.hiddenSize + i]!, 5);
+    }
+  }
+  scope.close();
+});
