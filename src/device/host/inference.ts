@@ -19,7 +19,7 @@ import type { HostMemory } from './memory.ts';
 
 export function hostInferenceKernels(
   device: Device,
-  { ints }: Pick<HostMemory, 'ints'>,
+  memory: Pick<HostMemory, 'ints'>,
 ): Pick<
   InferenceKernels,
   | 'attentionInputs'
@@ -59,7 +59,7 @@ export function hostInferenceKernels(
           const rotation = { positions, headDim, rotaryDim, theta, inverse: false };
           kernels.rotary({ x: heads, out: heads, ...rotation });
         }
-        const layout = ints(cache.layout);
+        const layout = memory.ints(cache.layout);
         const places = Int32Array.from({ length: x.rows }, (_, row) =>
           cacheRow(cache, x.rows, layout, layout[x.rows + row]!, layout[row]!),
         );
