@@ -51,6 +51,7 @@ export class Engine implements TokenGenerator {
   readonly #waiting: Request[] = [];
   /** Oldest first. */
   #running: Running[] = [];
+  #preemptions = 0;
   #work: Promise<void> | null = null;
   #isReleased = false;
 
@@ -63,9 +64,10 @@ export class Engine implements TokenGenerator {
     this.#decoder = new Decoder(model, { sequences, cacheTokens: this.#cacheTokens, vocabSize });
   }
 
-  /** Requests being worked on, and those that wait. */
-  get load(): { running: number; waiting: number } {
-    return { running: this.#running.length, waiting: this.#waiting.length };
+  /** Requests being worked on, those that wait, and how often one had to give its memory back so far. */
+  get load(): { running: number; waiting: number; preemptions: number } {
+    const preemptions = this.#preemptions;
+    return { running: this.#running.length, waiting: this.#waiting.length, preemptions };
   }
 
   /** Pages of the caches that are free, and bytes of device memory by layer kind. */
@@ -209,6 +211,7 @@ export class Engine implements TokenGenerator {
         );
       } else {
         this.#waiting.unshift(youngest);
+        this.#preemptions++;
       }
       if (youngest === request) return false;
     }
