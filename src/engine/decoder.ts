@@ -157,12 +157,11 @@ export class Decoder {
   /** Drafts with each block in turn → the distributions drafted from, [D·S, V]. */
   #draft(scope: Scope, { blocks }: StepPlan, inputs: StepInputs): Tensor {
     const { model } = this;
-    const { tokens } = inputs;
+    const { tokens, settings } = inputs;
     const count = inputs.trunk.uniforms.rows;
     const distributions = scope.empty([blocks.length * count, model.head.shape[0]!]);
     for (const [head, { rows, firstToken }] of blocks.entries()) {
-      const { slidingLayout, stateRows, lastRows, settings, uniforms, places } =
-        inputs.blocks[head]!;
+      const { slidingLayout, stateRows, lastRows, uniforms, places } = inputs.blocks[head]!;
       const probabilities = distributions.slice(head * count, (head + 1) * count);
       // A sequence of a single token has no rows: its draft is a guess from a state of zeros.
       let last = scope.zeros([count, model.config.hiddenSize]);

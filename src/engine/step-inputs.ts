@@ -31,11 +31,11 @@ export interface StepInputs {
     lastRows: Tensor;
     /** i32 [S, places] */
     places: Tensor;
-    /** [S, 4] */
-    settings: Tensor;
     /** [S] */
     uniforms: Tensor;
   })[];
+  /** [S, 4]: of the blocks' drafts. */
+  settings: Tensor;
 }
 
 interface RowInputs {
@@ -77,9 +77,9 @@ export function uploadStep(
       ...rowInputs(ranges),
       lastRows,
       places,
-      settings: Float32Array.from(settings.flat()),
       uniforms: Float32Array.from(uniforms, (numbers) => numbers[head]!),
     })),
+    settings: Float32Array.from(settings.flat()),
   });
   const count = requests.length;
   return {
@@ -93,7 +93,7 @@ export function uploadStep(
     blocks: inputs.blocks.map((block) => ({
       ...block,
       places: block.places.reshape([count, block.places.size / count]),
-      settings: block.settings.reshape([count, 4]),
     })),
+    settings: inputs.settings.reshape([count, 4]),
   };
 }
