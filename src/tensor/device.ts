@@ -1,4 +1,5 @@
 import type { Kernels } from './kernels.ts';
+import type { Matrix, QuantizedMatrix, QuantizedRows } from './quantized-matrix.ts';
 import type { Storage } from './tensor.ts';
 
 /**
@@ -15,7 +16,7 @@ export interface Device {
   readonly name: string;
   /** One line for people: what it runs on. */
   readonly description: string;
-  readonly kernels: Kernels;
+  readonly kernels: Kernels<Matrix>;
 
   /** @throws OutOfMemoryError */
   allocate(byteLength: number): Storage;
@@ -25,6 +26,11 @@ export interface Device {
 
   /** Copies `data` in; it may be changed as soon as the call returns. */
   write(storage: Storage, byteOffset: number, data: ArrayBufferView): void;
+  /**
+   * Copies rows into a quantised matrix, as many as it has, arranging them as this device's kernels want
+   * them. A device without it has no kernels for quantised weights.
+   */
+  writeQuantized?(matrix: QuantizedMatrix, rows: QuantizedRows): void;
   /** Copies bytes out, after everything called before has taken effect. */
   read(storage: Storage, byteOffset: number, byteLength: number): Promise<Uint8Array>;
 

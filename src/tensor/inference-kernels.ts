@@ -1,4 +1,5 @@
 import type { AttentionShape } from './kernels.ts';
+import type { Matrix } from './quantized-matrix.ts';
 import type { Tensor } from './tensor.ts';
 
 /**
@@ -10,8 +11,11 @@ import type { Tensor } from './tensor.ts';
  * Keys and values of a call are written into the cache before its rows attend, so that a row finds
  * everything it sees there, itself included. Rows of drafts that turn out wrong are left where they are:
  * the next call writes over them.
+ *
+ * A device that has `writeQuantized` takes a `Weight` quantised too. It may then round the other factor, to
+ * 8 bits in groups of `groupSize`.
  */
-export interface InferenceKernels {
+export interface InferenceKernels<Weight extends Matrix = Tensor> {
   /**
    * With n = rmsNorm(x)·norm: query [T, heads·headDim] = n·Wqᵀ, and into the cache, at each row's
    * position, the key n·Wkᵀ and the value n·Wvᵀ; query and key rotated as by `rotary`. `weight`
@@ -21,7 +25,7 @@ export interface InferenceKernels {
     x: Tensor;
     norm: Tensor;
     epsilon: number;
-    weight: Tensor;
+    weight: Weight;
     heads: number;
     keyValueHeads: number;
     headDim: number;
@@ -45,8 +49,8 @@ export interface InferenceKernels {
     x: Tensor;
     norm: Tensor;
     epsilon: number;
-    gate: Tensor;
-    up: Tensor;
+    gate: Weight;
+    up: Weight;
     out: Tensor;
   }): void;
 
@@ -75,8 +79,8 @@ export interface InferenceKernels {
   expertGatedProduct(a: {
     x: Tensor;
     experts: Tensor;
-    gate: Tensor;
-    up: Tensor;
+    gate: Weight;
+    up: Weight;
     out: Tensor;
   }): void;
   /**
@@ -86,7 +90,7 @@ export interface InferenceKernels {
     x: Tensor;
     experts: Tensor;
     weights: Tensor;
-    down: Tensor;
+    down: Weight;
     out: Tensor;
   }): void;
 

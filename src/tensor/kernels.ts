@@ -1,4 +1,5 @@
 import type { InferenceKernels } from './inference-kernels.ts';
+import type { Matrix } from './quantized-matrix.ts';
 import type { Tensor } from './tensor.ts';
 
 /**
@@ -10,7 +11,7 @@ import type { Tensor } from './tensor.ts';
  * outputs do not overlap unless a line says that they may. Where `accumulate` is given, true adds to
  * `out` and false overwrites it. Any dimension may be 0.
  */
-export interface Kernels extends InferenceKernels {
+export interface Kernels<Weight extends Matrix = Tensor> extends InferenceKernels<Weight> {
   fill(a: { out: Tensor; value: number }): void;
   /** out = source, same size and dtype. */
   copy(a: { source: Tensor; out: Tensor }): void;
@@ -24,10 +25,12 @@ export interface Kernels extends InferenceKernels {
    * A device may round the operands of this and the grouped products to f16, for speed. `exact`: it
    * must not. `scaleA`: a power of two that it then multiplies `a` by before rounding, and divides the
    * product by, so that small gradients survive; 1 by default.
+   *
+   * `b` may be quantised where it is transposed and `a` is not; see `InferenceKernels`.
    */
   matmul(a: {
     a: Tensor;
-    b: Tensor;
+    b: Weight;
     out: Tensor;
     transposeA: boolean;
     transposeB: boolean;
@@ -38,11 +41,11 @@ export interface Kernels extends InferenceKernels {
   /**
    * For each expert e, rows offsets[e] to offsets[e+1] of `a` [S,K] times B_e:
    * `b` is [E,K,N], or [E,N,K] if `transposeB`. out [S,N]; offsets i32 [E+1], non-decreasing, from 0
-   * to S. Work is proportional to S.
+   * to S. Work is proportional to S. `b` may be quantised if `transposeB`.
    */
   groupedMatmul(a: {
     a: Tensor;
-    b: Tensor;
+    b: Weight;
     offsets: Tensor;
     out: Tensor;
     transposeB: boolean;
@@ -60,7 +63,7 @@ export interface Kernels extends InferenceKernels {
   }): void;
 
   /** out [T,C]: row t is row indices[t] of `table` [R,C], or zeros if the index is negative. */
-  gatherRows(a: { table: Tensor; indices: Tensor; out: Tensor }): void;
+  gatherRows(a: { table: Weight; indices: Tensor; out: Tensor }): void;
   /** out[indices[t]] += source[t] for every t with an index ≥ 0, in the order of t. */
   scatterAddRows(a: { source: Tensor; indices: Tensor; out: Tensor }): void;
   /** out[indices[t]] = source[t] for every t with an index ≥ 0; indices are distinct. */

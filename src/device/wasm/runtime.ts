@@ -27,10 +27,18 @@ export const write = (tensor: Tensor): Operand => ({ tensor, access: 'write' });
 /** The kernel reads it and writes it, or writes only parts of it. */
 export const update = (tensor: Tensor): Operand => ({ tensor, access: 'update' });
 
+export interface RuntimeOptions {
+  threads: number;
+  heapBytes?: number | undefined;
+  byteOffset?: number;
+}
+
 /** Runs kernels on all threads, over memory that lies in several heaps. */
 export class Runtime {
   readonly threads: number;
   readonly heaps: Heaps;
+  /** See `byteOffsetOf`. */
+  readonly byteOffset: number;
   readonly #module: WasmModule;
   readonly #kernelIndex: ReadonlyMap<string, number>;
   readonly #kernels: KernelFunction[][] = [];
@@ -38,8 +46,15 @@ export class Runtime {
   readonly #pool: WorkerPool;
   readonly #scratch: WasmStorage[] = [];
 
-  private constructor(module: WasmModule, control: Control, pool: WorkerPool, heapBytes: number) {
+  private constructor(
+    module: WasmModule,
+    control: Control,
+    pool: WorkerPool,
+    heapBytes: number,
+    byteOffset: number,
+  ) {
     this.#module = module;
+    this.byteOffset = byteOffset;
     this.#kernelIndex = new Map(kernelNames(module).map((name, index) => [name, index]));
     this.#control = control;
     this.#pool = pool;
@@ -48,13 +63,11 @@ export class Runtime {
   }
 
   /** Starts the workers. `heapBytes` bounds each heap; tests make it small. */
-  static async start(
-    module: WasmModule,
-    { threads, heapBytes = largestHeapBytes }: { threads: number; heapBytes?: number | undefined },
-  ): Promise<Runtime> {
+  static async start(module: WasmModule, options: RuntimeOptions): Promise<Runtime> {
+    const { threads, heapBytes = largestHeapBytes, byteOffset = 0 } = options;
     const control = new Control();
     const pool = await WorkerPool.start(threads - 1, module, control);
-    return new Runtime(module, control, pool, heapBytes);
+    return new Runtime(module, control, pool, heapBytes, byteOffset);
   }
 
   /**

@@ -15,3 +15,7 @@ export { attention } from './attention/forward';
 export { attentionMerge } from './attention/softmax';
 export { attentionBackward } from './attention/backward';
 export { sumSinkPartials, sumSlabs } from './attention/slabs';
+export * from './inference/activations';
+export * from './inference/gather';
+export * from './inference/products';
+export { attentionInputs } from './inference/attention-inputs';

@@ -1,0 +1,140 @@
+// Products of rows with a unit of a matrix: 16 of its rows, in any of the three formats. Everything that
+// multiplies weights in inference is made of these; what differs is what becomes of the results.
+import { multiplyFewRows } from '../dots';
+import {
+  activationBytes, Bytes, columnsPerTile, Nibbles, tile1x16, tile4x8, tileBytes, widenBlock,
+} from './tile';
+
+/** Formats of a matrix, by the bits of its numbers: 32 is plain f32, row by row. */
+const floats: i32 = 32;
+const nibbles: i32 = 4;
+
+/** Rows of a matrix in a unit, and results of a unit for each row of activations. */
+export const unitRows: i32 = 16;
+/** Bytes of these results. */
+export const unitBytes: usize = 64;
+
+/** From this many rows of activations on, it pays to turn nibbles into bytes first. */
+const manyRows: i32 = 16;
+
+/** Bytes of `rows` rows of a matrix. */
+export function matrixBytes(format: i32, rows: i32, depth: i32): usize {
+  if (format == floats) return (<usize>rows * <usize>depth) << 2;
+  const tiles = <usize>(rows >> 2) * (<usize>depth / columnsPerTile);
+  return tiles * (format == nibbles ? tileBytes<Nibbles>() : tileBytes<Bytes>());
+}
+
+/** Units that a matrix of `rows` rows consists of; the last may not be full. */
+// @ts-ignore: decorator
+@inline
+export function unitCount(rows: i32): i32 {
+  return (rows + unitRows - 1) / unitRows;
+}
+
+/**
+ * The row of the matrix whose result is column 4·block of a unit's. The four blocks of a quantised unit
+ * are far apart (see tile.ts), those of floats neighbours. A block that begins at or after `rows` is none.
+ */
+// @ts-ignore: decorator
+@inline
+export function firstRowOf(format: i32, unit: i32, block: i32, units: i32): i32 {
+  return format == floats ? unit * unitRows + 4 * block : 4 * (unit + block * units);
+}
+
+/** Bytes of activations a row. */
+// @ts-ignore: decorator
+@inline
+export function rowBytes(format: i32, depth: i32): usize {
+  return format == floats ? (<usize>depth) << 2 : activationBytes(<usize>depth);
+}
+
+/**
+ * out [count,16] = rows of `a` times unit `unit` of `matrix` [rows,depth]. Row i is row list[i] / divisor
+ * of `a`, or row i if `list` is 0. `widened`: room for four blocks in bytes.
+ */
+export function multiplyUnit(
+  format: i32, a: usize, list: usize, divisor: i32, count: i32, matrix: usize, rows: i32,
+  depth: i32, unit: i32, widened: usize, out: usize,
+): void {
+  if (format == floats) {
+    multiplyFloats(a, list, divisor, count, matrix, rows, depth, unit, out);
+    return;
+  }
+  const units = unitCount(rows);
+  const blockBytes = matrixBytes(format, 4, depth);
+  let p = blockAt(matrix, rows, unit, units, 0, blockBytes);
+  let q = blockAt(matrix, rows, unit, units, 1, blockBytes);
+  let r = blockAt(matrix, rows, unit, units, 2, blockBytes);
+  let s = blockAt(matrix, rows, unit, units, 3, blockBytes);
+  if (format == nibbles && count < manyRows) {
+    multiplyBlocks4<Nibbles>(a, list, divisor, count, p, q, r, s, <usize>depth, out);
+    return;
+  }
+  if (format == nibbles) {
+    const tiles = <usize>depth / columnsPerTile;
+    const wide = tiles * tileBytes<Bytes>();
+    widenBlock(p, tiles, widened);
+    widenBlock(q, tiles, widened + wide);
+    widenBlock(r, tiles, widened + 2 * wide);
+    widenBlock(s, tiles, widened + 3 * wide);
+    p = widened; q = p + wide; r = q + wide; s = r + wide;
+  }
+  multiplyBlocks4<Bytes>(a, list, divisor, count, p, q, r, s, <usize>depth, out);
+}
+
+/** A block that does not exist is replaced by the first, and its results are not used. */
+// @ts-ignore: decorator
+@inline
+function blockAt(
+  matrix: usize, rows: i32, unit: i32, units: i32, block: i32, blockBytes: usize,
+): usize {
+  const index = unit + block * units;
+  return matrix + (4 * index < rows ? <usize>index * blockBytes : 0);
+}
+
+// @ts-ignore: decorator
+@inline
+function rowOf(list: usize, divisor: i32, i: i32): usize {
+  return list ? <usize>(load<i32>(list + (<usize>i << 2)) / divisor) : <usize>i;
+}
+
+function multiplyBlocks4<Format>(
+  a: usize, list: usize, divisor: i32, count: i32, p: usize, q: usize, r: usize, s: usize,
+  depth: usize, out: usize,
+): void {
+  const stride = activationBytes(depth);
+  let i = 0;
+  for (; i + 3 <= count; i += 4) {
+    const row0 = a + rowOf(list, divisor, i) * stride;
+    const row1 = a + rowOf(list, divisor, i + 1) * stride;
+    const row2 = a + rowOf(list, divisor, i + 2) * stride;
+    // Three rows are four, of which the last is the third again.
+    const row3 = a + rowOf(list, divisor, min(i + 3, count - 1)) * stride;
+    tile4x8<Format>(row0, row1, row2, row3, p, q, depth, out);
+    tile4x8<Format>(row0, row1, row2, row3, r, s, depth, out + 32);
+    out += 4 * unitBytes;
+  }
+  for (; i < count; i++) {
+    tile1x16<Format>(a + rowOf(list, divisor, i) * stride, p, q, r, s, depth, out);
+    out += unitBytes;
+  }
+}
+
+function multiplyFloats(
+  a: usize, list: usize, divisor: i32, count: i32, matrix: usize, rows: i32, depth: i32, unit: i32,
+  out: usize,
+): void {
+  const stride = (<usize>depth) << 2;
+  const first = unit * unitRows;
+  const columns = min(unitRows, rows - first);
+  const b = matrix + <usize>first * stride;
+  if (!list) {
+    multiplyFewRows(a, stride, b, stride, out, unitBytes, count, columns, depth, 0);
+    return;
+  }
+  for (let i = 0; i < count; i++) {
+    const row = a + rowOf(list, divisor, i) * stride;
+    multiplyFewRows(row, stride, b, stride, out, unitBytes, 1, columns, depth, 0);
+    out += unitBytes;
+  }
+}
