@@ -5,14 +5,21 @@ import type { HostTensor, OpCase } from './case.ts';
 import { inferenceCases } from './inference-cases.ts';
 import { kernelCases } from './kernel-cases.ts';
 import { opCases } from './op-cases.ts';
+import { quantizedCases } from './quantized-cases.ts';
 import { TestRandom } from './random.ts';
 import { objective, runCase } from './run-case.ts';
 
 /**
  * What every device must do: agree with the reference device on outputs and gradients of every op, and
- * have gradients that agree with finite differences of its own outputs.
+ * have gradients that agree with finite differences of its own outputs. `quantized`: it takes such weights.
  */
-export function conformance(name: string, create: () => Promise<Device>): void {
+export function conformance(
+  name: string,
+  create: () => Promise<Device>,
+  { quantized = false } = {},
+): void {
+  const cases = [...opCases, ...kernelCases, ...inferenceCases];
+  if (quantized) cases.push(...quantizedCases);
   describe(`conformance of ${name}`, () => {
     let device: Device;
     const reference = createReferenceDevice();
@@ -22,12 +29,9 @@ export function conformance(name: string, create: () => Promise<Device>): void {
     afterAll(() => device.destroy());
 
     describe('agrees with the reference', () => {
-      test.each(
-        [...opCases, ...kernelCases, ...inferenceCases].map((opCase) => ({
-          opCase,
-          name: opCase.name,
-        })),
-      )('$name', async ({ opCase }) => {
+      test.each(cases.map((opCase) => ({ opCase, name: opCase.name })))('$name', async ({
+        opCase,
+      }) => {
         const before = device.allocatedBytes;
         const actual = await runCase(device, opCase);
         const expected = await runCase(reference, opCase);

@@ -1,6 +1,6 @@
 // Queries, keys and values of a layer, rotated. Items are heads: those of the queries, of the keys and of
 // the values, in the order in which their rows lie in the matrix.
-import { matrixBytes, firstRowOf, multiplyUnit, unitBytes, unitCount } from './units';
+import { firstRowOf, matrixBytes, multiplyUnit, resultBytes, unitBytes, unitCount } from './units';
 
 /**
  * query [T, heads·headDim], keys [T, keyValueHeads·headDim] and values [T, keyValueHeads·valueDim] from
@@ -13,7 +13,7 @@ export function attentionInputs(
   begin: i32, end: i32, thread: i32,
 ): void {
   const results = scratch + <usize>thread * scratchBytes;
-  const widened = results + <usize>count * unitBytes;
+  const widened = results + resultBytes(count);
   for (let item = begin; item < end; item++) {
     const isValue = item >= heads + keyValueHeads;
     const isKey = !isValue && item >= heads;

@@ -6,7 +6,7 @@
 import { sigmoid4 } from '../math';
 import { madd } from '../simd';
 import {
-  firstRowOf, matrixBytes, multiplyUnit, rowBytes, unitBytes, unitCount,
+  firstRowOf, matrixBytes, multiplyUnit, resultBytes, rowBytes, unitBytes, unitCount,
 } from './units';
 
 const entryBytes: usize = 12;
@@ -24,7 +24,7 @@ export function multiplyMatrix(
     const unit = item % units;
     const first = load<i32>(entry, 4);
     const count = load<i32>(entry, 8) - first;
-    const widened = results + <usize>count * unitBytes;
+    const widened = results + resultBytes(count);
     multiplyUnit(
       format, rowsAt(list, divisor, a, first, format, depth), listAt(list, first), divisor, count,
       matrix + <usize>load<i32>(entry) * matrixBytes(format, rows, depth), rows, depth, unit,
@@ -48,7 +48,7 @@ export function multiplyGated(
     const first = load<i32>(entry, 4);
     const count = load<i32>(entry, 8) - first;
     const other = gated + <usize>count * unitBytes;
-    const widened = other + <usize>count * unitBytes;
+    const widened = other + resultBytes(count);
     const from = rowsAt(list, divisor, a, first, format, depth);
     const offset = <usize>load<i32>(entry) * matrixBytes(format, rows, depth);
     const own = listAt(list, first);
@@ -77,7 +77,7 @@ export function addExperts(
 ): void {
   const units = unitCount(rows);
   const results = scratch + <usize>thread * scratchBytes;
-  const ordered = results + <usize>slots * unitBytes;
+  const ordered = results + resultBytes(slots);
   const widened = ordered + <usize>slots * unitBytes;
   const last = entries + <usize>entryCount * entryBytes;
   for (let unit = begin; unit < end; unit++) {

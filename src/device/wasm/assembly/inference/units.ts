@@ -14,6 +14,13 @@ export const unitRows: i32 = 16;
 /** Bytes of these results. */
 export const unitBytes: usize = 64;
 
+/** Room for the results of `count` rows, and of one more, since three rows are multiplied as four. */
+// @ts-ignore: decorator
+@inline
+export function resultBytes(count: i32): usize {
+  return <usize>(count + 1) * unitBytes;
+}
+
 /** From this many rows of activations on, it pays to turn nibbles into bytes first. */
 const manyRows: i32 = 16;
 
@@ -50,7 +57,7 @@ export function rowBytes(format: i32, depth: i32): usize {
 
 /**
  * out [count,16] = rows of `a` times unit `unit` of `matrix` [rows,depth]. Row i is row list[i] / divisor
- * of `a`, or row i if `list` is 0. `widened`: room for four blocks in bytes.
+ * of `a`, or row i if `list` is 0. `out` has the room of `resultBytes`, `widened` that of four blocks in bytes.
  */
 export function multiplyUnit(
   format: i32, a: usize, list: usize, divisor: i32, count: i32, matrix: usize, rows: i32,
