@@ -11,7 +11,7 @@ import { createWebgpuDevice, type WebgpuDevice } from '../src/device/webgpu/devi
 import { Sequence } from '../src/engine/sequence.ts';
 import { parseHubConfig } from '../src/model/hub-config.ts';
 import { initializeModel } from '../src/model/initialize.ts';
-import type { Model } from '../src/model/weights.ts';
+import type { TrainableModel } from '../src/model/weights.ts';
 import { Random } from '../src/random.ts';
 import { readFloats, Scope } from '../src/tensor/scope.ts';
 import { allocateGradients } from '../src/train/gradients.ts';
@@ -52,7 +52,7 @@ async function timeMatmul(device: WebgpuDevice, size: number): Promise<void> {
   }
 }
 
-async function timeTraining(device: WebgpuDevice, model: Model): Promise<void> {
+async function timeTraining(device: WebgpuDevice, model: TrainableModel): Promise<void> {
   const gradients = allocateGradients(model);
   const optimizer = new AdamW(model, gradients, {});
   const random = new Random(1);
@@ -75,7 +75,11 @@ async function timeTraining(device: WebgpuDevice, model: Model): Promise<void> {
   optimizer.release();
 }
 
-async function timeDecoding(device: WebgpuDevice, model: Model, context: number): Promise<void> {
+async function timeDecoding(
+  device: WebgpuDevice,
+  model: TrainableModel,
+  context: number,
+): Promise<void> {
   const random = new Random(2);
   const prompt = Array.from({ length: context }, () => random.int(0, model.config.vocabSize - 1));
   const sequence = new Sequence(model);

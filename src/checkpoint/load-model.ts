@@ -1,4 +1,4 @@
-import { allocateModel, fillModel, type Model, releaseModel } from '../model/weights.ts';
+import { allocateModel, fillModel, releaseModel, type TrainableModel } from '../model/weights.ts';
 import type { Device } from '../tensor/device.ts';
 import type { Checkpoint } from './checkpoint.ts';
 import { openCheckpoint } from './load.ts';
@@ -8,7 +8,7 @@ import { openCheckpoint } from './load.ts';
  *
  * @throws UserError when the files are damaged or do not fit the config, or memory is short
  */
-export async function loadModel(device: Device, path: string): Promise<Model> {
+export async function loadModel(device: Device, path: string): Promise<TrainableModel> {
   const checkpoint = await openCheckpoint(path);
   try {
     return await loadOpenModel(device, checkpoint);
@@ -18,7 +18,7 @@ export async function loadModel(device: Device, path: string): Promise<Model> {
 }
 
 /** The same from a checkpoint that is open, and stays so. */
-export async function loadOpenModel(device: Device, checkpoint: Checkpoint): Promise<Model> {
+export async function loadOpenModel(device: Device, checkpoint: Checkpoint): Promise<TrainableModel> {
   const model = allocateModel(device, checkpoint.config);
   try {
     await fillModel(model, (spec) => checkpoint.readParameter(spec));

@@ -1,6 +1,6 @@
 import { attentionOf, type ModelConfig } from '../model/config.ts';
 import { isStacked, parameterSize, parameterSpecs } from '../model/parameters.ts';
-import type { Model } from '../model/weights.ts';
+import type { TrainableModel } from '../model/weights.ts';
 import { Random } from '../random.ts';
 import { allocateGradients, releaseGradients } from '../train/gradients.ts';
 import { forwardBackward } from '../train/objective.ts';
@@ -11,7 +11,7 @@ import { bestSeconds } from './measure.ts';
 
 /** A whole optimizer step on packed random tokens: forward, backward, clipping, AdamW. */
 export async function measureTraining(
-  model: Model,
+  model: TrainableModel,
   { trainingTokens, sequenceLength }: { trainingTokens: number; sequenceLength: number },
   matmulGflops: number,
 ): Promise<TrainingFigure> {

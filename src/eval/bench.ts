@@ -9,7 +9,7 @@ import { UserError } from '../errors.ts';
 import { describeModel } from '../model/describe.ts';
 import { parseHubConfig } from '../model/hub-config.ts';
 import { initializeModel } from '../model/initialize.ts';
-import { type Model, releaseModel } from '../model/weights.ts';
+import { releaseModel, type TrainableModel } from '../model/weights.ts';
 import { Random } from '../random.ts';
 import type { Device } from '../tensor/device.ts';
 import { readFloats, Scope } from '../tensor/scope.ts';
@@ -126,7 +126,7 @@ export async function bench(
 async function onShape<Figure>(
   device: Device,
   path: string | null,
-  measure: (model: Model) => Promise<Figure[]>,
+  measure: (model: TrainableModel) => Promise<Figure[]>,
 ): Promise<{ shape: Shape; figures: Figure[] } | null> {
   if (path === null) return null;
   const config = parseHubConfig(await readShape(path), path);
@@ -197,7 +197,7 @@ async function measureReadBandwidth(device: Device): Promise<number> {
 
 /** Decodes one sequence without drafts after a context of random tokens. */
 async function measureDecode(
-  model: Model,
+  model: TrainableModel,
   context: number,
   readBandwidth: number,
 ): Promise<DecodeFigure> {

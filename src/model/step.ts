@@ -5,6 +5,7 @@
  */
 import type { CachedRows } from '../tensor/inference-kernels.ts';
 import { concatColumns, gatherRows, linear, rmsNorm, swiglu } from '../tensor/ops/index.ts';
+import type { Matrix } from '../tensor/quantized-matrix.ts';
 import type { Scope } from '../tensor/scope.ts';
 import type { Tensor } from '../tensor/tensor.ts';
 import { type AttentionConfig, attentionOf, type ModelConfig } from './config.ts';
@@ -139,7 +140,7 @@ function addDense(
   norm: Tensor,
   { gate, up, down }: DenseWeights,
 ): void {
-  const hidden = scope.empty([x.rows, gate.rows]);
+  const hidden = scope.empty([x.rows, gate.shape[0]!]);
   const { normEpsilon: epsilon } = config;
   scope.device.kernels.normGatedProduct({ x, norm, epsilon, gate, up, out: hidden });
   addProduct(scope, hidden, down, x);
@@ -183,7 +184,7 @@ function addExperts(
 }
 
 /** x [T,N] += a·weightᵀ; weight [N,K]. */
-function addProduct(scope: Scope, a: Tensor, weight: Tensor, x: Tensor): void {
+function addProduct(scope: Scope, a: Tensor, weight: Matrix, x: Tensor): void {
   scope.device.kernels.matmul({
     a,
     b: weight,

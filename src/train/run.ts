@@ -4,7 +4,7 @@
  * moments to the samples that wait to be packed, is in the checkpoint.
  */
 import { UserError } from '../errors.ts';
-import type { Model } from '../model/weights.ts';
+import type { TrainableModel } from '../model/weights.ts';
 import type { Device } from '../tensor/device.ts';
 import type { TextFiles } from '../text/tokenizer-files.ts';
 import type { TrainingConfig } from './config.ts';
@@ -16,7 +16,7 @@ import type { TrainingBatch } from './targets.ts';
 import type { StepMetrics } from './trainer.ts';
 
 export type TrainingEvent =
-  | { type: 'start'; model: Model; step: number; resumedFrom: string | null }
+  | { type: 'start'; model: TrainableModel; step: number; resumedFrom: string | null }
   | ({ type: 'step' } & RunMetrics)
   | ({ type: 'evaluation'; step: number; scores: Record<string, number> } & LossMeans)
   | { type: 'checkpoint'; step: number; path: string }
@@ -35,7 +35,7 @@ export interface RunOptions {
   /** Ends the run after the current step, with a checkpoint. */
   signal?: AbortSignal;
   /** Further scores of an evaluation by name, such as the share of right answers. */
-  evaluate?: (model: Model, text: TextFiles) => Promise<Record<string, number>>;
+  evaluate?: (model: TrainableModel, text: TextFiles) => Promise<Record<string, number>>;
 }
 
 /**
