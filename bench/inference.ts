@@ -3,7 +3,7 @@
  * of decoding after contexts, and what verifying four tokens costs against one.
  *
  * Run: node bench/inference.ts bench/small.json [--bits 8|4|32] [--threads 2] [--contexts 0,4096,16384]
- *      [--prompt 512] [--seconds 2] [--profile]
+ *      [--cache f32|f16] [--prompt 512] [--seconds 2] [--profile]
  */
 import { readFile } from 'node:fs/promises';
 import { parseArgs } from 'node:util';
@@ -21,7 +21,7 @@ import type { Device } from '../src/tensor/device.ts';
 import { linear } from '../src/tensor/ops/index.ts';
 import { QuantizedMatrix } from '../src/tensor/quantized-matrix.ts';
 import { readInts, Scope } from '../src/tensor/scope.ts';
-import type { Tensor } from '../src/tensor/tensor.ts';
+import { bytesPerElement, Tensor } from '../src/tensor/tensor.ts';
 
 const { values: options, positionals } = parseArgs({
   allowPositionals: true,
@@ -32,11 +32,13 @@ const { values: options, positionals } = parseArgs({
     contexts: { type: 'string', default: '0,4096,16384' },
     prompt: { type: 'string', default: '512' },
     seconds: { type: 'string', default: '2' },
+    cache: { type: 'string', default: 'f32' },
     profile: { type: 'boolean', default: false },
   },
 });
 
 const pageSize = 64;
+const dtype = options.cache === 'f16' ? 'f16' : 'f32';
 
 /** Noise of the deviation that a new model has, repeated where there is more than a mebibyte of it. */
 function fillWithNoise(device: Device, model: Model): void {
@@ -84,8 +86,12 @@ function makeCache(scope: Scope, model: Model, positions: number) {
     const attention = attentionOf(config, layer);
     const { keyValueHeads, headDim, valueHeadDim } = attention;
     const width = pagesOf(attention, positions);
-    const keys = scope.zeros([width * pageSize, keyValueHeads * headDim]);
-    const values = scope.zeros([width * pageSize, keyValueHeads * valueHeadDim]);
+    const rows = (columns: number) => {
+      const zeros = scope.zeros([(width * pageSize * columns) / (dtype === 'f16' ? 2 : 1)]);
+      return new Tensor([width * pageSize, columns], dtype, zeros.storage);
+    };
+    const keys = rows(keyValueHeads * headDim);
+    const values = rows(keyValueHeads * valueHeadDim);
     return { keys, values, width, attention };
   });
   return (inner: Scope, first: number, rows: number): StepCache => {
@@ -203,7 +209,7 @@ if (length > 0) show(`prompt of ${length}`, length, await timePrompt(model, leng
 for (const context of options.contexts.split(',').filter(Boolean).map(Number)) {
   const held =
     cache.globalBytesPerToken * context + cache.slidingBytes * Math.min(1, context / cache.window);
-  const bytes = parameters.active * bytesPerParameter + held;
+  const bytes = parameters.active * bytesPerParameter + held * (bytesPerElement[dtype] / 4);
   const one = await timeSteps(model, context, 1, seconds);
   show(`decoding after ${context}`, 1, one, bytes);
   const four = await timeSteps(model, context, 4, seconds / 2);

@@ -18,7 +18,10 @@ export async function loadModel(device: Device, path: string): Promise<Trainable
 }
 
 /** The same from a checkpoint that is open, and stays so. */
-export async function loadOpenModel(device: Device, checkpoint: Checkpoint): Promise<TrainableModel> {
+export async function loadOpenModel(
+  device: Device,
+  checkpoint: Checkpoint,
+): Promise<TrainableModel> {
   const model = allocateModel(device, checkpoint.config);
   try {
     await fillModel(model, (spec) => checkpoint.readParameter(spec));

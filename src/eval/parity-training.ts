@@ -22,7 +22,10 @@ import { type Comparison, fixtureDocuments, largestDifference, limits } from './
  * rounding of its sums, that sign is noise. So the step is compared twice: from the fixture's own
  * gradients everywhere, and from ours where the gradient is well above epsilon.
  */
-export async function* compareTraining(model: TrainableModel, fixture: Fixture): AsyncGenerator<Comparison> {
+export async function* compareTraining(
+  model: TrainableModel,
+  fixture: Fixture,
+): AsyncGenerator<Comparison> {
   const { scalars } = fixture;
   const gradients = allocateGradients(model);
   try {
@@ -61,7 +64,11 @@ export async function* compareTraining(model: TrainableModel, fixture: Fixture):
 }
 
 /** One AdamW step as the fixture's was; → the norm of the gradient. */
-async function step(model: TrainableModel, gradients: Gradients, { scalars }: Fixture): Promise<number> {
+async function step(
+  model: TrainableModel,
+  gradients: Gradients,
+  { scalars }: Fixture,
+): Promise<number> {
   const { lr, betas, eps, weight_decay: weightDecay, clip } = scalars.adamw;
   const optimizer = new AdamW(model, gradients, {
     beta1: betas[0],

@@ -107,7 +107,11 @@ describe('the objective', async () => {
 });
 
 /** Loss and gradients of an optimizer step over micro-batches. */
-async function run(model: TrainableModel, batches: TrainingBatch[], coefficient = balanceCoefficient) {
+async function run(
+  model: TrainableModel,
+  batches: TrainingBatch[],
+  coefficient = balanceCoefficient,
+) {
   const totals = stepTotals(batches, heads);
   const gradients = allocateGradients(model);
   let loss = 0;

@@ -3,7 +3,7 @@ import { basename } from 'node:path';
 import { isDeepStrictEqual } from 'node:util';
 import { loadModel } from '../checkpoint/load-model.ts';
 import { UserError } from '../errors.ts';
-import { type TrainableModel, releaseModel } from '../model/weights.ts';
+import { releaseModel, type TrainableModel } from '../model/weights.ts';
 import type { Device } from '../tensor/device.ts';
 import type { TextFiles } from '../text/tokenizer-files.ts';
 import type { DataConfig, TrainingConfig } from './config.ts';
@@ -102,7 +102,11 @@ function scheduleOf({ learningRate, steps }: TrainingConfig): Schedule {
   return (schedule === 'cosine' ? cosineSchedule : warmupStableDecay)({ ...learningRate, steps });
 }
 
-function assertFits({ config }: TrainableModel, { tokenizer }: TextFiles, { maxLength }: TrainingConfig) {
+function assertFits(
+  { config }: TrainableModel,
+  { tokenizer }: TextFiles,
+  { maxLength }: TrainingConfig,
+) {
   tokenizer.assertFits(config);
   if (maxLength > config.maxPositions) {
     throw new UserError(

@@ -9,7 +9,7 @@ import { UserError } from '../errors.ts';
 import type { ModelConfig } from '../model/config.ts';
 import { parseHubConfig } from '../model/hub-config.ts';
 import { initializeModel } from '../model/initialize.ts';
-import { allocateModel, fillModel, type TrainableModel, releaseModel } from '../model/weights.ts';
+import { allocateModel, fillModel, releaseModel, type TrainableModel } from '../model/weights.ts';
 import { MIMOFLASH_TEMPLATE } from '../tasks/index.ts';
 import type { Device } from '../tensor/device.ts';
 import { trainBpe } from '../text/bpe-trainer.ts';

@@ -98,13 +98,21 @@ export async function loadMoments(
   }
 }
 
-async function* parametersOf({ device, config, parameters }: TrainableModel): AsyncGenerator<ParameterData> {
+async function* parametersOf({
+  device,
+  config,
+  parameters,
+}: TrainableModel): AsyncGenerator<ParameterData> {
   for (const spec of parameterSpecs(config)) {
     yield { spec, data: await readFloats(device, parameters.get(spec.name)!) };
   }
 }
 
-async function writeMoments(path: string, { device }: TrainableModel, optimizer: AdamW): Promise<void> {
+async function writeMoments(
+  path: string,
+  { device }: TrainableModel,
+  optimizer: AdamW,
+): Promise<void> {
   const moments = [...namedMoments(optimizer)];
   const layout = moments.map(({ name, tensor }) => ({
     name,

@@ -19,3 +19,5 @@ export * from './inference/activations';
 export * from './inference/gather';
 export * from './inference/products';
 export { attentionInputs } from './inference/attention-inputs';
+export { cachedAttention, mergeCachedAttention } from './inference/cached-attention';
+export * from './inference/halves';

@@ -7,6 +7,7 @@ import type { Runtime } from '../runtime.ts';
 import { activationKernels } from './activation.ts';
 import { attentionKernels } from './attention.ts';
 import { attentionBackwardKernels } from './attention-backward.ts';
+import { cachedAttentionKernels } from './cached-attention.ts';
 import { elementwiseKernels } from './elementwise.ts';
 import { balanceKernels, expertKernels } from './experts.ts';
 import { inferenceKernels, withQuantizedWeights } from './inference.ts';
@@ -37,6 +38,7 @@ export function wasmKernels(runtime: Runtime, device: Device): Kernels<Matrix> {
     ...training,
     ...withQuantizedWeights(runtime, training),
     ...inferenceKernels(runtime, training, hostInferenceKernels(device, runtime)),
+    ...cachedAttentionKernels(runtime),
     ...hostSamplingKernels(runtime),
   };
 }
