@@ -1,6 +1,6 @@
 import { Tensor } from '../../tensor/tensor.ts';
 import { Control, type Launch, maximumChunks } from './control.ts';
-import { largestHeapBytes } from './heap.ts';
+import { largestHeapBytes, roundToAlignment } from './heap.ts';
 import { Heaps, type WasmStorage } from './heaps.ts';
 import { Staging } from './staging.ts';
 import {
@@ -27,6 +27,9 @@ export const write = (tensor: Tensor): Operand => ({ tensor, access: 'write' });
 /** The kernel reads it and writes it, or writes only parts of it. */
 export const update = (tensor: Tensor): Operand => ({ tensor, access: 'update' });
 
+/** Scratch memory of a call that is not allocated: enough for a few rows. */
+const arenaBytes = 2 ** 18;
+
 export interface RuntimeOptions {
   threads: number;
   heapBytes?: number | undefined;
@@ -45,6 +48,9 @@ export class Runtime {
   readonly #control: Control;
   readonly #pool: WorkerPool;
   readonly #scratch: WasmStorage[] = [];
+  /** Where small scratch memory comes from: taking it is an addition. */
+  #arena: WasmStorage | null = null;
+  #arenaUsed = 0;
 
   private constructor(
     module: WasmModule,
@@ -105,9 +111,17 @@ export class Runtime {
 
   /** Memory for the rest of this call of a `Kernels` method, to pass to several launches. */
   scratch(byteLength: number): Operand {
+    const size = roundToAlignment(byteLength);
+    const shape = [Math.ceil(byteLength / 4)];
+    if (this.#arenaUsed + size <= arenaBytes) {
+      this.#arena ??= this.heaps.reserve(arenaBytes);
+      const tensor = new Tensor(shape, 'f32', this.#arena, this.#arenaUsed);
+      this.#arenaUsed += size;
+      return update(tensor);
+    }
     const storage = this.heaps.allocate(byteLength);
     this.#scratch.push(storage);
-    return update(new Tensor([Math.ceil(byteLength / 4)], 'f32', storage));
+    return update(new Tensor(shape, 'f32', storage));
   }
 
   /** The same, for what need not outlive a launch: if heaps differ, its contents are not copied. */
@@ -129,6 +143,7 @@ export class Runtime {
 
   /** Called after every `Kernels` method. */
   releaseScratch(): void {
+    this.#arenaUsed = 0;
     for (const storage of this.#scratch) this.heaps.release(storage);
     this.#scratch.length = 0;
   }

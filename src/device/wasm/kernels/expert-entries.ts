@@ -29,7 +29,11 @@ export function entriesOfOffsets(offsets: Int32Array): Entries {
 }
 
 /** The slots of each chosen expert, so that its weights are read once for all of them. */
-export function entriesOfExperts(chosen: Int32Array, experts: number): Entries {
+export function entriesOfExperts(
+  chosen: Int32Array,
+  { experts, perToken }: { experts: number; perToken: number },
+): Entries {
+  if (chosen.length === perToken) return entriesOfToken(chosen);
   const ends = new Int32Array(experts + 1);
   for (const expert of chosen) ends[expert + 1]!++;
   let [count, longest] = [0, 0];
@@ -50,4 +54,17 @@ export function entriesOfExperts(chosen: Int32Array, experts: number): Entries {
   // From here on ends[e] is where the next slot of expert e goes.
   for (let slot = 0; slot < chosen.length; slot++) data[at + ends[chosen[slot]!]!++] = slot;
   return { data, count, longest };
+}
+
+/** The same for a single token, whose experts are different ones. */
+function entriesOfToken(chosen: Int32Array): Entries {
+  const count = chosen.length;
+  const data = new Int32Array(4 * count);
+  for (let slot = 0; slot < count; slot++) {
+    data[3 * slot] = chosen[slot]!;
+    data[3 * slot + 1] = slot;
+    data[3 * slot + 2] = slot + 1;
+    data[3 * count + slot] = slot;
+  }
+  return { data, count, longest: 1 };
 }

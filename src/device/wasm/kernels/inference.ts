@@ -86,7 +86,8 @@ export function inferenceKernels(runtime: Runtime, base: Base, composed: Compose
       const { x, experts, gate, up, out } = a;
       if (!isFor(gate, x.rows)) return composed.expertGatedProduct(a);
       if (x.rows === 0) return;
-      const entries = entriesOfExperts(runtime.ints(experts), gate.shape[0]!);
+      const counts = { experts: gate.shape[0]!, perToken: experts.columns };
+      const entries = entriesOfExperts(runtime.ints(experts), counts);
       const activations = products.prepare(x, formatOf(gate));
       products.multiplyGated(activations, gate, up, out, entries, experts.columns);
     },
@@ -95,7 +96,8 @@ export function inferenceKernels(runtime: Runtime, base: Base, composed: Compose
       const { x, experts, weights, down, out } = a;
       if (!isFor(down, out.rows)) return composed.addExpertProducts(a);
       if (x.rows === 0) return;
-      const entries = entriesOfExperts(runtime.ints(experts), down.shape[0]!);
+      const counts = { experts: down.shape[0]!, perToken: experts.columns };
+      const entries = entriesOfExperts(runtime.ints(experts), counts);
       const activations = products.prepare(x, formatOf(down));
       products.addExperts(activations, down, weights, out, entries);
     },
