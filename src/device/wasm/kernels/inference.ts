@@ -39,16 +39,14 @@ export function inferenceKernels(runtime: Runtime, base: Base, composed: Compose
       if (x.rows === 0) return;
       const norm = { weight: a.norm, epsilon: a.epsilon };
       const activations = products.prepare(x, formatOf(weight), norm);
-      const floats = (shape: number[]) => {
-        const { storage } = runtime.scratch(4 * shape[0]! * shape[1]!).tensor;
-        return new Tensor(shape, 'f32', storage);
-      };
-      const keys = floats([x.rows, cache.keys.columns]);
-      const values = floats([x.rows, cache.values.columns]);
+      const floats = (columns: number) =>
+        runtime.scratch(4 * x.rows * columns).tensor.reshape([x.rows, columns]);
+      const keys = floats(cache.keys.columns);
+      const values = floats(cache.values.columns);
       const rotation = rotationOf(runtime, cache.layout.slice(0, x.rows), rotaryDim, a.theta);
       products.attentionInputs(activations, weight, a, rotation, { query, keys, values });
       const places = runtime.scratch(4 * x.rows).tensor;
-      const indices = new Tensor([x.rows], 'i32', places.storage);
+      const indices = new Tensor([x.rows], 'i32', places.storage, places.byteOffset);
       const layout = runtime.ints(cache.layout);
       const rows = runtime.ints(indices);
       for (let row = 0; row < x.rows; row++) {
@@ -75,8 +73,7 @@ export function inferenceKernels(runtime: Runtime, base: Base, composed: Compose
       const norm = { weight: a.norm, epsilon: a.epsilon, normed };
       const activations = products.prepare(x, formatOf(router), norm);
       const count = router.rows;
-      const { storage } = runtime.scratch(4 * x.rows * count).tensor;
-      const logits = new Tensor([x.rows, count], 'f32', storage);
+      const logits = runtime.scratch(4 * x.rows * count).tensor.reshape([x.rows, count]);
       products.multiply(activations, router, logits, false, plainEntry(x.rows));
       base.selectExperts({ logits, bias, groups, selectedGroups, experts });
       base.expertWeights({ logits, experts, normalize, scale, weights: a.weights });
