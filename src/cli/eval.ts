@@ -39,7 +39,7 @@ export function evalCommand(): Command {
 
 async function evaluate(options: EvalOptions): Promise<void> {
   await useDevice(options, async (device) => {
-    const assistant = await Assistant.load(device, options.model);
+    const assistant = await Assistant.load(device, options.model, console.error);
     const results: FamilyResult[] = [];
     for await (const result of evaluateTasks(assistant, options, statusLine.show)) {
       results.push(result);

@@ -9,6 +9,7 @@ import { evalCommand } from './eval.ts';
 import { generateCommand } from './generate.ts';
 import { inspectCommand } from './inspect.ts';
 import { parityCommand } from './parity.ts';
+import { quantizeCommand } from './quantize.ts';
 import { trainCommand } from './train.ts';
 
 const { version, description } = JSON.parse(
@@ -25,6 +26,7 @@ const program = new Command('mimoflash')
   .addCommand(evalCommand())
   .addCommand(inspectCommand())
   .addCommand(convertCommand())
+  .addCommand(quantizeCommand())
   .addCommand(parityCommand())
   .addCommand(benchCommand());
 
