@@ -30,12 +30,10 @@ const groups = z.looseObject({
   bits: z.union([z.literal(8), z.literal(4)], '8 or 4'),
   group_size: z.literal(groupSize, `${groupSize}, the only group size supported`),
 });
-const quantization = z.discriminatedUnion('quant_method', [fp8, groups], {
-  error: ({ input }) =>
-    typeof input === 'object' && input !== null
-      ? '"fp8" or "mimoflash", the quantisations supported'
-      : 'an object or null',
-});
+const methods = z.enum(['fp8', 'mimoflash'], '"fp8" or "mimoflash", the quantisations supported');
+const quantization = z
+  .looseObject({ quant_method: methods }, 'an object or null')
+  .pipe(z.discriminatedUnion('quant_method', [fp8, groups]));
 
 export const hubConfigSchema = z.looseObject(
   {
