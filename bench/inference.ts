@@ -3,12 +3,11 @@
  * of decoding after contexts, and what verifying four tokens costs against one.
  *
  * Run: node bench/inference.ts bench/small.json [--bits 8|4|32] [--threads 2] [--contexts 0,4096,16384]
- *      [--cache f32|f16] [--prompt 512] [--seconds 2] [--profile]
+ *      [--cache f32|f16|i8] [--prompt 512] [--seconds 2] [--profile]
  */
 import { readFile } from 'node:fs/promises';
 import { parseArgs } from 'node:util';
 import { createDevice } from '../src/device/create-device.ts';
-import { profiled } from '../src/eval/profile.ts';
 import { packDocuments } from '../src/model/batch.ts';
 import { type AttentionConfig, attentionOf } from '../src/model/config.ts';
 import { describeModel } from '../src/model/describe.ts';
@@ -21,7 +20,7 @@ import type { Device } from '../src/tensor/device.ts';
 import { linear } from '../src/tensor/ops/index.ts';
 import { QuantizedMatrix } from '../src/tensor/quantized-matrix.ts';
 import { readInts, Scope } from '../src/tensor/scope.ts';
-import { bytesPerElement, Tensor } from '../src/tensor/tensor.ts';
+import { bytesPerElement, type DType, sizeOf, Tensor } from '../src/tensor/tensor.ts';
 
 const { values: options, positionals } = parseArgs({
   allowPositionals: true,
@@ -38,7 +37,8 @@ const { values: options, positionals } = parseArgs({
 });
 
 const pageSize = 64;
-const dtype = options.cache === 'f16' ? 'f16' : 'f32';
+const cacheTypes: Record<string, DType> = { f32: 'f32', f16: 'f16', i8: 'i8' };
+const cacheType = cacheTypes[options.cache] ?? 'f32';
 
 /** Noise of the deviation that a new model has, repeated where there is more than a mebibyte of it. */
 function fillWithNoise(device: Device, model: Model): void {
@@ -86,12 +86,16 @@ function makeCache(scope: Scope, model: Model, positions: number) {
     const attention = attentionOf(config, layer);
     const { keyValueHeads, headDim, valueHeadDim } = attention;
     const width = pagesOf(attention, positions);
+    // A window is small and not in whole pages of four rows: it stays in f32.
+    const dtype = attention.window === null ? cacheType : 'f32';
     const rows = (columns: number) => {
-      const zeros = scope.zeros([(width * pageSize * columns) / (dtype === 'f16' ? 2 : 1)]);
-      return new Tensor([width * pageSize, columns], dtype, zeros.storage);
+      const own = dtype === 'i8' ? columns + 4 : columns;
+      const shape = [width * pageSize, keyValueHeads * own];
+      const { storage } = scope.zeros([(sizeOf(shape) * bytesPerElement[dtype]) / 4]);
+      return new Tensor(shape, dtype, storage);
     };
-    const keys = rows(keyValueHeads * headDim);
-    const values = rows(keyValueHeads * valueHeadDim);
+    const keys = rows(headDim);
+    const values = rows(valueHeadDim);
     return { keys, values, width, attention };
   });
   return (inner: Scope, first: number, rows: number): StepCache => {
@@ -163,6 +167,69 @@ async function timePrompt(model: Model, length: number, seconds: number) {
   return summary(times);
 }
 
+interface KernelTimes {
+  name: string;
+  /** In one pass, and the seconds that these take if each takes its best time. */
+  calls: number;
+  best: number;
+}
+
+/**
+ * Times kernels on a machine that others use too: of all calls with the same shapes the shortest counts.
+ * `take` gives the times of a pass; passes end with `argmax`.
+ */
+function timed(device: Device): { device: Device; take: () => KernelTimes[] } {
+  const best = new Map<string, number>();
+  let pass = new Map<string, number>();
+  let last = pass;
+  const kernels = Object.fromEntries(
+    Object.entries(device.kernels).map(([name, run]: [string, (a: never) => void]) => [
+      name,
+      (a: Record<string, unknown>) => {
+        const start = performance.now();
+        run(a as never);
+        const seconds = (performance.now() - start) / 1e3;
+        const key = `${name} ${shapesOf(a)}`;
+        best.set(key, Math.min(best.get(key) ?? Number.POSITIVE_INFINITY, seconds));
+        pass.set(key, (pass.get(key) ?? 0) + 1);
+        if (name !== 'argmax') return;
+        last = pass;
+        pass = new Map();
+      },
+    ]),
+  );
+  const proxy = new Proxy(device, {
+    get(target, name) {
+      if (name === 'kernels') return kernels;
+      const value = Reflect.get(target, name, target);
+      return typeof value === 'function' ? value.bind(target) : value;
+    },
+  });
+  const take = () => {
+    const byName = new Map<string, KernelTimes>();
+    for (const [key, calls] of last) {
+      const name = key.slice(0, key.indexOf(' '));
+      const entry = byName.get(name) ?? { name, calls: 0, best: 0 };
+      entry.calls += calls;
+      entry.best += calls * best.get(key)!;
+      byName.set(name, entry);
+    }
+    best.clear();
+    last = new Map();
+    return [...byName.values()].sort((a, b) => b.best - a.best);
+  };
+  return { device: proxy, take };
+}
+
+function shapesOf(a: Record<string, unknown>): string {
+  return Object.values(a)
+    .map((value) => {
+      if (value instanceof Tensor || value instanceof QuantizedMatrix) return `[${value.shape}]`;
+      return typeof value === 'object' && value && 'width' in value ? `width ${value.width}` : '';
+    })
+    .join('');
+}
+
 function summary(times: number[]): { best: number; median: number } {
   const sorted = times.toSorted((a, b) => a - b);
   return { best: sorted[0]!, median: sorted[sorted.length >> 1]! };
@@ -174,7 +241,7 @@ const bits = Number(options.bits);
 const seconds = Number(options.seconds);
 const config = parseHubConfig(JSON.parse(await readFile(path, 'utf8')), path);
 const plain = await createDevice(options.device, { threads: Number(options.threads) });
-const { device, take } = options.profile ? profiled(plain) : { device: plain, take: () => [] };
+const { device, take } = options.profile ? timed(plain) : { device: plain, take: () => [] };
 const model =
   bits === 8 || bits === 4
     ? allocateQuantizedModel(device, config, bits)
@@ -197,11 +264,13 @@ const show = (
   const rate = (seconds: number) => (tokens / seconds).toFixed(1);
   const bandwidth = bytes > 0 ? `, ${(bytes / best / 1e9).toFixed(1)} GB/s` : '';
   console.log(`  ${name}: ${rate(best)} tokens/s, median ${rate(median)}${bandwidth}`);
-  for (const { kernel, calls, seconds: spent } of take().slice(0, 12)) {
-    const each = ((spent / calls) * 1e6).toFixed(1).padStart(10);
-    console.log(
-      `      ${kernel.padEnd(24)}${String(calls).padStart(8)}${each} µs each, ${(spent * 1e3).toFixed(0).padStart(6)} ms`,
-    );
+  const kernels = take();
+  const total = kernels.reduce((sum, kernel) => sum + kernel.best, 0);
+  if (total > 0) console.log(`    undisturbed: ${rate(total)} tokens/s by kernels`);
+  for (const { name: kernel, calls, best: spent } of kernels.slice(0, 9)) {
+    const share = ((100 * spent) / total).toFixed(0).padStart(3);
+    const each = ((spent / calls) * 1e6).toFixed(1).padStart(9);
+    console.log(`      ${kernel.padEnd(22)}${String(calls).padStart(5)} ×${each} µs ${share} %`);
   }
 };
 const length = Number(options.prompt);
@@ -209,7 +278,7 @@ if (length > 0) show(`prompt of ${length}`, length, await timePrompt(model, leng
 for (const context of options.contexts.split(',').filter(Boolean).map(Number)) {
   const held =
     cache.globalBytesPerToken * context + cache.slidingBytes * Math.min(1, context / cache.window);
-  const bytes = parameters.active * bytesPerParameter + held * (bytesPerElement[dtype] / 4);
+  const bytes = parameters.active * bytesPerParameter + held * (bytesPerElement[cacheType] / 4);
   const one = await timeSteps(model, context, 1, seconds);
   show(`decoding after ${context}`, 1, one, bytes);
   const four = await timeSteps(model, context, 4, seconds / 2);

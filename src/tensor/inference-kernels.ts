@@ -37,6 +37,19 @@ export interface InferenceKernels<Weight extends Matrix = Tensor> {
   }): void;
 
   /**
+   * Writes key [T, keyValueHeads·headDim] and value [T, keyValueHeads·valueDim] to the rows indices[t] ≥ 0
+   * of a cache, in the cache's format. Only where a device has others than f32.
+   */
+  writeCachedRows?(a: {
+    key: Tensor;
+    value: Tensor;
+    indices: Tensor;
+    keyValueHeads: number;
+    keys: Tensor;
+    values: Tensor;
+  }): void;
+
+  /**
    * Attention (see `AttentionShape`) of each row to the positions of its sequence in the cache up to its
    * own, of these at most the last `window`: query [T, heads·keyDim] → out [T, heads·valueDim].
    */
@@ -126,7 +139,12 @@ export interface InferenceKernels<Weight extends Matrix = Tensor> {
   }): void;
 }
 
-/** A layer's cache, and where the rows of a call lie in it. */
+/**
+ * A layer's cache, and where the rows of a call lie in it. A device that has `writeCachedRows` also takes
+ * f16, in heads of multiples of 8 numbers, and i8, in heads of multiples of 8 and pages of multiples of 4,
+ * zeroed before they are first used. A head of i8 has four bytes more, for a scale, and is arranged as the
+ * device likes; queries and probabilities are then rounded to bytes too.
+ */
 export interface CachedRows {
   /** [rows, keyValueHeads·headDim] */
   keys: Tensor;

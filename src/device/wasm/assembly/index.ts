@@ -21,3 +21,4 @@ export * from './inference/products';
 export { attentionInputs } from './inference/attention-inputs';
 export { cachedAttention, mergeCachedAttention } from './inference/cached-attention';
 export * from './inference/halves';
+export { expandByteRows, writeByteRows } from './inference/cached-bytes';

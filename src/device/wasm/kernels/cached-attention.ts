@@ -1,4 +1,5 @@
 import type { InferenceKernels } from '../../../tensor/inference-kernels.ts';
+import { bytesPerElement } from '../../../tensor/tensor.ts';
 import { type Operand, type Runtime, read, write } from '../runtime.ts';
 import { noWindow } from './attention.ts';
 
@@ -25,12 +26,13 @@ export function cachedAttentionKernels(
       const plan = planSpans(layout, rows, rowsPerSpan, window);
       const queries = Math.ceil((plan.mostRows * group) / 4) * 4;
       const partialBytes = 4 * queries * (Math.ceil(valueDim / 8) * 8 + 2);
-      const ownBytes = 4 * queries * Math.ceil(keyDim / 8) * 8 + blockSize * 20 + partialBytes;
+      const ownBytes =
+        4 * queries * Math.ceil(keyDim / 8) * 8 + blockSize * 24 + partialBytes + 16 * queries;
       const scratchBytes = Math.ceil(ownBytes / 64) * 64;
       const partials = runtime.scratch(plan.partials * keyValueHeads * partialBytes);
       const table = read(cache.layout.slice(2 * rows, cache.layout.size));
       const sinkOperand = sinks ? read(sinks) : 0;
-      const halves = cache.keys.dtype === 'f16' ? 1 : 0;
+      const format = bytesPerElement[cache.keys.dtype];
       const count = plan.spans.length / 8;
       const perItem = (plan.positions / count) * (keyDim + valueDim) * Math.ceil(queries / 4);
       runtime.launch(
@@ -40,7 +42,7 @@ export function cachedAttentionKernels(
           ...[integers(runtime, plan.spans), partials],
           runtime.workspace(scratchBytes * runtime.threads),
           ...[heads, keyValueHeads, keyDim, valueDim, a.scale, a.valueScale, window ?? noWindow],
-          ...[cache.pageSize, cache.width, halves, scratchBytes, partialBytes],
+          ...[cache.pageSize, cache.width, format, runtime.byteOffset, scratchBytes, partialBytes],
         ],
         count * keyValueHeads,
         Math.max(1, Math.floor(leastElements / perItem)),
@@ -51,7 +53,7 @@ export function cachedAttentionKernels(
         'mergeCachedAttention',
         [
           ...[partials, merges, sinkOperand, write(a.out), heads, keyValueHeads],
-          ...[valueDim, a.valueScale, halves, partialBytes],
+          ...[valueDim, a.valueScale, format === 2 ? 1 : 0, partialBytes],
         ],
         (plan.merges.length / 4) * keyValueHeads,
         1,

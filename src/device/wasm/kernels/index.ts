@@ -8,6 +8,7 @@ import { activationKernels } from './activation.ts';
 import { attentionKernels } from './attention.ts';
 import { attentionBackwardKernels } from './attention-backward.ts';
 import { cachedAttentionKernels } from './cached-attention.ts';
+import { compactCacheKernels } from './compact-cache.ts';
 import { elementwiseKernels } from './elementwise.ts';
 import { balanceKernels, expertKernels } from './experts.ts';
 import { inferenceKernels, withQuantizedWeights } from './inference.ts';
@@ -39,6 +40,7 @@ export function wasmKernels(runtime: Runtime, device: Device): Kernels<Matrix> {
     ...withQuantizedWeights(runtime, training),
     ...inferenceKernels(runtime, training, hostInferenceKernels(device, runtime)),
     ...cachedAttentionKernels(runtime),
+    ...compactCacheKernels(runtime, training),
     ...hostSamplingKernels(runtime),
   };
 }

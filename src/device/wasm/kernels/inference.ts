@@ -5,6 +5,7 @@ import { fillRotaryTable } from '../../../tensor/rotary-table.ts';
 import { Tensor } from '../../../tensor/tensor.ts';
 import { cacheRow } from '../../host/inference.ts';
 import { type Runtime, read, write } from '../runtime.ts';
+import { CompactCache } from './compact-cache.ts';
 import { entriesOfExperts, entriesOfOffsets, plainEntry } from './expert-entries.ts';
 import { rowGrain } from './grain.ts';
 import { formatOf, WeightProducts } from './weight-products.ts';
@@ -18,7 +19,7 @@ type Names =
   | 'addExpertProducts';
 type Base = Pick<
   Kernels<Matrix>,
-  'matmul' | 'groupedMatmul' | 'gatherRows' | 'writeRows' | 'selectExperts' | 'expertWeights'
+  'matmul' | 'groupedMatmul' | 'gatherRows' | 'selectExperts' | 'expertWeights'
 >;
 
 /** Up to this many rows a product with f32 weights is bound by reading them; more are packed. */
@@ -30,19 +31,20 @@ const fewRows = 8;
  */
 export function inferenceKernels(runtime: Runtime, base: Base, composed: Composed): Composed {
   const products = new WeightProducts(runtime);
+  const compact = new CompactCache(runtime);
   const isFor = (matrix: Matrix, rows: number) =>
     matrix instanceof QuantizedMatrix || rows <= fewRows;
   return {
     attentionInputs(a) {
       const { x, weight, cache, query, rotaryDim } = a;
-      if (!isFor(weight, x.rows)) return composed.attentionInputs(a);
+      if (!isFor(weight, x.rows) && cache.keys.dtype === 'f32') return composed.attentionInputs(a);
       if (x.rows === 0) return;
       const norm = { weight: a.norm, epsilon: a.epsilon };
       const activations = products.prepare(x, formatOf(weight), norm);
       const floats = (columns: number) =>
         runtime.scratch(4 * x.rows * columns).tensor.reshape([x.rows, columns]);
-      const keys = floats(cache.keys.columns);
-      const values = floats(cache.values.columns);
+      const keys = floats(a.keyValueHeads * a.headDim);
+      const values = floats(a.keyValueHeads * a.valueDim);
       const rotation = rotationOf(runtime, cache.layout.slice(0, x.rows), rotaryDim, a.theta);
       products.attentionInputs(activations, weight, a, rotation, { query, keys, values });
       const places = runtime.scratch(4 * x.rows).tensor;
@@ -53,8 +55,8 @@ export function inferenceKernels(runtime: Runtime, base: Base, composed: Compose
         const [position, sequence] = [layout[row]!, layout[x.rows + row]!];
         rows[row] = cacheRow(cache, x.rows, layout, sequence, position);
       }
-      base.writeRows({ source: keys, indices, out: cache.keys });
-      base.writeRows({ source: values, indices, out: cache.values });
+      compact.write(keys, indices, cache.keys, a.keyValueHeads, 'keys');
+      compact.write(values, indices, cache.values, a.keyValueHeads, 'values');
     },
 
     normGatedProduct(a) {

@@ -23,10 +23,9 @@ export function rowKernels(runtime: Runtime): RowKernels {
     },
 
     writeRows({ source, indices, out }) {
-      const { columns, dtype } = out;
+      const { columns } = out;
       const args = [read(source), read(indices), update(out), columns];
-      const kernel = dtype === 'f16' ? 'writeHalfRows' : 'writeRows';
-      runtime.launch(kernel, args, indices.size, rowGrain(columns));
+      runtime.launch('writeRows', args, indices.size, rowGrain(columns));
     },
 
     concatColumns({ a, b, out }) {

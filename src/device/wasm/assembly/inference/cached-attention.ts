@@ -7,10 +7,17 @@
 // the same whichever rows are with it.
 import { exp4 } from '../math';
 import { madd } from '../simd';
+import {
+  addByteKeys, addByteValues, headBytes, packByteQuery, packedQueryBytes, quadBytes,
+} from './cached-bytes';
 import { addKeys, addValues, queryBytes, raised } from './cached-tiles';
 
 /** Positions of a block. */
 const blockSize: i32 = 32;
+/** Formats of a cache, by the bytes of its numbers. */
+const halfFormat: i32 = 2;
+const byteFormat: i32 = 1;
+
 /** Scores of what a row does not see, and what the largest score begins with. */
 const unseen: f32 = -3e38;
 const lowest: f32 = -1e30;
@@ -26,22 +33,26 @@ function sumBytes(queries: i32, values: i32): usize {
 
 /**
  * `spans` i32 [n,8]: first row, rows, position of the first, row of the page table, first and last
- * (exclusive) position, number of the partial result or −1, 0. Items are spans × key/value heads. `halves`:
- * keys and values are f16. Partial results are `partialBytes` each; every thread has `scratchBytes`.
+ * (exclusive) position, number of the partial result or −1, 0. Items are spans × key/value heads. `format`:
+ * bytes of a number of keys and values; `offset` is what is added to bytes. Partial results are `partialBytes` each; every thread has `scratchBytes`.
  */
 export function cachedAttention(
   query: usize, keys: usize, values: usize, table: usize, sinks: usize, out: usize, spans: usize,
   partials: usize, scratch: usize, heads: i32, keyValueHeads: i32, keyDim: i32, valueDim: i32,
-  scale: f32, valueScale: f32, window: i32, pageSize: i32, width: i32, halves: i32,
+  scale: f32, valueScale: f32, window: i32, pageSize: i32, width: i32, format: i32, offset: i32,
   scratchBytes: usize, partialBytes: usize, begin: i32, end: i32, thread: i32,
 ): void {
   const group = heads / keyValueHeads;
   const columns = (valueDim + 7) & ~7;
-  const width8 = queryBytes(keyDim);
+  const inBytes = format == byteFormat;
+  const halves = i32(format == halfFormat);
+  const packedBytes = inBytes ? packedQueryBytes(keyDim) : queryBytes(keyDim);
   scratch += <usize>thread * scratchBytes;
-  const elementShift: usize = halves ? 1 : 2;
-  const keyStride = <usize>(keyValueHeads * keyDim) << elementShift;
-  const valueStride = <usize>(keyValueHeads * valueDim) << elementShift;
+  // From one row to the next, or from one quad of rows.
+  const keyStride = inBytes
+    ? quadBytes(keyValueHeads, keyDim) : <usize>(keyValueHeads * keyDim * format);
+  const valueStride = inBytes
+    ? quadBytes(keyValueHeads, valueDim) : <usize>(keyValueHeads * valueDim * format);
 
   for (let item = begin; item < end; item++) {
     const span = spans + <usize>(item / keyValueHeads) * spanBytes;
@@ -54,36 +65,52 @@ export function cachedAttention(
     const queries = (rows * group + 3) & ~3;
 
     const packed = scratch;
-    const scores = packed + <usize>queries * width8;
+    const scores = packed + <usize>queries * packedBytes;
     const places = scores + <usize>(blockSize << 4);
-    const own = places + <usize>(blockSize << 2);
+    const weights = places + <usize>(blockSize << 2);
+    const own = weights + <usize>(blockSize << 2);
     const sums = partial < 0 ? own : partials + <usize>(partial * keyValueHeads + head) * partialBytes;
     const largest = sums + sumBytes(queries, columns);
     const totals = largest + (<usize>queries << 2);
 
     const firstHead = firstRow * heads + head * group;
     for (let q = 0; q < queries; q++) {
-      const to = packed + <usize>q * width8;
+      const to = packed + <usize>q * packedBytes;
       if (q < rows * group) {
         const source = firstHead + (q / group) * heads + q % group;
-        packQuery(query + (<usize>(source * keyDim) << 2), keyDim, halves ? scale * raised : scale, halves, to);
+        const from = query + (<usize>(source * keyDim) << 2);
+        if (inBytes) packByteQuery(from, keyDim, scale, offset, to);
+        else packQuery(from, keyDim, halves ? scale * raised : scale, halves, to);
       } else {
-        memory.fill(to, 0, width8);
+        memory.fill(to, 0, packedBytes);
       }
       store<f32>(largest + (<usize>q << 2), lowest);
       store<f32>(totals + (<usize>q << 2), 0);
     }
     memory.fill(sums, 0, sumBytes(queries, columns));
 
-    const headKeys = keys + (<usize>(head * keyDim) << elementShift);
-    const headValues = values + (<usize>(head * valueDim) << elementShift);
+    const headKeys = keys
+      + (inBytes ? <usize>head * headBytes(keyDim) : <usize>(head * keyDim * format));
+    const headValues = values
+      + (inBytes ? <usize>head * headBytes(valueDim) : <usize>(head * valueDim * format));
     for (let block = from & ~(blockSize - 1); block < to; block += blockSize) {
-      const first = max(block, from);
-      const count = min(block + blockSize, to) - first;
-      findPlaces(places, pages, first, count, pageSize, width);
+      // Bytes come in whole quads of rows.
+      const first = max(block, inBytes ? from & ~3 : from);
+      let count = min(block + blockSize, to) - first;
+      if (inBytes) {
+        count = (count + 3) & ~3;
+        findPlaces(places, pages, first >> 2, count >> 2, pageSize >> 2, width);
+      } else {
+        findPlaces(places, pages, first, count, pageSize, width);
+      }
       for (let q = 0; q < queries; q += 4) {
         const most = largest + (<usize>q << 2);
-        addKeys(packed + <usize>q * width8, width8, headKeys, keyStride, places, count, keyDim, halves, scores);
+        const own = packed + <usize>q * packedBytes;
+        if (inBytes) {
+          addByteKeys(own, headKeys, keyStride, places, count >> 2, keyDim, scores);
+        } else {
+          addKeys(own, packedBytes, headKeys, keyStride, places, count, keyDim, halves, scores);
+        }
         mask(scores, first, count, position, q, group, rows, window);
         const before = v128.load(most);
         let now = before;
@@ -102,7 +129,16 @@ export function cachedAttention(
         v128.store(most, now);
         const ownSums = sums + sumBytes(q, columns);
         if (v128.any_true(f32x4.ne(before, now))) rescale(ownSums, columns, kept);
-        addValues(scores, headValues, valueStride, places, count, valueDim, halves, ownSums, columns);
+        if (inBytes) {
+          addByteValues(
+            scores, headValues, valueStride, places, count >> 2, valueDim, offset, weights, ownSums,
+            columns,
+          );
+        } else {
+          addValues(
+            scores, headValues, valueStride, places, count, valueDim, halves, ownSums, columns,
+          );
+        }
       }
     }
     if (partial >= 0) continue;
