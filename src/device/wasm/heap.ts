@@ -3,6 +3,9 @@ import { Memory } from './webassembly.ts';
 
 export const pageBytes = 65536;
 const alignment = 64;
+/** Blocks of up to this size are kept ready, so many of each. */
+const largestReady = 2 ** 15;
+const mostReady = 16;
 /** The last page is never used, so that the end of a block is still a 32-bit number. */
 export const largestHeapBytes = 65535 * pageBytes;
 /** The first page belongs to the kernels' own constants. */
@@ -22,6 +25,8 @@ export class Heap {
   readonly maximumBytes: number;
   /** Bytes the memory has now. */
   #top = firstAddress;
+  /** Blocks as they were given back, by size: a decode step takes the same sizes again and again. */
+  readonly #ready = new Map<number, number[]>();
   readonly #bins: Set<number>[] = [];
   readonly #sizeByStart = new Map<number, number>();
   readonly #startByEnd = new Map<number, number>();
@@ -69,7 +74,10 @@ export class Heap {
 
   /** The address of a block of `size` bytes (a multiple of 64), or null if no free block has it. */
   take(size: number): number | null {
-    const start = this.#find(size);
+    const ready = this.#ready.get(size)?.pop();
+    if (ready !== undefined) return ready;
+    let start = this.#find(size);
+    if (start === null && this.#merge()) start = this.#find(size);
     if (start === null) return null;
     const blockSize = this.#sizeByStart.get(start)!;
     this.#remove(start, blockSize);
@@ -79,6 +87,25 @@ export class Heap {
 
   /** Gives back a block that `take` returned. */
   give(start: number, size: number): void {
+    if (size > largestReady) {
+      this.#giveMerged(start, size);
+      return;
+    }
+    const ready = this.#ready.get(size);
+    if (!ready) this.#ready.set(size, [start]);
+    else if (ready.length < mostReady) ready.push(start);
+    else this.#giveMerged(start, size);
+  }
+
+  /** Makes free blocks of those that were kept ready; false if there are none. */
+  #merge(): boolean {
+    const kept = [...this.#ready];
+    this.#ready.clear();
+    for (const [size, starts] of kept) for (const start of starts) this.#giveMerged(start, size);
+    return kept.some(([, starts]) => starts.length > 0);
+  }
+
+  #giveMerged(start: number, size: number): void {
     let first = start;
     let last = start + size;
     const before = this.#startByEnd.get(first);
