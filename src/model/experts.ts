@@ -10,6 +10,7 @@ import {
   selectExperts,
   swiglu,
 } from '../tensor/ops/index.ts';
+import { QuantizedMatrix } from '../tensor/quantized-matrix.ts';
 import type { Scope } from '../tensor/scope.ts';
 import type { Tensor } from '../tensor/tensor.ts';
 import type { ExpertsConfig } from './config.ts';
@@ -61,6 +62,14 @@ export function expertsLayer(
     coefficient > 0 ? balanceLoss(scope, logits, experts, rowStart, coefficient) : null;
 
   const groups = groupByExpert(scope, experts, config.count);
+  const { offsets } = groups;
+  const route = { logits, experts, weights: routed, offsets, balanceLoss: balance };
+  if (weights.gate instanceof QuantizedMatrix) {
+    const out = scope.zeros(x.shape);
+    addExpertProducts(scope, x, experts, routed, weights, out);
+    if (!weights.shared) return { out, route };
+    return { out: add(scope, out, denseLayer(scope, x, weights.shared)), route };
+  }
   const rows = dispatchRows(scope, x, groups);
   const gate = groupedLinear(scope, rows, weights.gate, groups.offsets);
   const up = groupedLinear(scope, rows, weights.up, groups.offsets);
@@ -69,8 +78,22 @@ export function expertsLayer(
   const out = weights.shared
     ? add(scope, combined, denseLayer(scope, x, weights.shared))
     : combined;
-  const { offsets } = groups;
-  return { out, route: { logits, experts, weights: routed, offsets, balanceLoss: balance } };
+  return { out, route };
+}
+
+/** out [T, hidden] += the routed experts of rows x [T, hidden], by the kernels of inference. */
+export function addExpertProducts(
+  scope: Scope,
+  x: Tensor,
+  experts: Tensor,
+  routed: Tensor,
+  { gate, up, down }: ExpertsWeights,
+  out: Tensor,
+): void {
+  const { kernels } = scope.device;
+  const hidden = scope.empty([experts.size, gate.shape[1]!]);
+  kernels.expertGatedProduct({ x, experts, gate, up, out: hidden });
+  kernels.addExpertProducts({ x: hidden, experts, weights: routed, down, out });
 }
 
 /** SwiGLU feed-forward: down·(silu(gate·x)·(up·x)). */

@@ -9,6 +9,7 @@ import type { Matrix } from '../tensor/quantized-matrix.ts';
 import type { Scope } from '../tensor/scope.ts';
 import type { Tensor } from '../tensor/tensor.ts';
 import { type AttentionConfig, attentionOf, type ModelConfig } from './config.ts';
+import { addExpertProducts } from './experts.ts';
 import type {
   AttentionWeights,
   DenseWeights,
@@ -172,10 +173,8 @@ function addExperts(
     experts,
     weights: routed,
   });
-  const { gate, up, down, shared } = weights;
-  const hidden = scope.empty([experts.size, gate.shape[1]!]);
-  kernels.expertGatedProduct({ x: normed, experts, gate, up, out: hidden });
-  kernels.addExpertProducts({ x: hidden, experts, weights: routed, down, out: x });
+  addExpertProducts(scope, normed, experts, routed, weights, x);
+  const { shared } = weights;
   if (shared) {
     const [gated, other] = [linear(scope, normed, shared.gate), linear(scope, normed, shared.up)];
     addProduct(scope, swiglu(scope, gated, other), shared.down, x);

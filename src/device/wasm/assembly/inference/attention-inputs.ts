@@ -1,6 +1,8 @@
 // Queries, keys and values of a layer, rotated. Items are heads: those of the queries, of the keys and of
 // the values, in the order in which their rows lie in the matrix.
-import { firstRowOf, matrixBytes, multiplyUnit, resultBytes, unitBytes, unitCount } from './units';
+import {
+  areApart, firstRowOf, matrixBytes, multiplyUnit, resultBytes, unitBytes, unitCount,
+} from './units';
 
 /**
  * query [T, heads·headDim], keys [T, keyValueHeads·headDim] and values [T, keyValueHeads·valueDim] from
@@ -14,6 +16,7 @@ export function attentionInputs(
 ): void {
   const results = scratch + <usize>thread * scratchBytes;
   const widened = results + resultBytes(count);
+  const apart = areApart(format, count);
   for (let item = begin; item < end; item++) {
     const isValue = item >= heads + keyValueHeads;
     const isKey = !isValue && item >= heads;
@@ -30,10 +33,10 @@ export function attentionInputs(
     const own = matrix + matrixBytes(format, firstRow, depth);
     const units = unitCount(rows);
     for (let unit = 0; unit < units; unit++) {
-      multiplyUnit(format, a, 0, 1, count, own, rows, depth, unit, widened, results);
+      multiplyUnit(format, a, 0, 1, count, own, rows, depth, unit, apart, widened, results);
       for (let i: usize = 0; i < <usize>count; i++) {
         for (let block = 0; block < 4; block++) {
-          const first = firstRowOf(format, unit, block, units);
+          const first = firstRowOf(apart, unit, block, units);
           const from = results + i * unitBytes + (<usize>block << 4);
           const to = out + i * stride + (<usize>first << 2);
           for (let j: usize = 0; j < 4 && first + <i32>j < rows; j++) {

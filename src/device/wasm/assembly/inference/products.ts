@@ -6,7 +6,7 @@
 import { sigmoid4 } from '../math';
 import { madd } from '../simd';
 import {
-  firstRowOf, matrixBytes, multiplyUnit, resultBytes, rowBytes, unitBytes, unitCount,
+  areApart, firstRowOf, matrixBytes, multiplyUnit, resultBytes, rowBytes, unitBytes, unitCount,
 } from './units';
 
 const entryBytes: usize = 12;
@@ -25,12 +25,13 @@ export function multiplyMatrix(
     const first = load<i32>(entry, 4);
     const count = load<i32>(entry, 8) - first;
     const widened = results + resultBytes(count);
+    const apart = areApart(format, count);
     multiplyUnit(
       format, rowsAt(list, divisor, a, first, format, depth), listAt(list, first), divisor, count,
       matrix + <usize>load<i32>(entry) * matrixBytes(format, rows, depth), rows, depth, unit,
-      widened, results,
+      apart, widened, results,
     );
-    storeUnit(format, results, list, first, count, rows, unit, units, out, accumulate);
+    storeUnit(results, list, first, count, rows, unit, apart, out, accumulate);
   }
 }
 
@@ -49,20 +50,21 @@ export function multiplyGated(
     const count = load<i32>(entry, 8) - first;
     const other = gated + <usize>count * unitBytes;
     const widened = other + resultBytes(count);
+    const apart = areApart(format, count);
     const from = rowsAt(list, divisor, a, first, format, depth);
     const offset = <usize>load<i32>(entry) * matrixBytes(format, rows, depth);
     const own = listAt(list, first);
     multiplyUnit(
-      format, from, own, divisor, count, gate + offset, rows, depth, unit, widened, gated,
+      format, from, own, divisor, count, gate + offset, rows, depth, unit, apart, widened, gated,
     );
     multiplyUnit(
-      format, from, own, divisor, count, up + offset, rows, depth, unit, widened, other,
+      format, from, own, divisor, count, up + offset, rows, depth, unit, apart, widened, other,
     );
     for (let i: usize = 0; i < <usize>count * unitBytes; i += 16) {
       const x = v128.load(gated + i);
       v128.store(gated + i, f32x4.mul(f32x4.mul(x, sigmoid4(x)), v128.load(other + i)));
     }
-    storeUnit(format, gated, list, first, count, rows, unit, units, out, 0);
+    storeUnit(gated, list, first, count, rows, unit, apart, out, 0);
   }
 }
 
@@ -75,10 +77,10 @@ export function addExperts(
   perToken: i32, slots: i32, rows: i32, depth: i32, out: usize, scratch: usize, scratchBytes: usize,
   begin: i32, end: i32, thread: i32,
 ): void {
-  const units = unitCount(rows);
   const results = scratch + <usize>thread * scratchBytes;
   const ordered = results + resultBytes(slots);
   const widened = ordered + <usize>slots * unitBytes;
+  const apart = areApart(format, slots);
   const last = entries + <usize>entryCount * entryBytes;
   for (let unit = begin; unit < end; unit++) {
     for (let entry = entries; entry < last; entry += entryBytes) {
@@ -88,7 +90,7 @@ export function addExperts(
       multiplyUnit(
         format, a, own, 1, count,
         matrix + <usize>load<i32>(entry) * matrixBytes(format, rows, depth), rows, depth, unit,
-        widened, results,
+        apart, widened, results,
       );
       for (let i: usize = 0; i < <usize>count; i++) {
         const to = ordered + <usize>load<i32>(own + (i << 2)) * unitBytes;
@@ -112,7 +114,7 @@ export function addExperts(
       v128.store(results, s1, 16);
       v128.store(results, s2, 32);
       v128.store(results, s3, 48);
-      storeUnit(format, results, 0, t, 1, rows, unit, units, out, 1);
+      storeUnit(results, 0, t, 1, rows, unit, apart, out, 1);
     }
   }
 }
@@ -133,15 +135,16 @@ function listAt(list: usize, first: i32): usize {
 
 /** Results [count,16] of a unit to their places in out [·,rows]. */
 function storeUnit(
-  format: i32, results: usize, list: usize, first: i32, count: i32, rows: i32, unit: i32,
-  units: i32, out: usize, accumulate: i32,
+  results: usize, list: usize, first: i32, count: i32, rows: i32, unit: i32, apart: i32,
+  out: usize, accumulate: i32,
 ): void {
+  const units = unitCount(rows);
   const stride = (<usize>rows) << 2;
   for (let i = 0; i < count; i++) {
     const row = list ? load<i32>(list + (<usize>(first + i) << 2)) : first + i;
     const to = out + <usize>row * stride;
     for (let block = 0; block < 4; block++) {
-      const column = firstRowOf(format, unit, block, units);
+      const column = firstRowOf(apart, unit, block, units);
       const place = to + (<usize>column << 2);
       const value = results + (<usize>block << 4);
       if (column + 4 <= rows) {

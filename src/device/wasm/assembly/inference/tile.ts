@@ -57,11 +57,11 @@ function scales4(tile: usize): v128 {
   return i32x4.shl(v128.load16x4_u(tile), 16);
 }
 
-/** sum + dots · scales: the same roundings wherever it is used. */
+/** sum + dots · (scales · scale): the same roundings wherever it is used. */
 // @ts-ignore: decorator
 @inline
-function addGroup(sum: v128, dots: v128, tile: usize, scale: v128): v128 {
-  return madd(f32x4.convert_i32x4_s(dots), f32x4.mul(scales4(tile), scale), sum);
+function addGroup(sum: v128, dots: v128, scales: v128, scale: v128): v128 {
+  return madd(f32x4.convert_i32x4_s(dots), f32x4.mul(scales, scale), sum);
 }
 
 /** out [1,16] = row `a` times the rows of the blocks of four rows at p, q, r and s. */
@@ -106,10 +106,10 @@ export function tile1x16<Format>(
       }
       const own = v128.load32_splat(scale);
       const to = group << 3;
-      sumP = addGroup(sumP, dotP, p + to, own);
-      sumQ = addGroup(sumQ, dotQ, q + to, own);
-      sumR = addGroup(sumR, dotR, r + to, own);
-      sumS = addGroup(sumS, dotS, s + to, own);
+      sumP = addGroup(sumP, dotP, scales4(p + to), own);
+      sumQ = addGroup(sumQ, dotQ, scales4(q + to), own);
+      sumR = addGroup(sumR, dotR, scales4(r + to), own);
+      sumS = addGroup(sumS, dotS, scales4(s + to), own);
       a += groupSize;
       scale += 4;
     }
@@ -172,10 +172,11 @@ export function tile4x8<Format>(
         }
       }
       const to = group << 3;
-      addGroups(out, aP, aQ, p + to, q + to, v128.load32_splat(aScale));
-      addGroups(out + 64, bP, bQ, p + to, q + to, v128.load32_splat(bScale));
-      addGroups(out + 128, cP, cQ, p + to, q + to, v128.load32_splat(cScale));
-      addGroups(out + 192, dP, dQ, p + to, q + to, v128.load32_splat(dScale));
+      const scalesP = scales4(p + to), scalesQ = scales4(q + to);
+      addGroups(out, aP, aQ, scalesP, scalesQ, v128.load32_splat(aScale));
+      addGroups(out + 64, bP, bQ, scalesP, scalesQ, v128.load32_splat(bScale));
+      addGroups(out + 128, cP, cQ, scalesP, scalesQ, v128.load32_splat(cScale));
+      addGroups(out + 192, dP, dQ, scalesP, scalesQ, v128.load32_splat(dScale));
       a += groupSize; b += groupSize; c += groupSize; d += groupSize;
       aScale += 4; bScale += 4; cScale += 4; dScale += 4;
     }
@@ -186,9 +187,11 @@ export function tile4x8<Format>(
 
 // @ts-ignore: decorator
 @inline
-function addGroups(out: usize, dotsP: v128, dotsQ: v128, p: usize, q: usize, scale: v128): void {
-  v128.store(out, addGroup(v128.load(out), dotsP, p, scale));
-  v128.store(out, addGroup(v128.load(out, 16), dotsQ, q, scale), 16);
+function addGroups(
+  out: usize, dotsP: v128, dotsQ: v128, scalesP: v128, scalesQ: v128, scale: v128,
+): void {
+  v128.store(out, addGroup(v128.load(out), dotsP, scalesP, scale));
+  v128.store(out, addGroup(v128.load(out, 16), dotsQ, scalesQ, scale), 16);
 }
 
 /** Writes a block of four rows of nibbles, `tiles` tiles, as one of bytes. */

@@ -21,7 +21,7 @@ export function resultBytes(count: i32): usize {
   return <usize>(count + 1) * unitBytes;
 }
 
-/** From this many rows of activations on, it pays to turn nibbles into bytes first. */
+/** From this many rows of activations on, multiplying takes longer than reading the matrix. */
 const manyRows: i32 = 16;
 
 /** Bytes of `rows` rows of a matrix. */
@@ -39,13 +39,21 @@ export function unitCount(rows: i32): i32 {
 }
 
 /**
- * The row of the matrix whose result is column 4·block of a unit's. The four blocks of a quantised unit
- * are far apart (see tile.ts), those of floats neighbours. A block that begins at or after `rows` is none.
+ * The row of the matrix whose result is column 4·block of a unit's. For few rows of activations the four
+ * blocks of a quantised unit are far apart (see tile.ts), for many neighbours, so that results are written
+ * by the line. A block that begins at or after the matrix's rows is none.
  */
 // @ts-ignore: decorator
 @inline
-export function firstRowOf(format: i32, unit: i32, block: i32, units: i32): i32 {
-  return format == floats ? unit * unitRows + 4 * block : 4 * (unit + block * units);
+export function firstRowOf(apart: i32, unit: i32, block: i32, units: i32): i32 {
+  return 4 * (apart ? unit + block * units : 4 * unit + block);
+}
+
+/** Whether the blocks of units are far apart in products with `count` rows. */
+// @ts-ignore: decorator
+@inline
+export function areApart(format: i32, count: i32): i32 {
+  return i32(format != floats && count < manyRows);
 }
 
 /** Bytes of activations a row. */
@@ -57,11 +65,12 @@ export function rowBytes(format: i32, depth: i32): usize {
 
 /**
  * out [count,16] = rows of `a` times unit `unit` of `matrix` [rows,depth]. Row i is row list[i] / divisor
- * of `a`, or row i if `list` is 0. `out` has the room of `resultBytes`, `widened` that of four blocks in bytes.
+ * of `a`, or row i if `list` is 0. `out` has the room of `resultBytes`, `widened` that of four blocks in bytes; `apart` as by
+ * `areApart`.
  */
 export function multiplyUnit(
   format: i32, a: usize, list: usize, divisor: i32, count: i32, matrix: usize, rows: i32,
-  depth: i32, unit: i32, widened: usize, out: usize,
+  depth: i32, unit: i32, apart: i32, widened: usize, out: usize,
 ): void {
   if (format == floats) {
     multiplyFloats(a, list, divisor, count, matrix, rows, depth, unit, out);
@@ -69,10 +78,10 @@ export function multiplyUnit(
   }
   const units = unitCount(rows);
   const blockBytes = matrixBytes(format, 4, depth);
-  let p = blockAt(matrix, rows, unit, units, 0, blockBytes);
-  let q = blockAt(matrix, rows, unit, units, 1, blockBytes);
-  let r = blockAt(matrix, rows, unit, units, 2, blockBytes);
-  let s = blockAt(matrix, rows, unit, units, 3, blockBytes);
+  let p = blockAt(matrix, rows, firstRowOf(apart, unit, 0, units), blockBytes);
+  let q = blockAt(matrix, rows, firstRowOf(apart, unit, 1, units), blockBytes);
+  let r = blockAt(matrix, rows, firstRowOf(apart, unit, 2, units), blockBytes);
+  let s = blockAt(matrix, rows, firstRowOf(apart, unit, 3, units), blockBytes);
   if (format == nibbles && count < manyRows) {
     multiplyBlocks4<Nibbles>(a, list, divisor, count, p, q, r, s, <usize>depth, out);
     return;
@@ -92,11 +101,8 @@ export function multiplyUnit(
 /** A block that does not exist is replaced by the first, and its results are not used. */
 // @ts-ignore: decorator
 @inline
-function blockAt(
-  matrix: usize, rows: i32, unit: i32, units: i32, block: i32, blockBytes: usize,
-): usize {
-  const index = unit + block * units;
-  return matrix + (4 * index < rows ? <usize>index * blockBytes : 0);
+function blockAt(matrix: usize, rows: i32, first: i32, blockBytes: usize): usize {
+  return matrix + (first < rows ? <usize>(first >> 2) * blockBytes : 0);
 }
 
 // @ts-ignore: decorator
