@@ -8,7 +8,7 @@
 import { exp4 } from '../math';
 import { madd } from '../simd';
 import {
-  addByteKeys, addByteValues, headBytes, packByteQuery, packedQueryBytes, quadBytes,
+  addByteKeys, addByteValues, headBytes, packByteQuery, packedQueryBytes, quadBytes, touchQuads,
 } from './cached-bytes';
 import { addKeys, addValues, queryBytes, raised } from './cached-tiles';
 
@@ -54,6 +54,7 @@ export function cachedAttention(
   const valueStride = inBytes
     ? quadBytes(keyValueHeads, valueDim) : <usize>(keyValueHeads * valueDim * format);
 
+  let touched = 0;
   for (let item = begin; item < end; item++) {
     const span = spans + <usize>(item / keyValueHeads) * spanBytes;
     const head = item % keyValueHeads;
@@ -100,6 +101,9 @@ export function cachedAttention(
       if (inBytes) {
         count = (count + 3) & ~3;
         findPlaces(places, pages, first >> 2, count >> 2, pageSize >> 2, width);
+        touched += touchQuads(
+          places, count >> 2, headKeys, keyStride, keyDim, headValues, valueStride, valueDim,
+        );
       } else {
         findPlaces(places, pages, first, count, pageSize, width);
       }
@@ -152,6 +156,7 @@ export function cachedAttention(
       );
     }
   }
+  store<i32>(scratch, touched);
 }
 
 /**

@@ -118,6 +118,24 @@ export function packByteQuery(
   store<i32>(to + <usize>keyDim, -offset * sum, 4);
 }
 
+/**
+ * Reads a word of each line of a head in `quads` quads, keys and values: all at once they come at the rate
+ * of memory, which they would not between computations. The sum is for the compiler.
+ */
+export function touchQuads(
+  places: usize, quads: i32, keys: usize, keyStride: usize, keyDim: i32, values: usize,
+  valueStride: usize, valueDim: i32,
+): i32 {
+  let sum = 0;
+  for (const end = places + (<usize>quads << 2); places < end; places += 4) {
+    const place = <usize>load<i32>(places);
+    const key = keys + place * keyStride, value = values + place * valueStride;
+    for (let i: usize = 0; i < headBytes(keyDim); i += 64) sum += load<i32>(key + i);
+    for (let i: usize = 0; i < headBytes(valueDim); i += 64) sum += load<i32>(value + i);
+  }
+  return sum;
+}
+
 /** scores [4·quads,4] = the keys of quads at `places` times four queries. */
 export function addByteKeys(
   query: usize, keys: usize, stride: usize, places: usize, quads: i32, keyDim: i32, scores: usize,
