@@ -29,7 +29,7 @@ function printProducts({ products, singleThreadProducts }: BenchReport): void {
       (figures) =>
         figures.find((figure) => figure.size === size && figure.layout === layout)!.gflops,
     );
-    rows.push([`${size}³ ${layout}`, ...rates.map((rate) => rate.toFixed(1))]);
+    rows.push([`${size}³ ${layout}`, ...rates.map(rounded)]);
   }
   console.log(rows.toString());
 }
@@ -41,7 +41,7 @@ function printTraining({ shape, figures }: NonNullable<BenchReport['training']>)
     rows.push([
       `${figure.tokens} tokens in documents of ${figure.sequenceLength}, ${mtpHeads(figure)}`,
       figure.tokensPerSecond.toFixed(0),
-      figure.gflops.toFixed(1),
+      rounded(figure.gflops),
       percent(figure.shareOfProduct),
     ]);
   }
@@ -57,7 +57,7 @@ function printInference({ shape, prefill, decode }: NonNullable<BenchReport['inf
   if (prefill.length > 0) {
     const rows = table('prefill', 'tokens/s', 'GFLOP/s', 'of best product');
     for (const { sequences, length, tokensPerSecond, gflops, shareOfProduct } of prefill) {
-      const rate = [tokensPerSecond.toFixed(0), gflops.toFixed(1), percent(shareOfProduct)];
+      const rate = [tokensPerSecond.toFixed(0), rounded(gflops), percent(shareOfProduct)];
       rows.push([`${sequences} of ${length} tokens`, ...rate]);
     }
     console.log(rows.toString());
@@ -139,6 +139,11 @@ function describe({ name, parameters, activeParameters }: Shape): string {
 function table(...head: string[]) {
   const colAligns = head.map((_, column) => (column === 0 ? 'left' : 'right') as 'left' | 'right');
   return new Table({ head, colAligns, style: { head: [], border: [], compact: true } });
+}
+
+/** With a digit after the point only where it says something. */
+function rounded(value: number): string {
+  return value.toFixed(value < 1000 ? 1 : 0);
 }
 
 function percent(share: number): string {

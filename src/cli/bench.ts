@@ -38,10 +38,11 @@ export function benchCommand(): Command {
       'hub config to prefill and decode with, or none',
       shapeFile('350m'),
     )
-    .option('--prefill <sizes>', 'prompts x tokens to prefill together, or none', sizes, {
-      sequences: 1,
-      length: 512,
-    })
+    .addOption(
+      new Option('--prefill <sizes>', 'prompts x tokens to prefill together, or none')
+        .argParser(sizes)
+        .default({ sequences: 1, length: 512 }, '1x512'),
+    )
     .option('--contexts <list>', 'contexts to decode at, in tokens', list(1), [1, 1024])
     .option('--profile', 'show how long each kernel takes, and how long it must')
     .option('--json', 'print JSON')
