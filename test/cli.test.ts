@@ -163,6 +163,11 @@ describe('bad input ends in one line', () => {
     expect(messageOf(await run(['parity', join(folder, 'tiny')]))).toMatch(/tiny\.scalars\.json/);
   });
 
+  test('a precision that the device does not have', async () => {
+    const message = messageOf(await run(['bench', '--device', 'wasm', '--precision', 'mixed']));
+    expect(message).toMatch(/--precision mixed.*webgpu/);
+  });
+
   test('a broken line of JSONL, and nothing is left behind', async () => {
     const data = join(folder, 'data.jsonl');
     await writeFile(data, '{"text": "hello"}\n{"text": \n');

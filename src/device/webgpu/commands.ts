@@ -60,7 +60,7 @@ export class Commands {
       pass.setBindGroup(1, this.#uniforms.group, [0]);
     }
     pass.dispatchWorkgroups(...groups);
-    if (this.#profiler) this.#endPass();
+    if (this.#profiler?.active) this.#endPass();
     if (++this.#dispatches === dispatchesPerBatch) this.flush();
   }
 

@@ -194,4 +194,23 @@ here('webgpu profile', () => {
     expect(await device.takeTimes()).toEqual([]);
     await device.destroy();
   });
+
+  test('keeps the time of works apart, and none while it is off', async () => {
+    const device = await createWebgpuDevice({ profile: true });
+    const x = new Tensor([1000], 'f32', device.allocate(4000));
+    device.timedWork = 'first';
+    device.kernels.fill({ out: x, value: 1 });
+    device.profiling = false;
+    device.kernels.fill({ out: x, value: 2 });
+    device.profiling = true;
+    device.timedWork = 'second';
+    device.kernels.fill({ out: x, value: 3 });
+    const times = await device.takeTimes();
+    expect(times.map(({ work, kernel, calls }) => [work, kernel, calls]).sort()).toEqual([
+      ['first', 'fill', 1],
+      ['second', 'fill', 1],
+    ]);
+    expect((await readFloats(device, x))[999]).toBe(3);
+    await device.destroy();
+  });
 });

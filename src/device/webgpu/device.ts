@@ -80,7 +80,21 @@ export class WebgpuDevice implements Device {
     return this.#runtime.read(storage, byteOffset, byteLength);
   }
 
-  /** Time by kernel since the last call, longest first; empty unless the device profiles. */
+  /** Whether kernels are timed from now on; the device must have been made with `profile`. */
+  set profiling(active: boolean) {
+    if (!this.#profiler) throw new Error('the device was made without `profile`');
+    this.#runtime.flush();
+    this.#profiler.active = active;
+  }
+
+  /** Under what name `takeTimes` keeps the time of the kernels that follow. */
+  set timedWork(work: string) {
+    if (this.#profiler) this.#profiler.work = work;
+  }
+
+  /**
+   * Time by work and program since the last call, longest first; empty unless the device profiles.
+   */
   async takeTimes(): Promise<ProgramTime[]> {
     this.#runtime.flush();
     return (await this.#profiler?.take()) ?? [];

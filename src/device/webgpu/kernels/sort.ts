@@ -57,6 +57,12 @@ const sortFew = program({
   sorted[place] = row;`,
 });
 
+/** Of a negative key, whatever its value, the largest digit. */
+const digitOf = /* wgsl */ `
+fn digitOf(key: u32, shift: u32) -> u32 {
+  return select(key >> shift, 0xffffffffu, key >= 0x80000000u) & 255u;
+}`;
+
 /** Before the first digit the rows are in their own order, which nobody has to write down. */
 const rowAt = (first: boolean) => (first ? 'i' : 'order[i]');
 
@@ -66,7 +72,7 @@ const countDigits = programs(({ first }: { first: boolean }) =>
     bindings: { keys: 'read u32', order: 'read u32', counts: 'write u32' },
     parameters: { size: 'u32', blocks: 'u32', shift: 'u32' },
     threads,
-    head: `var<workgroup> histogram: array<atomic<u32>, ${bins}>;`,
+    head: `var<workgroup> histogram: array<atomic<u32>, ${bins}>;${digitOf}`,
     body: /* wgsl */ `
   for (var block = group.x; block < p.blocks; block += groups.x) {
     atomicStore(&histogram[thread], 0u);
@@ -74,7 +80,7 @@ const countDigits = programs(({ first }: { first: boolean }) =>
     let i = block * threads + thread;
     if (i < p.size) {
       let row = ${rowAt(first)};
-      atomicAdd(&histogram[(keys[row] >> p.shift) & 255u], 1u);
+      atomicAdd(&histogram[digitOf(keys[row], p.shift)], 1u);
     }
     workgroupBarrier();
     counts[thread * p.blocks + block] = atomicLoad(&histogram[thread]);
@@ -89,7 +95,7 @@ const placeRows = programs(({ first }: { first: boolean }) =>
     bindings: { keys: 'read u32', order: 'read u32', counts: 'read u32', sorted: 'write u32' },
     parameters: { size: 'u32', blocks: 'u32', shift: 'u32' },
     threads,
-    head: `var<workgroup> digits: array<u32, ${threads}>;`,
+    head: `var<workgroup> digits: array<u32, ${threads}>;${digitOf}`,
     body: /* wgsl */ `
   for (var block = group.x; block < p.blocks; block += groups.x) {
     let i = block * threads + thread;
@@ -97,7 +103,7 @@ const placeRows = programs(({ first }: { first: boolean }) =>
     var digit = 0xffffffffu;
     if (i < p.size) {
       row = ${rowAt(first)};
-      digit = (keys[row] >> p.shift) & 255u;
+      digit = digitOf(keys[row], p.shift);
     }
     digits[thread] = digit;
     workgroupBarrier();
