@@ -1,23 +1,7 @@
 import type { AttentionShape, Kernels, PastKeys } from '../tensor/kernels.ts';
 import type { Tensor } from '../tensor/tensor.ts';
-
-/**
- * What a call of a kernel has to do, whatever device does it: the least work, by which the time that a
- * device takes can be judged.
- */
-export interface Work {
-  /** Of kernels that come in kinds, which it is. */
-  kind?: string;
-  /** Floating-point operations; a multiply and add are two. */
-  operations: number;
-  /** Bytes that go through memory if every operand goes once. */
-  bytes: number;
-  /** Whether a device may round the operands to less than f32. */
-  roundable: boolean;
-}
-
-/** The elements of an i32 tensor; null where only the device knows them. */
-export type KnownIntegers = (tensor: Tensor) => Int32Array | null;
+import { inferenceWork } from './inference-work.ts';
+import { bytesOf, type KnownIntegers, moving, type Work } from './work.ts';
 
 type Call<Name extends keyof Kernels> = Parameters<Kernels[Name]>[0];
 
@@ -143,15 +127,9 @@ export const kernelWork: {
       [parameter, parameter, gradient, firstMoment, firstMoment, secondMoment, secondMoment],
       15 * parameter.size,
     ),
+
+  ...inferenceWork,
 };
-
-function moving(tensors: readonly Tensor[], operations = 0): Work {
-  return { operations, bytes: bytesOf(tensors), roundable: false };
-}
-
-function bytesOf(tensors: readonly Tensor[]): number {
-  return tensors.reduce((sum, { byteLength }) => sum + byteLength, 0);
-}
 
 function isSame(a: Tensor, b: Tensor): boolean {
   return a.storage === b.storage && a.byteOffset === b.byteOffset;

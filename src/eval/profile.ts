@@ -6,8 +6,9 @@ import { WebgpuDevice } from '../device/webgpu/device.ts';
 import type { Device } from '../tensor/device.ts';
 import type { Kernels } from '../tensor/kernels.ts';
 import type { Storage } from '../tensor/tensor.ts';
-import { type KnownIntegers, kernelWork, type Work } from './kernel-work.ts';
+import { kernelWork } from './kernel-work.ts';
 import { leastSeconds, type Roofline } from './roofline.ts';
+import type { KnownIntegers, Work } from './work.ts';
 
 export interface KernelTime {
   /** Name in the contract, with the kind of those that come in kinds. */

@@ -7,8 +7,8 @@ import { Random } from '../random.ts';
 import type { Device } from '../tensor/device.ts';
 import { readFloats, Scope } from '../tensor/scope.ts';
 import type { Tensor } from '../tensor/tensor.ts';
-import type { Work } from './kernel-work.ts';
 import { queuedSeconds } from './measure.ts';
+import type { Work } from './work.ts';
 
 /** What the operands of a product are rounded to, at most. */
 export type Precision = 'f32' | 'mixed';

@@ -2,6 +2,7 @@ import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { createReferenceDevice } from '../../src/device/reference/device.ts';
 import type { Device } from '../../src/tensor/device.ts';
 import type { HostTensor, OpCase } from './case.ts';
+import { inferenceCases } from './inference-cases.ts';
 import { kernelCases } from './kernel-cases.ts';
 import { opCases } from './op-cases.ts';
 import { TestRandom } from './random.ts';
@@ -22,7 +23,10 @@ export function conformance(name: string, create: () => Promise<Device>): void {
 
     describe('agrees with the reference', () => {
       test.each(
-        [...opCases, ...kernelCases].map((opCase) => ({ opCase, name: opCase.name })),
+        [...opCases, ...kernelCases, ...inferenceCases].map((opCase) => ({
+          opCase,
+          name: opCase.name,
+        })),
       )('$name', async ({ opCase }) => {
         const before = device.allocatedBytes;
         const actual = await runCase(device, opCase);

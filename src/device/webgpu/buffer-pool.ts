@@ -32,6 +32,8 @@ export class BufferPool {
   readonly #device: GPUDevice;
   readonly #failures: Failures;
   readonly #idle = new Map<number, PooledBuffer[]>();
+  /** Bytes of a buffer. */
+  readonly #largest: number;
   #nextId = 0;
   #idleBytes = 0;
   #usedBytes = 0;
@@ -39,6 +41,7 @@ export class BufferPool {
   constructor(device: GPUDevice, failures: Failures) {
     this.#device = device;
     this.#failures = failures;
+    this.#largest = device.limits.maxBufferSize;
   }
 
   /**
@@ -48,7 +51,7 @@ export class BufferPool {
    */
   take(byteLength: number, flush: () => void): PooledBuffer {
     const size = sizeClass(byteLength);
-    const limit = this.#device.limits.maxBufferSize;
+    const limit = this.#largest;
     if (byteLength > limit) throw outOfMemory(byteLength, this.#usedBytes, limit);
     const idle = this.#idle.get(size)?.pop();
     this.#usedBytes += size;

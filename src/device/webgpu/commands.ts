@@ -50,7 +50,7 @@ export class Commands {
     const pass = this.#pass;
     pass.setPipeline(pipeline.gpu);
     pass.setBindGroup(0, bindings);
-    if (pipeline.parameters.length > 0) {
+    if (pipeline.parameters.length > 0 && !pipeline.keepsParameters) {
       if (this.#uniforms) {
         pass.setBindGroup(1, this.#uniforms.group, [this.#uniforms.add(parameters)]);
       } else {
@@ -59,7 +59,7 @@ export class Commands {
     } else if (this.#uniforms) {
       pass.setBindGroup(1, this.#uniforms.group, [0]);
     }
-    pass.dispatchWorkgroups(...groups);
+    pass.dispatchWorkgroups(groups[0], groups[1], groups[2]);
     if (this.#profiler?.active) this.#endPass();
     if (++this.#dispatches === dispatchesPerBatch) this.flush();
   }

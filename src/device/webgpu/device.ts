@@ -9,6 +9,7 @@ import { webgpuKernels } from './kernels/index.ts';
 import { findMatrixUnits } from './matrix-units.ts';
 import { Profiler, type ProgramTime } from './profiler.ts';
 import { Runtime } from './runtime.ts';
+import { findSubgroupSize } from './subgroups.ts';
 
 export interface WebgpuDeviceOptions {
   /** The adapter to open; default: the one the system offers first. */
@@ -22,6 +23,8 @@ export interface WebgpuDeviceOptions {
   precision?: 'f32' | 'mixed';
   /** Whether parameters go as immediates; default: if the adapter has them. */
   immediates?: boolean;
+  /** Whether kernels use subgroups; default: if the adapter has them. */
+  subgroups?: boolean;
 }
 
 /**
@@ -42,7 +45,10 @@ export async function createWebgpuDevice(options: WebgpuDeviceOptions = {}): Pro
   }
   const profiler = options.profile ? new Profiler(gpu, dispatchesPerBatch) : null;
   const immediates = options.immediates ?? found.immediates;
-  const runtime = new Runtime(gpu, new Failures(gpu), { immediates, profiler, matrixUnits });
+  const subgroupSize = options.subgroups === false ? 1 : findSubgroupSize(found.adapter);
+  const runtime = new Runtime(gpu, new Failures(gpu), {
+    ...{ immediates, profiler, matrixUnits, subgroupSize },
+  });
   return new WebgpuDevice(runtime, profiler, found);
 }
 

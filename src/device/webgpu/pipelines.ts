@@ -1,5 +1,6 @@
 import { parameterBytes } from './adapter.ts';
-import { bindingsOf, type Program, shaderOf } from './program.ts';
+import type { KeptGroups } from './bind-groups.ts';
+import { bindingsOf, type ParameterType, type Program, parametersOf, shaderOf } from './program.ts';
 
 /** A program, compiled, with the layout of its bindings. */
 export interface Pipeline {
@@ -7,14 +8,18 @@ export interface Pipeline {
   readonly layout: BindingLayout;
   /** Its tensors' names in order, and which of them are written. */
   readonly bindings: { name: string; written: boolean }[];
-  readonly parameters: { name: string; type: string }[];
+  readonly parameters: { name: string; type: ParameterType }[];
+  /** Whether these are bound with the tensors: see `Program`. */
+  readonly keepsParameters: boolean;
 }
 
 /** Shared by all programs with the same kinds of bindings, and so are their bind groups. */
 export interface BindingLayout {
   readonly group: GPUBindGroupLayout;
-  readonly groups: Map<string, GPUBindGroup>;
+  readonly groups: KeptGroups;
 }
+
+type BindingKind = 'storage' | 'read-only-storage' | 'uniform';
 
 /** Compiles programs, each once. */
 export class Pipelines {
@@ -46,36 +51,38 @@ export class Pipelines {
 
   #compile(program: Program): Pipeline {
     const bindings = bindingsOf(program);
-    const parameters = Object.entries(program.parameters).map(([name, type]) => ({ name, type }));
+    const parameters = parametersOf(program);
     if (4 * parameters.length > parameterBytes) throw new Error(`${program.name}: parameters`);
-    const layout = this.#layoutOf(bindings.map(({ written }) => written));
+    const keepsParameters = program.keepsParameters === true;
+    const layout = this.#layoutOf([
+      ...bindings.map(({ written }): BindingKind => (written ? 'storage' : 'read-only-storage')),
+      ...(keepsParameters ? (['uniform'] as const) : []),
+    ]);
     const code = shaderOf(program, this.parameterLayout === null);
     const { parameterLayout } = this;
+    const immediateSize = keepsParameters ? 0 : 4 * parameters.length;
     return {
       gpu: this.#device.createComputePipeline({
         label: program.name,
         layout: this.#device.createPipelineLayout({
           bindGroupLayouts: [layout.group, ...(parameterLayout ? [parameterLayout] : [])],
-          ...(parameterLayout === null && { immediateSize: 4 * parameters.length }),
+          ...(parameterLayout === null && { immediateSize }),
         }),
         compute: { module: this.#device.createShaderModule({ label: program.name, code }) },
       }),
       layout,
       bindings,
       parameters,
+      keepsParameters,
     };
   }
 
-  #layoutOf(written: boolean[]): BindingLayout {
-    const key = written.map((write) => (write ? 'w' : 'r')).join('');
+  #layoutOf(kinds: BindingKind[]): BindingLayout {
+    const key = kinds.join();
     let layout = this.#layouts.get(key);
     if (!layout) {
       const group = this.#device.createBindGroupLayout({
-        entries: written.map((write, binding) => ({
-          binding,
-          visibility: 4,
-          buffer: { type: write ? 'storage' : 'read-only-storage' },
-        })),
+        entries: kinds.map((type, binding) => ({ binding, visibility: 4, buffer: { type } })),
       });
       layout = { group, groups: new Map() };
       this.#layouts.set(key, layout);

@@ -11,8 +11,13 @@ export interface Program<Binding extends string = string, Parameter extends stri
   readonly name: string;
   /** Tensors in the order of their bindings; null for one that this variant does without. */
   readonly bindings: Readonly<Record<Binding, BindingType | null>>;
-  /** Numbers given at each dispatch; at most `parameterBytes / 4`. */
-  readonly parameters: Readonly<Record<Parameter, ParameterType>>;
+  /** Numbers given at each dispatch, at most `parameterBytes / 4`; null for one that this variant does without. */
+  readonly parameters: Readonly<Record<Parameter, ParameterType | null>>;
+  /**
+   * Whether parameters are few and repeat themselves, as sizes in decoding do. They are then kept in
+   * memory and bound like tensors, which costs the host nothing at a dispatch.
+   */
+  readonly keepsParameters?: boolean;
   readonly threads: number;
   /** Directives that the WGSL begins with: extensions, diagnostics. */
   readonly directives?: readonly string[];
@@ -36,31 +41,36 @@ export function program<Binding extends string, Parameter extends string>(
 export function programs<Options extends object, Made>(
   make: (options: Options) => Made,
 ): (options: Options) => Made {
-  const made = new Map<string, Made>();
+  const made: { values: unknown[]; result: Made }[] = [];
   return (options) => {
-    // Options are few plain values, given in the same order; this is in the way of every dispatch.
-    const key = Object.values(options).join();
-    let present = made.get(key);
-    if (!present) {
-      present = make(options);
-      made.set(key, present);
+    // Options are few plain values, given in the same order. This is in the way of every dispatch, and
+    // comparing with the few variants there are is several times faster than making a key of them.
+    const values = Object.values(options);
+    for (const present of made) {
+      if (present.values.every((value, index) => value === values[index])) return present.result;
     }
-    return present;
+    const result = make(options);
+    made.push({ values, result });
+    return result;
   };
 }
 
 /** The whole shader. `immediates`: parameters lie in the command stream, not in a uniform buffer. */
 export function shaderOf(source: Program, immediates: boolean): string {
-  const bindings = bindingsOf(source).map(({ name, written, element }, index) => {
+  const tensors = bindingsOf(source);
+  const bindings = tensors.map(({ name, written, element }, index) => {
     const access = written ? 'read_write' : 'read';
     return `@group(0) @binding(${index}) var<storage, ${access}> ${name}: array<${element}>;`;
   });
-  const fields = Object.entries(source.parameters).map(([name, type]) => `${name}: ${type}`);
-  const place = immediates ? 'var<immediate>' : '@group(1) @binding(0) var<uniform>';
+  const fields = parametersOf(source).map(({ name, type }) => `${name}: ${type}`);
+  const inStream = immediates && !source.keepsParameters;
+  const binding = source.keepsParameters ? [0, tensors.length] : [1, 0];
+  const uniform = `@group(${binding[0]}) @binding(${binding[1]}) var<uniform>`;
+  const place = inStream ? 'var<immediate>' : uniform;
   const parameters = [`struct Parameters { ${fields.join(', ')} }`, `${place} p: Parameters;`];
   return [
     ...(source.directives ?? []),
-    ...(immediates && fields.length > 0 ? ['requires immediate_address_space;'] : []),
+    ...(inStream && fields.length > 0 ? ['requires immediate_address_space;'] : []),
     ...bindings,
     ...(fields.length > 0 ? parameters : []),
     `const threads = ${source.threads}u;`,
@@ -82,6 +92,11 @@ export function bindingsOf({ bindings }: Program) {
     const [access, element] = type.split(' ') as [string, string];
     return [{ name, written: access === 'write', element }];
   });
+}
+
+/** The parameters that a program has, in order. */
+export function parametersOf({ parameters }: Program): { name: string; type: ParameterType }[] {
+  return Object.entries(parameters).flatMap(([name, type]) => (type ? [{ name, type }] : []));
 }
 
 /** Repeats a piece of WGSL for 0 to count−1: loops whose indices must be constants. */

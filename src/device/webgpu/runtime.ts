@@ -1,6 +1,7 @@
 import { UserError } from '../../errors.ts';
 import { type DType, type Storage, sizeOf, Tensor } from '../../tensor/tensor.ts';
 import { parameterBytes } from './adapter.ts';
+import { BindGroups } from './bind-groups.ts';
 import { BufferPool, type PooledBuffer } from './buffer-pool.ts';
 import { Commands } from './commands.ts';
 import { copyWords } from './copy-words.ts';
@@ -16,26 +17,30 @@ interface GpuStorage extends Storage {
   buffer: PooledBuffer | null;
 }
 
-/** A tensor's place, as WebGPU binds it. */
-interface Range {
-  buffer: PooledBuffer;
-  offset: number;
-  size: number;
+/** What a device can do at most. Kept, because each question to WebGPU costs as much as a dispatch. */
+interface Limits {
+  /** Of the offset of a binding, in bytes. */
+  offsetAlignment: number;
+  /** Bytes of a binding. */
+  bindingSize: number;
+  /** Workgroups of a grid, in each dimension. */
+  groupsPerDimension: number;
+  threadsPerGroup: number;
 }
-
-/** Bind groups that are kept; steps repeat themselves, so most are used again. */
-const keptBindGroups = 8192;
 
 /** Memory and dispatch: everything between the kernels and WebGPU. */
 export class Runtime {
-  readonly limits: GPUSupportedLimits;
+  readonly limits: Limits;
   /** What products whose operands may be rounded run on; null if none may be, or there are no units. */
   readonly matrixUnits: MatrixUnits | null;
+  /** Threads of a subgroup; 1 where there are none. */
+  readonly subgroupSize: number;
   readonly #device: GPUDevice;
   readonly #failures: Failures;
   readonly #pool: BufferPool;
   readonly #pipelines: Pipelines;
   readonly #commands: Commands;
+  readonly #bindGroups: BindGroups;
   readonly #readback: Readback;
   readonly #words = new Uint32Array(parameterBytes / 4);
   readonly #floats = new Float32Array(this.#words.buffer);
@@ -46,15 +51,28 @@ export class Runtime {
   constructor(
     device: GPUDevice,
     failures: Failures,
-    options: { immediates: boolean; profiler: Profiler | null; matrixUnits?: MatrixUnits | null },
+    options: {
+      immediates: boolean;
+      profiler: Profiler | null;
+      matrixUnits: MatrixUnits | null;
+      subgroupSize: number;
+    },
   ) {
     this.#device = device;
-    this.limits = device.limits;
-    this.matrixUnits = options.matrixUnits ?? null;
+    const { limits } = device;
+    this.limits = {
+      offsetAlignment: limits.minStorageBufferOffsetAlignment,
+      bindingSize: limits.maxStorageBufferBindingSize,
+      groupsPerDimension: limits.maxComputeWorkgroupsPerDimension,
+      threadsPerGroup: limits.maxComputeInvocationsPerWorkgroup,
+    };
+    this.matrixUnits = options.matrixUnits;
+    this.subgroupSize = options.subgroupSize;
     this.#failures = failures;
     this.#pool = new BufferPool(device, failures);
     this.#pipelines = new Pipelines(device, options.immediates);
     this.#commands = new Commands(device, this.#pipelines.parameterLayout, options.profiler);
+    this.#bindGroups = new BindGroups(device);
     this.#readback = new Readback(device);
   }
 
@@ -95,27 +113,31 @@ export class Runtime {
     parameters: Record<Parameter, number>,
     groups: readonly [number, number, number],
   ): void {
-    if (groups.includes(0)) return;
+    if (groups[0] === 0 || groups[1] === 0 || groups[2] === 0) return;
     this.#failures.throwIfKnown();
     const pipeline = this.#pipelines.get(program);
-    const ranges: Range[] = [];
-    const writeBack: { from: Tensor; to: Tensor }[] = [];
-    pipeline.bindings.forEach(({ name, written }, index) => {
+    const { bindings } = pipeline;
+    const places: Tensor[] = [];
+    let writeBack: { from: Tensor; to: Tensor }[] | null = null;
+    for (let index = 0; index < bindings.length; index++) {
+      const { name, written } = bindings[index]!;
       const tensor = tensors[name as Binding]!;
       if (this.#canBind(pipeline, index, tensors)) {
-        ranges.push(this.#rangeOf(tensor));
-        return;
+        places.push(tensor);
+        continue;
       }
       const copy = this.scratch(tensor.shape, tensor.dtype);
       this.copyWords(tensor, copy);
-      if (written) writeBack.push({ from: copy, to: tensor });
-      ranges.push(this.#rangeOf(copy));
-    });
-    const bindings = this.#bindGroup(pipeline, ranges);
-    for (const { buffer } of ranges) buffer.batch = this.#commands.batch;
+      if (written) {
+        writeBack ??= [];
+        writeBack.push({ from: copy, to: tensor });
+      }
+      places.push(copy);
+    }
     this.#pack(pipeline, parameters);
-    this.#commands.dispatch(program.name, pipeline, bindings, this.#words, groups);
-    for (const { from, to } of writeBack) this.copyWords(from, to);
+    const groupOfBindings = this.#bind(pipeline, places);
+    this.#commands.dispatch(program.name, pipeline, groupOfBindings, this.#words, groups);
+    if (writeBack) for (const { from, to } of writeBack) this.copyWords(from, to);
   }
 
   /** Copies elements between tensors of one size that lie anywhere, but not in one buffer. */
@@ -131,13 +153,13 @@ export class Runtime {
 
   /** A grid with about one thread an item; programs loop over what is beyond a grid's limits. */
   grid(items: number, threads: number): [number, number, number] {
-    const most = this.limits.maxComputeWorkgroupsPerDimension;
+    const most = this.limits.groupsPerDimension;
     return [Math.min(Math.ceil(items / threads), most), 1, 1];
   }
 
   /** The tensor with the elements before it, back to where a binding can begin. */
   alignedDown(tensor: Tensor): { tensor: Tensor; begin: number } {
-    const skipped = tensor.byteOffset % this.limits.minStorageBufferOffsetAlignment;
+    const skipped = tensor.byteOffset % this.limits.offsetAlignment;
     const begin = skipped / 4;
     const shape = [tensor.size + begin];
     const offset = tensor.byteOffset - skipped;
@@ -195,55 +217,40 @@ export class Runtime {
     this.#device.destroy();
   }
 
-  #canBind(pipeline: Pipeline, index: number, tensors: Record<string, Tensor | null>): boolean {
-    const { bindings } = pipeline;
-    const tensor = tensors[bindings[index]!.name]!;
-    if (tensor.byteOffset % this.limits.minStorageBufferOffsetAlignment !== 0) return false;
+  #canBind({ bindings }: Pipeline, index: number, tensors: Record<string, Tensor | null>): boolean {
+    const { storage, byteOffset } = tensors[bindings[index]!.name]!;
+    if (byteOffset % this.limits.offsetAlignment !== 0) return false;
     // A tensor that is read gives way to any that is written, and of two written the later one.
-    return !bindings.some(
-      (other, at) =>
-        other.written &&
-        (bindings[index]!.written ? at < index : true) &&
-        tensors[other.name]!.storage === tensor.storage,
-    );
+    const end = bindings[index]!.written ? index : bindings.length;
+    for (let at = 0; at < end; at++) {
+      if (bindings[at]!.written && tensors[bindings[at]!.name]!.storage === storage) return false;
+    }
+    return true;
   }
 
-  #rangeOf(tensor: Tensor): Range {
-    const size = Math.max(16, Math.ceil(tensor.byteLength / 16) * 16);
-    const limit = this.limits.maxStorageBufferBindingSize;
-    if (size > limit) {
-      throw new UserError(
-        `a tensor [${tensor.shape}] has ${size} bytes; this GPU binds at most ${limit} at once`,
-      );
+  /** The bind group of tensors that can be bound, which the batch that is being filled now uses. */
+  #bind(pipeline: Pipeline, tensors: readonly Tensor[]): GPUBindGroup {
+    this.#bindGroups.begin();
+    for (const tensor of tensors) {
+      const size = Math.max(16, Math.ceil(tensor.byteLength / 16) * 16);
+      if (size > this.limits.bindingSize) {
+        throw new UserError(
+          `a tensor [${tensor.shape}] has ${size} bytes; this GPU binds at most ${this.limits.bindingSize} at once`,
+        );
+      }
+      const buffer = bufferOf(tensor.storage);
+      buffer.batch = this.#commands.batch;
+      this.#bindGroups.add(buffer, tensor.byteOffset, size);
     }
-    return { buffer: bufferOf(tensor.storage), offset: tensor.byteOffset, size };
-  }
-
-  #bindGroup(pipeline: Pipeline, ranges: Range[]): GPUBindGroup {
-    let key = '';
-    for (const { buffer, offset, size } of ranges) key += `${buffer.id}:${offset}:${size},`;
-    const { group: layout, groups } = pipeline.layout;
-    let group = groups.get(key);
-    if (!group) {
-      if (groups.size >= keptBindGroups) groups.clear();
-      group = this.#device.createBindGroup({
-        layout,
-        entries: ranges.map(({ buffer, offset, size }, binding) => ({
-          binding,
-          resource: { buffer: buffer.gpu, offset, size },
-        })),
-      });
-      groups.set(key, group);
-    }
-    return group;
+    return this.#bindGroups.get(pipeline, this.#words);
   }
 
   #pack(pipeline: Pipeline, parameters: Record<string, number>): void {
-    pipeline.parameters.forEach(({ name, type }, index) => {
-      const value = parameters[name]!;
-      if (type === 'f32') this.#floats[index] = value;
-      else this.#words[index] = value;
-    });
+    for (let index = 0; index < pipeline.parameters.length; index++) {
+      const { name, type } = pipeline.parameters[index]!;
+      if (type === 'f32') this.#floats[index] = parameters[name]!;
+      else this.#words[index] = parameters[name]!;
+    }
   }
 }
 

@@ -5,6 +5,13 @@ import { attentionKernels } from './attention/attention.ts';
 import { balanceKernels } from './balance.ts';
 import { elementwiseKernels } from './elementwise.ts';
 import { expertKernels } from './experts.ts';
+import { attentionInputsKernel } from './inference/attention-inputs.ts';
+import { cachedAttentionKernel } from './inference/cached-attention.ts';
+import { drawKernels } from './inference/draw.ts';
+import { expertProductsKernel } from './inference/expert-products.ts';
+import { gatedProductKernels } from './inference/gated-product.ts';
+import { routeTokensKernel } from './inference/route-tokens.ts';
+import { samplingDistributionKernel } from './inference/sampling-distribution.ts';
 import { logprobKernels } from './logprobs.ts';
 import { groupedMatmulKernels } from './matmul/grouped.ts';
 import { matmulKernel } from './matmul/matmul.ts';
@@ -30,5 +37,12 @@ export function webgpuKernels(runtime: Runtime): Kernels {
     ...rotaryKernels(runtime),
     ...routerKernels(runtime),
     ...rowKernels(runtime),
+    ...attentionInputsKernel(runtime),
+    ...cachedAttentionKernel(runtime),
+    ...drawKernels(runtime),
+    ...expertProductsKernel(runtime),
+    ...gatedProductKernels(runtime),
+    ...routeTokensKernel(runtime),
+    ...samplingDistributionKernel(runtime),
   };
 }

@@ -16,6 +16,7 @@ const rmsNorm = program({
     inverseRms: 'write f32',
   },
   parameters: { rows: 'u32', columns: 'u32', epsilon: 'f32' },
+  keepsParameters: true,
   threads,
   head: sumOf(threads),
   body: /* wgsl */ `

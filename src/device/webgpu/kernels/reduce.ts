@@ -1,31 +1,54 @@
 /**
- * Reductions over a workgroup without subgroups, in two steps of about √threads numbers each: barriers
- * cost more than a few reads. Every thread must call, and every thread gets the result. The order is
- * fixed, so results are the same in every run.
+ * Reductions over a workgroup: in subgroups first, where these are there, and the rest in one or two
+ * steps of few numbers each, since barriers cost more than a few reads. Every thread must call, and
+ * every thread gets the result. The order is fixed, so results are the same in every run.
  */
-export function reduction(name: string, type: string, threads: number, combine: string): string {
-  const width = 2 ** Math.round(Math.log2(threads) / 2);
-  return /* wgsl */ `
-var<workgroup> ${name}All: array<${type}, ${threads}>;
-var<workgroup> ${name}Some: array<${type}, ${width}>;
-fn ${name}(mine: ${type}, thread: u32) -> ${type} {
-  ${name}All[thread] = mine;
-  workgroupBarrier();
-  if (thread < ${width}u) {
-    var a = ${name}All[thread];
-    for (var i = thread + ${width}u; i < ${threads}u; i += ${width}u) {
-      let b = ${name}All[i];
+export function reduction(
+  name: string,
+  type: string,
+  threads: number,
+  combine: string,
+  subgroupSize = 1,
+): string {
+  const parts = threads / subgroupSize;
+  const width = parts > 32 ? 2 ** Math.round(Math.log2(parts) / 2) : 1;
+  const shuffles = Array.from({ length: Math.log2(subgroupSize) }, (_, step) =>
+    [`{ let b = subgroupShuffleXor(a, ${2 ** step}u);`, `a = ${combine}; }`].join(' '),
+  ).join('\n  ');
+  /** Combines every `stride`-th of the first `count` numbers of an array, from `begin` on. */
+  const combined = (array: string, count: number, begin: string, stride: number) => /* wgsl */ `
+    var a = ${array}[${begin}];
+    for (var i = ${begin} + ${stride}u; i < ${count}u; i += ${stride}u) {
+      let b = ${array}[i];
       a = ${combine};
-    }
+    }`;
+  return /* wgsl */ `
+var<workgroup> ${name}All: array<${type}, ${parts}>;
+${width > 1 ? `var<workgroup> ${name}Some: array<${type}, ${width}>;` : ''}
+fn ${name}(mine: ${type}, thread: u32) -> ${type} {
+  var a = mine;
+  ${shuffles}
+  ${width > 1 ? '' : '// The numbers of the call before may still be read.\n  workgroupBarrier();'}
+  if (thread % ${subgroupSize}u == 0u) { ${name}All[thread / ${subgroupSize}u] = a; }
+  workgroupBarrier();
+  ${
+    width > 1
+      ? /* wgsl */ `
+  if (thread < ${width}u) {
+    ${combined(`${name}All`, parts, 'thread', width)}
     ${name}Some[thread] = a;
   }
   workgroupBarrier();
-  var a = ${name}Some[0];
-  for (var i = 1u; i < ${width}u; i++) {
-    let b = ${name}Some[i];
-    a = ${combine};
+  {
+    ${combined(`${name}Some`, width, '0u', 1)}
+    return a;
+  }`
+      : /* wgsl */ `
+  {
+    ${combined(`${name}All`, parts, '0u', 1)}
+    return a;
+  }`
   }
-  return a;
 }`;
 }
 

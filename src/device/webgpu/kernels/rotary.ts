@@ -11,7 +11,7 @@ import { program, programs } from '../program.ts';
 import type { Runtime } from '../runtime.ts';
 import { eachOf, sameMemory } from './elementwise.ts';
 
-const exactAngles = /* wgsl */ `
+export const exactAngles = /* wgsl */ `
 /** The low and high word of a·b. */
 fn wideProduct(a: u32, b: u32) -> vec2u {
   let low = (a & 0xffffu) * (b & 0xffffu);

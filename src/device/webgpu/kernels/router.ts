@@ -6,26 +6,15 @@ import { eachOf } from './elementwise.ts';
 
 const threads = 64;
 
-interface Selection {
+export interface Selection {
   count: number;
   perToken: number;
   groups: number;
   selectedGroups: number;
 }
 
-/**
- * A workgroup a token. Nothing is sorted: an expert's place is the number of experts that come before
- * it, and it is chosen if that is below k. Scores are compared as integers of the same order, so that
- * even NaN has a place and every slot gets an expert.
- */
-const selectExperts = programs(({ count, perToken, groups, selectedGroups }: Selection) =>
-  program({
-    name: 'selectExperts',
-    bindings: { logits: 'read f32', bias: 'read f32', experts: 'write i32' },
-    parameters: { rows: 'u32' },
-    threads,
-    head: /* wgsl */ `
-${sigmoid}
+/** What `selectionBody` needs outside of `main`; scores with bias are put into `choice`. */
+export const selectionHead = ({ count, groups }: Selection) => /* wgsl */ `
 const groupSize = ${count / groups}u;
 var<workgroup> choice: array<f32, ${count}>;
 var<workgroup> rank: array<u32, ${count}>;
@@ -45,25 +34,35 @@ fn twoBest(first: u32) -> f32 {
     else if (score > second || e == first + 1u) { second = score; }
   }
   return best + second;
-}`,
-    body: /* wgsl */ `
-  for (var row = group.x; row < p.rows; row += groups.x) {
-    for (var e = thread; e < ${count}u; e += threads) {
-      choice[e] = sigmoid(logits[row * ${count}u + e]) + bias[e];
-    }
-    workgroupBarrier();
+}`;
+
+/**
+ * Does `chosen(place)` for each chosen expert `e`, once all of `choice` is there. Nothing is sorted: an
+ * expert's place is the number of experts that come before it, and it is chosen if that is below k.
+ * Scores are compared as integers of the same order, so that even NaN has a place and every slot gets
+ * an expert.
+ */
+export function selectionBody(
+  { count, perToken, groups, selectedGroups }: Selection,
+  chosen: (place: string) => string,
+): string {
+  const rankGroups = /* wgsl */ `
     for (var g = thread; g < ${groups}u; g += threads) {
       groupRank[g] = ordered(twoBest(g * groupSize));
     }
-    workgroupBarrier();
-    for (var e = thread; e < ${count}u; e += threads) {
+    workgroupBarrier();`;
+  const inGroups = /* wgsl */ `
       let own = e / groupSize;
       var before = 0u;
       for (var g = 0u; g < ${groups}u; g++) {
         if (groupRank[g] > groupRank[own] || (groupRank[g] == groupRank[own] && g < own)) { before++; }
       }
       // Experts of groups that are not selected come after all others.
-      rank[e] = select(0u, max(ordered(choice[e]), 1u), before < ${selectedGroups}u);
+      rank[e] = select(0u, max(ordered(choice[e]), 1u), before < ${selectedGroups}u);`;
+  return /* wgsl */ `
+    ${groups > 1 ? rankGroups : ''}
+    for (var e = thread; e < ${count}u; e += threads) {
+      ${groups > 1 ? inGroups : 'rank[e] = ordered(choice[e]);'}
     }
     workgroupBarrier();
     for (var e = thread; e < ${count}u; e += threads) {
@@ -71,8 +70,25 @@ fn twoBest(first: u32) -> f32 {
       for (var other = 0u; other < ${count}u; other++) {
         if (rank[other] > rank[e] || (rank[other] == rank[e] && other < e)) { before++; }
       }
-      if (before < ${perToken}u) { experts[row * ${perToken}u + before] = i32(e); }
+      if (before < ${perToken}u) { ${chosen('before')} }
+    }`;
+}
+
+/** A workgroup a token. */
+const selectExperts = programs((options: Selection) =>
+  program({
+    name: 'selectExperts',
+    bindings: { logits: 'read f32', bias: 'read f32', experts: 'write i32' },
+    parameters: { rows: 'u32' },
+    threads,
+    head: `${sigmoid}\n${selectionHead(options)}`,
+    body: /* wgsl */ `
+  for (var row = group.x; row < p.rows; row += groups.x) {
+    for (var e = thread; e < ${options.count}u; e += threads) {
+      choice[e] = sigmoid(logits[row * ${options.count}u + e]) + bias[e];
     }
+    workgroupBarrier();
+    ${selectionBody(options, (place) => `experts[row * ${options.perToken}u + ${place}] = i32(e);`)}
     workgroupBarrier();
   }`,
   }),

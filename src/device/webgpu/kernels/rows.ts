@@ -8,6 +8,7 @@ const gatherRows = program({
   name: 'gatherRows',
   bindings: { source: 'read f32', indices: 'read i32', out: 'write f32' },
   parameters: { size: 'u32', columns: 'u32' },
+  keepsParameters: true,
   threads: 256,
   body: eachOf(
     'p.size',
@@ -37,6 +38,7 @@ const concatColumns = program({
   name: 'concatColumns',
   bindings: { a: 'read f32', b: 'read f32', out: 'write f32' },
   parameters: { size: 'u32', aColumns: 'u32', bColumns: 'u32' },
+  keepsParameters: true,
   threads: 256,
   body: eachOf(
     'p.size',

@@ -14,7 +14,12 @@ describe.skipIf(found instanceof Error)('sorting rows', () => {
     if (found instanceof Error) return;
     const gpu = await openDevice(found);
     const { immediates } = found;
-    runtime = new Runtime(gpu, new Failures(gpu), { immediates, profiler: null });
+    runtime = new Runtime(gpu, new Failures(gpu), {
+      immediates,
+      profiler: null,
+      matrixUnits: null,
+      subgroupSize: 0,
+    });
   });
   afterAll(() => runtime.destroy());
 

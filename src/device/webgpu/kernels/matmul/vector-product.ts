@@ -1,74 +1,81 @@
 /**
  * Products of few rows with a linear layer's weight, as in decoding: out [M,N] = a [M,K] · bᵀ, b [N,K].
- * The weight is read once and the time is that of reading it. A workgroup has 8 columns of out, and 32
- * threads share the sum of each.
+ * The weight is read once for several rows, and the time is that of reading it. Lanes side by side share
+ * the sums of a column, and then each finishes one row.
  */
 import type { Tensor } from '../../../../tensor/tensor.ts';
 import { program, programs, unroll } from '../../program.ts';
 import type { Runtime } from '../../runtime.ts';
+import { subgroupDirectives } from '../../subgroups.ts';
+import { laneMemory, laneSums } from '../inference/lanes.ts';
+import {
+  addProducts,
+  declareSums,
+  innerElement,
+  innerUnits,
+  lanesFor,
+  ofLane,
+  type Products,
+  rowsPerThread,
+  sumNames,
+} from '../inference/products.ts';
 import { findExpert } from './find-expert.ts';
-import { elementType } from './tile.ts';
 
 /** Up to this many rows of a plain product are worked on this way. */
-export const vectorRows = 8;
+export const vectorRows = 64;
 
-const threads = 256;
-const columnsPerGroup = 8;
-const lanes = threads / columnsPerGroup;
-/** One place more than there are columns, so that the threads of a column write to different banks. */
-const partsPerRow = lanes * (columnsPerGroup + 1);
-/** Rows that one workgroup multiplies with the same weights. */
-const mostRowsPerGroup = 4;
+const threads = 128;
 
 interface Options {
-  rowsPerGroup: number;
+  rowsPerThread: number;
+  columnsPerThread: number;
+  inner: number;
   /** Each row has an expert of its own, whose weight it is multiplied with. */
   grouped: boolean;
-  vector: boolean;
   accumulate: boolean;
+  subgroupSize: number;
 }
 
-const vectorProduct = programs(({ rowsPerGroup, grouped, vector, accumulate }: Options) => {
-  const element = elementType(vector);
-  const zero = vector ? 'vec4f()' : '0.0';
-  const total = (name: string) => (vector ? `dot(${name}, vec4f(1.0))` : name);
+const vectorProduct = programs((options: Options) => {
+  const { inner, grouped, accumulate, subgroupSize } = options;
+  const { rowsPerThread: rows, columnsPerThread: perThread } = options;
+  const lanes = lanesFor(inner);
+  const product: Products = {
+    ...{ rows, columns: perThread, inner, normed: false },
+    ...{ lanes, threads, subgroupSize },
+  };
+  const units = innerUnits(inner);
   return program({
     name: grouped ? 'groupedVectorProduct' : 'vectorProduct',
+    directives: subgroupDirectives(subgroupSize),
     bindings: {
-      a: `read ${element}`,
-      b: `read ${element}`,
+      a: `read ${innerElement(inner)}`,
+      b: `read ${innerElement(inner)}`,
       out: 'write f32',
       offsets: grouped ? 'read u32' : null,
     },
-    // `inner` counts elements of the arrays as they are declared.
-    parameters: { rows: 'u32', columns: 'u32', inner: 'u32', experts: 'u32' },
+    parameters: { rows: 'u32', columns: 'u32', experts: grouped ? 'u32' : null },
+    keepsParameters: true,
     threads,
-    head: /* wgsl */ `
-var<workgroup> parts: array<f32, ${partsPerRow * rowsPerGroup}>;
-${grouped ? findExpert : ''}`,
+    head: `${laneMemory(product, sumNames(product).length)}\n${grouped ? findExpert : ''}`,
     body: /* wgsl */ `
   let lane = thread % ${lanes}u;
-  let column = group.x * ${columnsPerGroup}u + thread / ${lanes}u;
-  let slot = lane * ${columnsPerGroup + 1}u + thread / ${lanes}u;
-  let firstRow = group.y * ${rowsPerGroup}u;
-  let weight = ${grouped ? 'expertOfRow(firstRow, p.experts) * p.columns + column' : 'column'};
-  ${unroll(rowsPerGroup, (i) => `var sum${i} = ${zero};`)}
-  if (column < p.columns) {
-    ${unroll(rowsPerGroup, (i) => `let begin${i} = min(firstRow + ${i}u, p.rows - 1u) * p.inner;`)}
-    for (var k = lane; k < p.inner; k += ${lanes}u) {
-      let factor = b[weight * p.inner + k];
-      ${unroll(rowsPerGroup, (i) => `sum${i} += a[begin${i} + k] * factor;`)}
-    }
-  }
-  ${unroll(rowsPerGroup, (i) => `parts[${i * partsPerRow}u + slot] = ${total(`sum${i}`)};`)}
-  workgroupBarrier();
-  if (lane < ${rowsPerGroup}u && column < p.columns && firstRow + lane < p.rows) {
-    var value = 0.0;
-    for (var i = 0u; i < ${lanes}u; i++) {
-      value += parts[lane * ${partsPerRow}u + i * ${columnsPerGroup + 1}u + thread / ${lanes}u];
-    }
-    out[(firstRow + lane) * p.columns + column] ${accumulate ? '+=' : '='} value;
-  }`,
+  let column = (group.x * ${threads / lanes}u + thread / ${lanes}u) * ${perThread}u;
+  let firstRow = group.y * ${rows}u;
+  let firstWeight = ${grouped ? 'expertOfRow(firstRow, p.experts) * p.columns' : '0u'};
+  ${unroll(perThread, (c) => `let weightBegin${c} = (firstWeight + min(column + ${c}u, p.columns - 1u)) * ${units}u;`)}
+  ${unroll(rows, (i) => `let rowBegin${i} = min(firstRow + ${i}u, p.rows - 1u) * ${units}u;`)}
+  ${declareSums(product)}
+  ${addProducts(product, { x: 'a', weights: Array(perThread).fill('b') })}
+  ${laneSums(sumNames(product), product)}
+  if (lane >= ${rows}u || firstRow + lane >= p.rows) { return; }
+  let place = (firstRow + lane) * p.columns + column;
+  ${unroll(
+    perThread,
+    (c) => /* wgsl */ `
+  ${ofLane(`value${c}`, rows, (i) => `sum${i}x${c}`)}
+  if (column + ${c}u < p.columns) { out[place + ${c}u] ${accumulate ? '+=' : '='} value${c}; }`,
+  )}`,
   });
 });
 
@@ -90,17 +97,19 @@ export function runVectorProduct(
   },
 ): void {
   const [rows, columns] = out.shape as [number, number];
-  const vector = a.columns % 4 === 0;
-  const rowsPerGroup = offsets ? 1 : Math.max(1, Math.min(rows, mostRowsPerGroup));
+  const inner = a.columns;
+  const rowsAtOnce = offsets ? 1 : rowsPerThread(rows);
+  // With many rows, what is read of these is used for two columns.
+  const columnsPerThread = rowsAtOnce > 2 && columns > 1024 ? 2 : 1;
+  const { subgroupSize } = runtime;
+  const perGroup = (threads / lanesFor(inner)) * columnsPerThread;
   runtime.run(
-    vectorProduct({ rowsPerGroup, grouped: offsets !== null, vector, accumulate }),
+    vectorProduct({
+      ...{ rowsPerThread: rowsAtOnce, columnsPerThread, inner },
+      ...{ grouped: offsets !== null, accumulate, subgroupSize },
+    }),
     { a, b, out, offsets },
-    {
-      rows,
-      columns,
-      inner: vector ? a.columns / 4 : a.columns,
-      experts: offsets ? offsets.size - 1 : 0,
-    },
-    [Math.ceil(columns / columnsPerGroup), Math.ceil(rows / rowsPerGroup), 1],
+    { rows, columns, experts: offsets ? offsets.size - 1 : 0 },
+    [Math.ceil(columns / perGroup), Math.ceil(rows / rowsAtOnce), 1],
   );
 }

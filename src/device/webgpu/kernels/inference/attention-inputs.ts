@@ -1,0 +1,171 @@
+import type { InferenceKernels } from '../../../../tensor/inference-kernels.ts';
+import { rotaryFrequencies } from '../../../../tensor/rotary-table.ts';
+import { program, programs, unroll } from '../../program.ts';
+import type { Runtime } from '../../runtime.ts';
+import { subgroupDirectives } from '../../subgroups.ts';
+import { exactAngles } from '../rotary.ts';
+import { cacheRow, cacheRowParameters } from './cache-rows.ts';
+import { laneMemory, laneSums } from './lanes.ts';
+import {
+  addProducts,
+  declareSums,
+  innerElement,
+  innerUnits,
+  lanesFor,
+  ofLane,
+  type Products,
+  rowsPerThread,
+  sumNames,
+} from './products.ts';
+
+const threads = 128;
+
+interface Options {
+  rowsPerThread: number;
+  inner: number;
+  heads: number;
+  keyValueHeads: number;
+  headDim: number;
+  valueDim: number;
+  half: number;
+  pageSize: number;
+  epsilon: number;
+  subgroupSize: number;
+}
+
+/** Pairs of columns: the two that are rotated together, or else neighbours. */
+function pairsOf({ heads, keyValueHeads, headDim, valueDim, half }: Omit<Options, 'inner'>) {
+  const perHead = half + Math.ceil((headDim - 2 * half) / 2);
+  const inHeads = (heads + keyValueHeads) * perHead;
+  return { perHead, inHeads, count: inHeads + Math.ceil((keyValueHeads * valueDim) / 2) };
+}
+
+/** The lanes of a pair take its two products, for several rows; then each lane finishes one row. */
+const attentionInputs = programs((options: Options) => {
+  const { inner, heads, keyValueHeads, headDim, valueDim, half, subgroupSize } = options;
+  const { pageSize, epsilon } = options;
+  const lanes = lanesFor(inner);
+  const rows = options.rowsPerThread;
+  const product: Products = {
+    ...{ rows, columns: 2, inner, normed: true },
+    ...{ lanes, threads, subgroupSize },
+  };
+  const { perHead, inHeads, count } = pairsOf(options);
+  const keysBegin = heads * headDim;
+  const valuesBegin = keysBegin + keyValueHeads * headDim;
+  const columns = valuesBegin + keyValueHeads * valueDim;
+  const units = innerUnits(inner);
+  return program({
+    name: 'attentionInputs',
+    directives: subgroupDirectives(subgroupSize),
+    bindings: {
+      x: `read ${innerElement(inner)}`,
+      norm: `read ${innerElement(inner)}`,
+      weight: `read ${innerElement(inner)}`,
+      rowPlaces: 'read i32',
+      frequencies: half > 0 ? 'read f32' : null,
+      query: 'write f32',
+      keys: 'write f32',
+      values: 'write f32',
+    },
+    parameters: cacheRowParameters,
+    keepsParameters: true,
+    threads,
+    head: /* wgsl */ `
+${half > 0 ? exactAngles : ''}
+${cacheRow(pageSize)}
+${laneMemory(product, sumNames(product).length)}`,
+    body: /* wgsl */ `
+  let lane = thread % ${lanes}u;
+  let pair = group.x * ${threads / lanes}u + thread / ${lanes}u;
+  let firstRow = group.y * ${rows}u;
+  let inHeads = pair < ${inHeads}u;
+  let at = pair % ${perHead}u;
+  var first = ${valuesBegin}u + 2u * (pair - ${inHeads}u);
+  var second = first + 1u;
+  var paired = second < ${columns}u;
+  if (inHeads) {
+    let head = pair / ${perHead}u;
+    first = head * ${headDim}u + select(2u * at, at, at < ${half}u);
+    second = first + select(1u, ${half}u, at < ${half}u);
+    paired = second < (head + 1u) * ${headDim}u;
+  }
+  let weightBegin0 = min(first, ${columns - 1}u) * ${units}u;
+  let weightBegin1 = min(second, ${columns - 1}u) * ${units}u;
+  ${unroll(rows, (i) => `let rowBegin${i} = min(firstRow + ${i}u, p.rows - 1u) * ${units}u;`)}
+  let row = firstRow + lane;
+  let position = positionOf(min(row, p.rows - 1u));
+  ${declareSums(product)}
+  ${addProducts(product, { x: 'x', weights: ['weight', 'weight'], norm: 'norm' })}
+  ${laneSums(sumNames(product), product)}
+  if (lane >= ${rows}u || row >= p.rows || pair >= ${count}u) { return; }
+  ${ofLane('a', rows, (i) => `sum${i}x0`)}
+  ${ofLane('b', rows, (i) => `sum${i}x1`)}
+  ${ofLane('squares', rows, (i) => `squares${i}`)}
+  let factor = 1.0 / sqrt(squares / ${inner}.0 + ${epsilon});
+  a *= factor;
+  b *= factor;
+  ${
+    half > 0
+      ? /* wgsl */ `
+  if (inHeads && at < ${half}u) {
+    let turned = rotation(i32(position), frequencies[at]);
+    let other = a;
+    a = other * turned.x - b * turned.y;
+    b = b * turned.x + other * turned.y;
+  }`
+      : ''
+  }
+  if (first < ${keysBegin}u) {
+    let begin = row * ${keysBegin}u;
+    query[begin + first] = a;
+    if (paired) { query[begin + second] = b; }
+    return;
+  }
+  let place = cacheRow(sequenceOf(row), position);
+  if (first < ${valuesBegin}u) {
+    let begin = place * ${keyValueHeads * headDim}u - ${keysBegin}u;
+    keys[begin + first] = a;
+    if (paired) { keys[begin + second] = b; }
+  } else {
+    let begin = place * ${keyValueHeads * valueDim}u - ${valuesBegin}u;
+    values[begin + first] = a;
+    if (paired) { values[begin + second] = b; }
+  }`,
+  });
+});
+
+export function attentionInputsKernel(runtime: Runtime): Pick<InferenceKernels, 'attentionInputs'> {
+  return {
+    attentionInputs(a) {
+      const { x, norm, weight, query, cache, rotaryDim, theta } = a;
+      const rows = rowsPerThread(x.rows);
+      const options = {
+        rowsPerThread: rows,
+        inner: x.columns,
+        heads: a.heads,
+        keyValueHeads: a.keyValueHeads,
+        headDim: a.headDim,
+        valueDim: a.valueDim,
+        half: rotaryDim / 2,
+        pageSize: cache.pageSize,
+        epsilon: a.epsilon,
+        subgroupSize: runtime.subgroupSize,
+      };
+      const frequencies =
+        rotaryDim > 0
+          ? runtime.constant(`rotary ${rotaryDim} ${theta}`, () =>
+              rotaryFrequencies(rotaryDim, theta),
+            )
+          : null;
+      const { layout, keys, values } = cache;
+      const perGroup = threads / lanesFor(x.columns);
+      runtime.run(
+        attentionInputs(options),
+        { x, norm, weight, rowPlaces: layout, frequencies, query, keys, values },
+        { rows: x.rows, width: cache.width },
+        [Math.ceil(pairsOf(options).count / perGroup), Math.ceil(x.rows / rows), 1],
+      );
+    },
+  };
+}

@@ -1,0 +1,163 @@
+/** silu(x·gateᵀ)·(x·upᵀ): of all rows with one weight, after a norm, or of each row with its expert's. */
+import type { InferenceKernels } from '../../../../tensor/inference-kernels.ts';
+import { program, programs, unroll } from '../../program.ts';
+import type { Runtime } from '../../runtime.ts';
+import { subgroupDirectives } from '../../subgroups.ts';
+import { sigmoid } from '../activation.ts';
+import { type ExpertSlots, expertSlots, expertSlotsHead, slotOptions } from './expert-slots.ts';
+import { laneMemory, laneSums } from './lanes.ts';
+import {
+  addProducts,
+  declareSums,
+  innerElement,
+  innerUnits,
+  lanesFor,
+  ofLane,
+  type Products,
+  rowsPerThread,
+  sumNames,
+} from './products.ts';
+
+const threads = 128;
+
+const gatedProduct = (rows: number, inner: number, subgroupSize: number, normed: boolean) =>
+  ({
+    ...{ rows, columns: 2, inner, normed },
+    ...{ lanes: lanesFor(inner), threads, subgroupSize },
+  }) satisfies Products;
+
+interface NormOptions {
+  rowsPerThread: number;
+  inner: number;
+  columns: number;
+  epsilon: number;
+  subgroupSize: number;
+}
+
+const normGatedProduct = programs((options: NormOptions) => {
+  const { inner, columns, epsilon, subgroupSize, rowsPerThread: rows } = options;
+  const product = gatedProduct(rows, inner, subgroupSize, true);
+  const { lanes } = product;
+  const units = innerUnits(inner);
+  return program({
+    name: 'normGatedProduct',
+    directives: subgroupDirectives(subgroupSize),
+    bindings: {
+      x: `read ${innerElement(inner)}`,
+      norm: `read ${innerElement(inner)}`,
+      gate: `read ${innerElement(inner)}`,
+      up: `read ${innerElement(inner)}`,
+      out: 'write f32',
+    },
+    parameters: { rows: 'u32' },
+    keepsParameters: true,
+    threads,
+    head: `${sigmoid}\n${laneMemory(product, sumNames(product).length)}`,
+    body: /* wgsl */ `
+  let lane = thread % ${lanes}u;
+  let column = group.x * ${threads / lanes}u + thread / ${lanes}u;
+  let firstRow = group.y * ${rows}u;
+  let weightBegin0 = min(column, ${columns - 1}u) * ${units}u;
+  let weightBegin1 = weightBegin0;
+  ${unroll(rows, (i) => `let rowBegin${i} = min(firstRow + ${i}u, p.rows - 1u) * ${units}u;`)}
+  ${declareSums(product)}
+  ${addProducts(product, { x: 'x', weights: ['gate', 'up'], norm: 'norm' })}
+  ${laneSums(sumNames(product), product)}
+  let row = firstRow + lane;
+  if (lane >= ${rows}u || row >= p.rows || column >= ${columns}u) { return; }
+  ${ofLane('a', rows, (i) => `sum${i}x0`)}
+  ${ofLane('b', rows, (i) => `sum${i}x1`)}
+  ${ofLane('squares', rows, (i) => `squares${i}`)}
+  let factor = 1.0 / sqrt(squares / ${inner}.0 + ${epsilon});
+  a *= factor;
+  b *= factor;
+  out[row * ${columns}u + column] = a * sigmoid(a) * b;`,
+  });
+});
+
+interface ExpertOptions extends ExpertSlots {
+  rowsPerThread: number;
+  inner: number;
+  columns: number;
+  subgroupSize: number;
+}
+
+/** Rows are the slots of one expert, as `expertSlots` finds them. */
+const expertGatedProduct = programs((options: ExpertOptions) => {
+  const { inner, columns, subgroupSize, rowsPerThread: rows, perToken } = options;
+  const product = gatedProduct(rows, inner, subgroupSize, false);
+  const { lanes } = product;
+  const units = innerUnits(inner);
+  return program({
+    name: 'expertGatedProduct',
+    directives: subgroupDirectives(subgroupSize),
+    bindings: {
+      x: `read ${innerElement(inner)}`,
+      experts: 'read i32',
+      gate: `read ${innerElement(inner)}`,
+      up: `read ${innerElement(inner)}`,
+      out: 'write f32',
+    },
+    parameters: { slots: 'u32' },
+    keepsParameters: true,
+    threads,
+    head: /* wgsl */ `
+${sigmoid}
+${expertSlotsHead(options)}
+${laneMemory(product, sumNames(product).length)}`,
+    body: /* wgsl */ `
+  let lane = thread % ${lanes}u;
+  let column = group.x * ${threads / lanes}u + thread / ${lanes}u;
+  ${expertSlots(options)}
+  let weightBegin0 = (expert * ${columns}u + min(column, ${columns - 1}u)) * ${units}u;
+  let weightBegin1 = weightBegin0;
+  for (var begin = 0u; begin < slotCount; begin += ${rows}u) {
+    ${unroll(
+      rows,
+      (i) => /* wgsl */ `
+    let slot${i} = slotOf(min(begin + ${i}u, slotCount - 1u), group.y);
+    let rowBegin${i} = slot${i} / ${perToken}u * ${units}u;`,
+    )}
+    ${declareSums(product)}
+    ${addProducts(product, { x: 'x', weights: ['gate', 'up'] })}
+    ${laneSums(sumNames(product), product)}
+    if (lane < ${rows}u && begin + lane < slotCount && column < ${columns}u) {
+      ${ofLane('a', rows, (i) => `sum${i}x0`)}
+      ${ofLane('b', rows, (i) => `sum${i}x1`)}
+      ${ofLane('slot', rows, (i) => `slot${i}`)}
+      out[slot * ${columns}u + column] = a * sigmoid(a) * b;
+    }
+  }`,
+  });
+});
+
+export function gatedProductKernels(
+  runtime: Runtime,
+): Pick<InferenceKernels, 'normGatedProduct' | 'expertGatedProduct'> {
+  const { subgroupSize } = runtime;
+  return {
+    normGatedProduct({ x, norm, epsilon, gate, up, out }) {
+      const rows = rowsPerThread(x.rows);
+      const [inner, columns] = [x.columns, out.columns];
+      runtime.run(
+        normGatedProduct({ rowsPerThread: rows, inner, columns, epsilon, subgroupSize }),
+        { x, norm, gate, up, out },
+        { rows: x.rows },
+        [Math.ceil(columns / (threads / lanesFor(inner))), Math.ceil(x.rows / rows), 1],
+      );
+    },
+
+    expertGatedProduct({ x, experts, gate, up, out }) {
+      const [inner, columns] = [x.columns, out.columns];
+      const { slots, groups } = slotOptions(experts, gate.shape[0]!, threads);
+      // About as many rows at a time as an expert has.
+      const rows = slots.by === 'token' ? 1 : rowsPerThread((2 * experts.size) / gate.shape[0]!);
+      runtime.run(
+        expertGatedProduct({ ...slots, rowsPerThread: rows, inner, columns, subgroupSize }),
+        { x, experts, gate, up, out },
+        { slots: experts.size },
+        [Math.ceil(columns / (threads / lanesFor(inner))), groups, 1],
+      );
+    },
+  };
+}

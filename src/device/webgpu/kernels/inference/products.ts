@@ -1,0 +1,103 @@
+/**
+ * Products of few rows with columns of weights: what all kernels of inference are made of. The lanes of
+ * a column share its sum, each reading every n-th element, and a column's weights are read once for
+ * several rows. Loads come first, so that all of them are on their way before the first is waited for.
+ *
+ * With n = rmsNorm(x)·norm, n·w is Σ x·norm·w times the row's inverse RMS. So the squares of x are
+ * added up along with the product, and no thread waits for a norm.
+ */
+import { unroll } from '../../program.ts';
+import { elementType } from '../matmul/tile.ts';
+import type { Lanes } from './lanes.ts';
+
+export interface Products extends Lanes {
+  /** Rows and columns of a thread. */
+  rows: number;
+  columns: number;
+  /** Elements of a row. */
+  inner: number;
+  /** Whether rows of weights are wanted as they are normalised: `squares` are then added up too. */
+  normed: boolean;
+}
+
+/** Elements are read four at a time where rows allow. */
+export const isVector = (inner: number) => inner % 4 === 0;
+export const innerElement = (inner: number) => elementType(isVector(inner));
+/** Elements of a row, as they are read. */
+export const innerUnits = (inner: number) => (isVector(inner) ? inner / 4 : inner);
+
+/** Lanes that leave each about four elements to read. */
+export function lanesFor(inner: number): number {
+  return Math.min(32, Math.max(8, 2 ** Math.ceil(Math.log2(innerUnits(inner) / 4))));
+}
+
+/** Rows that a thread works on, of all the rows of a call. */
+export function rowsPerThread(rows: number): number {
+  return Math.min(8, 2 ** Math.ceil(Math.log2(Math.max(rows, 1))));
+}
+
+const numbers = (count: number) => Array.from({ length: count }, (_, i) => i);
+
+/** The names of the sums: row by column, then the squares of each row. */
+export function sumNames({ rows, columns, normed }: Products): string[] {
+  const sums = numbers(rows).flatMap((r) => numbers(columns).map((c) => `sum${r}x${c}`));
+  return [...sums, ...(normed ? numbers(rows).map((r) => `squares${r}`) : [])];
+}
+
+/** Declares the sums. */
+export function declareSums(options: Products): string {
+  return sumNames(options)
+    .map((name) => `var ${name} = 0.0;`)
+    .join('\n');
+}
+
+/**
+ * Adds the thread's share of the products of `x` with `weights`, one array a column, to the sums. Needs
+ * `lane`, and where each row and column begins: `rowBegin0`…, `weightBegin0`…. `factor`, if given,
+ * multiplies the product.
+ */
+export function addProducts(
+  options: Products,
+  { x, weights, norm, factor }: { x: string; weights: string[]; norm?: string; factor?: string },
+): string {
+  const { rows, columns, inner, lanes, normed } = options;
+  const units = innerUnits(inner);
+  const steps = Math.ceil(units / lanes);
+  const perRound = Math.min(steps, rows * columns > 4 ? 4 : 8);
+  const isFull = units % (lanes * perRound) === 0;
+  const zero = isVector(inner) ? 'vec4f()' : '0.0';
+  const dot = (a: string, b: string) => (isVector(inner) ? `dot(${a}, ${b})` : `${a} * ${b}`);
+  const round = /* wgsl */ `
+    ${unroll(perRound, (u) => {
+      const index = `k + ${u * lanes}u`;
+      return /* wgsl */ `
+    let k${u} = ${isFull ? index : `min(${index}, ${units - 1}u)`};
+    ${unroll(columns, (c) => `let w${c}x${u} = ${weights[c]}[weightBegin${c} + k${u}];`)}
+    ${normed ? `let norm${u} = ${norm}[k${u}];` : ''}`;
+    })}
+    ${unroll(rows, (r) =>
+      unroll(perRound, (u) => {
+        const load = `${x}[rowBegin${r} + k${u}]`;
+        const inside = `k + ${u * lanes}u < ${units}u`;
+        return `let x${r}x${u} = ${isFull ? load : `select(${zero}, ${load}, ${inside})`};`;
+      }),
+    )}
+    ${unroll(rows, (r) =>
+      unroll(perRound, (u) => {
+        const value = normed ? `(x${r}x${u} * norm${u})` : `x${r}x${u}`;
+        const times = factor ? `${factor} * ` : '';
+        return /* wgsl */ `
+    ${unroll(columns, (c) => `sum${r}x${c} += ${times}${dot(value, `w${c}x${u}`)};`)}
+    ${normed ? `squares${r} += ${dot(`x${r}x${u}`, `x${r}x${u}`)};` : ''}`;
+      }),
+    )}`;
+  if (steps <= perRound) return `{ let k = lane; ${round} }`;
+  return `for (var k = lane; k < ${units}u; k += ${lanes * perRound}u) { ${round} }`;
+}
+
+/** Declares `name` as the one of a column's (or the squares') sums that belongs to the row `lane`. */
+export function ofLane(name: string, rows: number, sum: (row: number) => string): string {
+  return /* wgsl */ `
+  var ${name} = ${sum(0)};
+  ${unroll(rows - 1, (i) => `if (lane == ${i + 1}u) { ${name} = ${sum(i + 1)}; }`)}`;
+}
