@@ -18,7 +18,7 @@ describe.skipIf(found instanceof Error)('sorting rows', () => {
       immediates,
       profiler: null,
       matrixUnits: null,
-      subgroupSize: 0,
+      subgroupSize: 1,
     });
   });
   afterAll(() => runtime.destroy());
