@@ -1,7 +1,8 @@
 /**
- * Rates of the webgpu device on the shape `small`: products, training and decoding.
+ * Rates of the webgpu device on the shape `small`: products, training without and with an MTP head,
+ * prefill and decoding; all of them, or those that are named.
  *
- *   node bench/webgpu.ts [f32|mixed] [sequences] [profile]
+ *   node bench/webgpu.ts [f32|mixed] [sequences] [profile] [products|training|mtp|prefill|decoding …]
  *
  * Each figure is the best of several runs after warm-up: the first steps compile kernels, and a GPU that
  * was idle takes some hundred milliseconds to reach its clock.
@@ -9,10 +10,13 @@
 import { readFileSync } from 'node:fs';
 import { createWebgpuDevice, type WebgpuDevice } from '../src/device/webgpu/device.ts';
 import { Sequence } from '../src/engine/sequence.ts';
+import { packDocuments } from '../src/model/batch.ts';
 import { parseHubConfig } from '../src/model/hub-config.ts';
 import { initializeModel } from '../src/model/initialize.ts';
-import type { Model } from '../src/model/weights.ts';
+import { trunk } from '../src/model/trunk.ts';
+import { type Model, releaseModel } from '../src/model/weights.ts';
 import { Random } from '../src/random.ts';
+import { gatherRows, linear } from '../src/tensor/ops/index.ts';
 import { readFloats, Scope } from '../src/tensor/scope.ts';
 import { allocateGradients } from '../src/train/gradients.ts';
 import { forwardBackward } from '../src/train/objective.ts';
@@ -22,7 +26,11 @@ import { stepTotals, trainingBatch } from '../src/train/targets.ts';
 const precision = process.argv.includes('f32') ? 'f32' : 'mixed';
 const profile = process.argv.includes('profile');
 const sequences = Number(process.argv.find((word) => /^\d+$/.test(word)) ?? 64);
+const prefills = 32;
 const length = 1024;
+const figures = ['products', 'training', 'mtp', 'prefill', 'decoding'] as const;
+const named = figures.filter((figure) => process.argv.includes(figure));
+const wanted = (figure: (typeof figures)[number]) => named.length === 0 || named.includes(figure);
 
 async function timeMatmul(device: WebgpuDevice, size: number): Promise<void> {
   for (const [transposeA, transposeB] of [
@@ -60,19 +68,46 @@ async function timeTraining(device: WebgpuDevice, model: Model): Promise<void> {
   const batch = trainingBatch(
     Array.from({ length: sequences }, () => Array.from({ length }, token)),
   );
-  const totals = stepTotals([batch], 0);
+  const heads = model.config.mtpHeads;
+  const totals = stepTotals([batch], heads);
   let best = Number.POSITIVE_INFINITY;
   for (let step = 0; step < 8; step++) {
     await device.takeTimes();
     const begin = performance.now();
-    await forwardBackward(model, gradients, batch, { totals, mtpLossWeight: 0 });
+    await forwardBackward(model, gradients, batch, { totals, mtpLossWeight: heads > 0 ? 0.3 : 0 });
     await optimizer.step(1e-4);
     best = Math.min(best, (performance.now() - begin) / 1e3);
   }
   const rate = batch.tokens.length / best;
-  console.log(`training ${sequences}×${length}, ${precision}: ${rate.toFixed(0)} tokens/s`);
+  const shape = `${sequences}×${length}, ${heads} MTP heads, ${precision}`;
+  console.log(`training ${shape}: ${rate.toFixed(0)} tokens/s`);
   await printTimes(device, 1);
   optimizer.release();
+}
+
+/** A forward pass over whole prompts and the logits after each, as before the first new token. */
+async function timePrefill(device: WebgpuDevice, model: Model): Promise<void> {
+  const random = new Random(1);
+  const token = () => random.int(0, model.config.vocabSize - 1);
+  const prompts = Array.from({ length: prefills }, () => Array.from({ length }, token));
+  const lastRows = Int32Array.from(prompts, (_, i) => (i + 1) * length - 1);
+  let best = Number.POSITIVE_INFINITY;
+  for (let run = 0; run < 8; run++) {
+    const inputs = new Scope(device);
+    const batch = packDocuments(inputs, prompts);
+    const rows = inputs.from([prefills], lastRows);
+    await device.takeTimes();
+    const begin = performance.now();
+    const scope = new Scope(device);
+    const { hidden } = trunk(scope, model, batch);
+    await readFloats(device, linear(scope, gatherRows(scope, hidden, rows), model.head));
+    best = Math.min(best, (performance.now() - begin) / 1e3);
+    scope.close();
+    inputs.close();
+  }
+  const rate = (prefills * length) / best;
+  console.log(`prefill ${prefills}×${length}, ${precision}: ${rate.toFixed(0)} tokens/s`);
+  await printTimes(device, 1);
 }
 
 async function timeDecoding(device: WebgpuDevice, model: Model, context: number): Promise<void> {
@@ -104,9 +139,17 @@ async function printTimes(device: WebgpuDevice, runs: number): Promise<void> {
 
 const device = await createWebgpuDevice({ precision, profile });
 console.log(device.description);
-await timeMatmul(device, 4096);
+if (wanted('products')) await timeMatmul(device, 4096);
 const hub = JSON.parse(readFileSync(new URL('small.json', import.meta.url), 'utf8'));
 const model = await initializeModel(device, parseHubConfig(hub, 'small'), 1);
-await timeTraining(device, model);
-for (const context of [128, 4096]) await timeDecoding(device, model, context);
+if (wanted('training')) await timeTraining(device, model);
+if (wanted('prefill')) await timePrefill(device, model);
+if (wanted('decoding')) {
+  for (const context of [128, 4096]) await timeDecoding(device, model, context);
+}
+releaseModel(model);
+if (wanted('mtp')) {
+  const config = parseHubConfig({ ...hub, num_nextn_predict_layers: 1 }, 'small');
+  await timeTraining(device, await initializeModel(device, config, 1));
+}
 await device.destroy();

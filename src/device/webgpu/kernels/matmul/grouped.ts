@@ -65,7 +65,7 @@ const groupedTransposedTiles = programs((options: TileOptions) =>
 /** Both on matrix units, with operands rounded to f16. */
 const groupedUnits = programs((options: UnitTileOptions) =>
   program({
-    name: 'groupedMatmulUnits',
+    name: `groupedMatmulUnits${options.transposeB ? 'NT' : 'NN'}`,
     directives: matrixUnitDirectives,
     bindings: { a: 'read vec4f', b: 'read vec4f', offsets: 'read u32', out: 'write f32' },
     parameters: { columns: 'u32', inner: 'u32', experts: 'u32', scale: 'f32' },

@@ -48,7 +48,7 @@ const tiledMatmul = programs((options: TileOptions) =>
 /** The same on matrix units, with operands rounded to f16. */
 const unitMatmul = programs((options: UnitTileOptions) =>
   program({
-    name: 'matmulUnits',
+    name: `matmulUnits${layoutOf(options)}`,
     directives: matrixUnitDirectives,
     bindings: { a: 'read vec4f', b: 'read vec4f', out: 'write f32' },
     parameters: { rows: 'u32', columns: 'u32', inner: 'u32', innerPerPart: 'u32', scale: 'f32' },
@@ -59,6 +59,11 @@ const unitMatmul = programs((options: UnitTileOptions) =>
   ${unitTileBody(options)}`,
   }),
 );
+
+/** As profiles call a layout: N for a matrix as it is, T for a transposed one. */
+function layoutOf({ transposeA, transposeB }: UnitTileOptions): string {
+  return `${transposeA ? 'T' : 'N'}${transposeB ? 'T' : 'N'}`;
+}
 
 /** The region of a workgroup's tile. */
 function region(
