@@ -4,8 +4,8 @@
  *
  *   node bench/webgpu.ts [f32|mixed] [sequences] [profile] [products|training|mtp|prefill|decoding …]
  *
- * Each figure is the best of several runs after warm-up: the first steps compile kernels, and a GPU that
- * was idle takes some hundred milliseconds to reach its clock.
+ * Each figure is the best of several runs after a warm-up: the first run compiles kernels, and a GPU that
+ * was idle needs some hundred milliseconds of work to reach its clock.
  */
 import { readFileSync } from 'node:fs';
 import { createWebgpuDevice, type WebgpuDevice } from '../src/device/webgpu/device.ts';
@@ -32,6 +32,20 @@ const figures = ['products', 'training', 'mtp', 'prefill', 'decoding'] as const;
 const named = figures.filter((figure) => process.argv.includes(figure));
 const wanted = (figure: (typeof figures)[number]) => named.length === 0 || named.includes(figure);
 
+/** The shortest time of `work` in seconds. */
+async function shortest(work: () => Promise<void>): Promise<number> {
+  await work();
+  const warm = performance.now();
+  while (performance.now() - warm < 800) await work();
+  let best = Number.POSITIVE_INFINITY;
+  for (let run = 0; run < 6; run++) {
+    const begin = performance.now();
+    await work();
+    best = Math.min(best, (performance.now() - begin) / 1e3);
+  }
+  return best;
+}
+
 async function timeMatmul(device: WebgpuDevice, size: number): Promise<void> {
   for (const [transposeA, transposeB] of [
     [false, true],
@@ -42,20 +56,16 @@ async function timeMatmul(device: WebgpuDevice, size: number): Promise<void> {
     const data = new Random(1).normals(size * size, 1);
     const [a, b] = [scope.from([size, size], data), scope.from([size, size], data)];
     const out = scope.empty([size, size]);
-    const run = async (times: number) => {
-      const begin = performance.now();
+    const times = 20;
+    const seconds = await shortest(async () => {
       for (let i = 0; i < times; i++) {
         device.kernels.matmul({ a, b, out, transposeA, transposeB, accumulate: false });
       }
       await readFloats(device, out.slice(0, 1));
-      return (performance.now() - begin) / 1e3 / times;
-    };
-    const warm = performance.now();
-    while (performance.now() - warm < 300) await run(10);
-    let best = Number.POSITIVE_INFINITY;
-    for (let i = 0; i < 7; i++) best = Math.min(best, await run(10));
+    });
     const layout = `${transposeA ? 'T' : 'N'}${transposeB ? 'T' : 'N'}`;
-    console.log(`matmul ${size} ${layout}: ${((2 * size ** 3) / best / 1e12).toFixed(1)} TFLOP/s`);
+    const rate = (2 * size ** 3 * times) / seconds;
+    console.log(`matmul ${size} ${layout}: ${(rate / 1e12).toFixed(1)} TFLOP/s`);
     scope.close();
   }
 }
@@ -70,15 +80,12 @@ async function timeTraining(device: WebgpuDevice, model: Model): Promise<void> {
   );
   const heads = model.config.mtpHeads;
   const totals = stepTotals([batch], heads);
-  let best = Number.POSITIVE_INFINITY;
-  for (let step = 0; step < 8; step++) {
+  const seconds = await shortest(async () => {
     await device.takeTimes();
-    const begin = performance.now();
     await forwardBackward(model, gradients, batch, { totals, mtpLossWeight: heads > 0 ? 0.3 : 0 });
     await optimizer.step(1e-4);
-    best = Math.min(best, (performance.now() - begin) / 1e3);
-  }
-  const rate = batch.tokens.length / best;
+  });
+  const rate = batch.tokens.length / seconds;
   const shape = `${sequences}×${length}, ${heads} MTP heads, ${precision}`;
   console.log(`training ${shape}: ${rate.toFixed(0)} tokens/s`);
   await printTimes(device, 1);
@@ -91,21 +98,15 @@ async function timePrefill(device: WebgpuDevice, model: Model): Promise<void> {
   const token = () => random.int(0, model.config.vocabSize - 1);
   const prompts = Array.from({ length: prefills }, () => Array.from({ length }, token));
   const lastRows = Int32Array.from(prompts, (_, i) => (i + 1) * length - 1);
-  let best = Number.POSITIVE_INFINITY;
-  for (let run = 0; run < 8; run++) {
-    const inputs = new Scope(device);
-    const batch = packDocuments(inputs, prompts);
-    const rows = inputs.from([prefills], lastRows);
+  const seconds = await shortest(async () => {
     await device.takeTimes();
-    const begin = performance.now();
     const scope = new Scope(device);
-    const { hidden } = trunk(scope, model, batch);
+    const { hidden } = trunk(scope, model, packDocuments(scope, prompts));
+    const rows = scope.from([prefills], lastRows);
     await readFloats(device, linear(scope, gatherRows(scope, hidden, rows), model.head));
-    best = Math.min(best, (performance.now() - begin) / 1e3);
     scope.close();
-    inputs.close();
-  }
-  const rate = (prefills * length) / best;
+  });
+  const rate = (prefills * length) / seconds;
   console.log(`prefill ${prefills}×${length}, ${precision}: ${rate.toFixed(0)} tokens/s`);
   await printTimes(device, 1);
 }

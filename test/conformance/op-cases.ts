@@ -21,15 +21,19 @@ const matrixSizes: [number, number, number][] = [
   [0, 12, 8],
 ];
 
-const linearCases: OpCase[] = matrixSizes.map(([rows, inner, columns]) => ({
-  name: `linear [${rows},${inner}] to ${columns}`,
-  inputs: {
-    x: randomTensor(random, [rows, inner]),
-    weight: randomTensor(random, [columns, inner], 0.2),
-  },
-  differentiable: ['x', 'weight'],
-  run: (scope, { x, weight }) => ({ out: ops.linear(scope, x!, weight!) }),
-}));
+const linearCases: OpCase[] = matrixSizes.map(linearCase);
+
+export function linearCase([rows, inner, columns]: [number, number, number]): OpCase {
+  return {
+    name: `linear [${rows},${inner}] to ${columns}`,
+    inputs: {
+      x: randomTensor(random, [rows, inner]),
+      weight: randomTensor(random, [columns, inner], 0.2),
+    },
+    differentiable: ['x', 'weight'],
+    run: (scope, { x, weight }) => ({ out: ops.linear(scope, x!, weight!) }),
+  };
+}
 
 /** Rows of each expert: none, one, some, all to one. */
 const groupings: number[][] = [
@@ -41,29 +45,27 @@ const groupings: number[][] = [
   [130, 65],
 ];
 
-const groupedCases: OpCase[] = groupings.flatMap((counts) =>
-  (
-    [
-      [24, 40],
-      [9, 7],
-    ] as const
-  ).map(([inner, columns]) => {
-    const slots = counts.reduce((a, b) => a + b, 0);
-    const offsets = counts.reduce((list, count) => [...list, list.at(-1)! + count], [0]);
-    return {
-      name: `groupedLinear rows ${counts}, ${inner} to ${columns}`,
-      inputs: {
-        x: randomTensor(random, [slots, inner]),
-        weight: randomTensor(random, [counts.length, columns, inner], 0.3),
-        offsets: intTensor([counts.length + 1], offsets),
-      },
-      differentiable: ['x', 'weight'],
-      run: (scope, { x, weight, offsets: begin }) => ({
-        out: ops.groupedLinear(scope, x!, weight!, begin!),
-      }),
-    } satisfies OpCase;
-  }),
-);
+const groupedCases: OpCase[] = groupings.flatMap((counts) => [
+  groupedCase(counts, 24, 40),
+  groupedCase(counts, 9, 7),
+]);
+
+export function groupedCase(counts: number[], inner: number, columns: number): OpCase {
+  const slots = counts.reduce((a, b) => a + b, 0);
+  const offsets = counts.reduce((list, count) => [...list, list.at(-1)! + count], [0]);
+  return {
+    name: `groupedLinear rows ${counts}, ${inner} to ${columns}`,
+    inputs: {
+      x: randomTensor(random, [slots, inner]),
+      weight: randomTensor(random, [counts.length, columns, inner], 0.3),
+      offsets: intTensor([counts.length + 1], offsets),
+    },
+    differentiable: ['x', 'weight'],
+    run: (scope, { x, weight, offsets: begin }) => ({
+      out: ops.groupedLinear(scope, x!, weight!, begin!),
+    }),
+  };
+}
 
 const elementwiseCases: OpCase[] = [
   [3, 5],
@@ -134,7 +136,7 @@ const rotaryCases: OpCase[] = [
   }),
 }));
 
-interface AttentionSizes {
+export interface AttentionSizes {
   name: string;
   documents: number[];
   heads: number;
@@ -160,7 +162,9 @@ const attentionSizes: AttentionSizes[] = [
   ].map((kind) => ({ ...sizes, ...kind })),
 );
 
-const attentionCases: OpCase[] = attentionSizes.map((sizes) => {
+const attentionCases: OpCase[] = attentionSizes.map(attentionCase);
+
+export function attentionCase(sizes: AttentionSizes): OpCase {
   const { documents, heads, keyValueHeads, keyDim, valueDim, window } = sizes;
   const rows = documents.reduce((a, b) => a + b, 0);
   return {
@@ -196,8 +200,8 @@ const attentionCases: OpCase[] = attentionSizes.map((sizes) => {
       ),
     }),
     tolerance: 4e-6,
-  } satisfies OpCase;
-});
+  };
+}
 
 const expertCases: OpCase[] = [
   { tokens: 1, count: 4, perToken: 2, groups: 1, selectedGroups: 1, normalize: true },

@@ -54,12 +54,24 @@ export function fitsUnits(
   return out.rows >= 16 && out.columns >= 16 && Object.values(vectors).every(Boolean);
 }
 
-/** How a slice of one operand lies in workgroup memory. */
+/** How a slice of one operand lies in memory and in workgroup memory, and how threads share it. */
 function sliceOf(options: UnitTileOptions, matrix: 'a' | 'b') {
   const innerFirst = matrix === 'a' ? !options.transposeA : options.transposeB;
   const [width, height] = innerFirst ? [tileDepth, unitTileSize] : [unitTileSize, tileDepth];
+  const quadsPerRow = width / quad;
+  const threads = unitTileThreads(options);
   const stride = (width + padding) / quad;
-  return { innerFirst, quadsPerRow: width / quad, stride, quads: stride * height };
+  return {
+    innerFirst,
+    stride,
+    quads: stride * height,
+    /** Quads of each thread: all in one column, `rowsApart` from one to the next. */
+    loads: (quadsPerRow * height) / threads,
+    rowsApart: threads / quadsPerRow,
+    /** A thread's column of quads, and the row of its first. */
+    column: `thread % ${quadsPerRow}u`,
+    row: `thread / ${quadsPerRow}u`,
+  };
 }
 
 export function unitTileHead(options: UnitTileOptions): string {
@@ -68,44 +80,60 @@ export function unitTileHead(options: UnitTileOptions): string {
 var<workgroup> aSlice: array<vec4<f16>, ${sliceOf(options, 'a').quads}>;
 var<workgroup> bSlice: array<vec4<f16>, ${sliceOf(options, 'b').quads}>;
 var<workgroup> edge: array<f32, ${rows * columns * subgroupsDown * subgroupsAcross}>;
-${regionType}
-${quadLoader(options, 'a', 'row')}
-${quadLoader(options, 'b', 'column')}`;
+${regionType}`;
 }
 
-/** Four elements in a row of memory of the slice at `inner`, and their place; zeros outside of `r`. */
-function quadLoader(options: UnitTileOptions, matrix: 'a' | 'b', outer: 'row' | 'column'): string {
-  const { innerFirst, quadsPerRow, stride } = sliceOf(options, matrix);
-  const name = matrix.toUpperCase();
-  const [along, down] = [`index % ${quadsPerRow}u`, `index / ${quadsPerRow}u`];
-  const [o, k] = innerFirst ? [down, `${along} * 4u`] : [`${along} * 4u`, down];
-  const [row, column] = innerFirst ? ['o', 'k'] : ['k', 'o'];
-  return /* wgsl */ `
-fn load${name}(r: Region, inner: u32, index: u32) -> vec4f {
-  let o = r.${outer}Begin + ${o};
-  let k = inner + ${k};
-  if (o >= r.${outer}End || k >= r.innerEnd) { return vec4f(); }
-  return ${matrix}[(r.${matrix}Base + ${row} * r.${matrix}Stride + ${column}) / 4u];
-}
-fn place${name}(index: u32) -> u32 { return ${down} * ${stride}u + ${along}; }`;
+/**
+ * Loading of an operand's slices, one after another along the inner dimension. Where a thread's quads
+ * lie is worked out once, before the loop: that made products half as fast again. A quad beyond the
+ * inner dimension is zeros; one beyond the edge of the tile repeats the last, since it adds only to
+ * sums that are not stored.
+ */
+function loaderOf(options: UnitTileOptions, matrix: 'a' | 'b') {
+  const { innerFirst, stride, loads, rowsApart, column, row } = sliceOf(options, matrix);
+  const outer = matrix === 'a' ? 'row' : 'column';
+  const [begin, end] = [`r.${outer}Begin`, `r.${outer}End`];
+  const [base, memoryStride] = [`r.${matrix}Base`, `r.${matrix}Stride`];
+  const at = (i: number) =>
+    innerFirst
+      ? `${matrix}Row${i} + ${matrix}Next`
+      : `${matrix}Next + ${i * rowsApart}u * ${memoryStride} / 4u`;
+  const inner = (i: number) => (innerFirst ? `(${column}) * 4u` : `${row} + ${i * rowsApart}u`);
+  const scaled = options.scaled && matrix === 'a' ? ' * p.scale' : '';
+  const each = (piece: (i: number) => string) => unroll(loads, piece);
+  return {
+    begin: innerFirst
+      ? /* wgsl */ `
+  ${each((i) => `let ${matrix}Row${i} = (${base} + min(${begin} + ${row} + ${i * rowsApart}u, ${end} - 1u) * ${memoryStride}) / 4u;`)}
+  let ${matrix}Step = ${tileDepth / quad}u;
+  var ${matrix}Next = r.innerBegin / 4u + ${column};
+  ${each((i) => `var ${matrix}Loaded${i}: vec4f;`)}`
+      : /* wgsl */ `
+  let ${matrix}Step = ${tileDepth}u * ${memoryStride} / 4u;
+  var ${matrix}Next = (${base} + (r.innerBegin + ${row}) * ${memoryStride}) / 4u + min(${begin} / 4u + ${column}, ${end} / 4u - 1u);
+  ${each((i) => `var ${matrix}Loaded${i}: vec4f;`)}`,
+    /** Reads the slice at `from` into registers. */
+    load: (from: string) => /* wgsl */ `
+    ${each((i) => `${matrix}Loaded${i} = vec4f(); if (${from} + ${inner(i)} < r.innerEnd) { ${matrix}Loaded${i} = ${matrix}[${at(i)}]; }`)}
+    ${matrix}Next += ${matrix}Step;`,
+    /** Rounds it into workgroup memory. */
+    place: each(
+      (i) =>
+        `${matrix}Slice[(${row} + ${i * rowsApart}u) * ${stride}u + ${column}] = vec4<f16>(${matrix}Loaded${i}${scaled});`,
+    ),
+  };
 }
 
 /** The body of `main`, after a region `r` that is the same for the whole workgroup. */
 export function unitTileBody(options: UnitTileOptions): string {
   const { units, accumulate, scaled } = options;
-  const threads = unitTileThreads(options);
+  const loaders = (['a', 'b'] as const).map((matrix) => loaderOf(options, matrix));
   const [blockRows, blockColumns] = [unitTileSize / subgroupsDown, unitTileSize / subgroupsAcross];
   const [down, across] = [blockRows / units.rows, blockColumns / units.columns];
   const result = unitType(units, 'result');
   const each = (piece: (i: number, j: number) => string) =>
     unroll(down * across, (n) => piece(Math.floor(n / across), n % across));
-  // Each thread's quads of a slice of either operand.
-  const eachQuad = (piece: (name: string, matrix: string, i: number, index: string) => string) =>
-    unroll((unitTileSize * tileDepth) / quad / threads, (i) =>
-      ['a', 'b'].map((m) => piece(m.toUpperCase(), m, i, `thread + ${i * threads}u`)).join('\n'),
-    );
-  const load = (inner: string) =>
-    eachQuad((name, m, i, index) => `${m}Loaded${i} = load${name}(r, ${inner}, ${index});`);
+  const load = (from: string) => loaders.map((loader) => loader.load(from)).join('\n');
   const multiply = unroll(tileDepth / units.inner, (step) => {
     const k = step * units.inner;
     return /* wgsl */ `{
@@ -135,13 +163,13 @@ export function unitTileBody(options: UnitTileOptions): string {
   }`
       : ''
   }
-  ${eachQuad((_, m, i) => `var ${m}Loaded${i}: vec4f;`)}
+  ${loaders.map(({ begin }) => begin).join('\n')}
   ${load('r.innerBegin')}
   for (var inner = r.innerBegin; inner < r.innerEnd; inner += ${tileDepth}u) {
     workgroupBarrier();
-    ${eachQuad((name, m, i, index) => `${m}Slice[place${name}(${index})] = vec4<f16>(${m}Loaded${i}${scaled && m === 'a' ? ' * p.scale' : ''});`)}
+    ${loaders.map(({ place }) => place).join('\n')}
     workgroupBarrier();
-    if (inner + ${tileDepth}u < r.innerEnd) { ${load(`inner + ${tileDepth}u`)} }
+    if (inner + ${tileDepth}u < r.innerEnd) { ${load(`(inner + ${tileDepth}u)`)} }
     ${multiply}
   }
   ${scaled ? rescale('1.0 / p.scale') : ''}
