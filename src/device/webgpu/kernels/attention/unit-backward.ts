@@ -10,11 +10,12 @@ import {
   blockRows,
   eachScore,
   eachSum,
+  keyRowsOf,
   lanes,
   leftUnits,
-  loadKeyRows,
-  loadQueryRows,
+  loadSlices,
   moreScores,
+  queryRowsOf,
   scoreColumns,
   type UnitHeads,
   unitMemory,
@@ -122,7 +123,6 @@ export const unitKeyGradient = programs((options: UnitHeads) =>
 );
 
 function head(options: UnitHeads): string {
-  const { keyDim, valueDim } = options;
   return /* wgsl */ `
 ${unitMemory(options)}
 ${moreScores('slopes')}
@@ -130,21 +130,17 @@ ${moreScores('slopes')}
 var<workgroup> queryTerms: array<vec4u, ${blockRows}>;
 ${firstVisible}
 fn loadKeys(thread: u32) {
-  ${loadKeyRows(options, 'firstSlice', keyDim, 'key')}
-  ${loadKeyRows(options, 'secondSlice', valueDim, 'value')}
+  ${loadSlices(options, keyRowsOf('key'), keyRowsOf('value'))}
 }
 fn loadQueries(thread: u32) {
-  ${loadQueryRows(options, 'firstSlice', keyDim, 'query')}
-  ${loadQueryRows(options, 'secondSlice', valueDim, 'dOut', ' * p.gradientScale')}
-  for (var row = thread; row < ${blockRows}u; row += ${unitThreads(options)}u) {
-    var term = vec4u(0u, 0u, 1u, 0u);
-    if (queryBegin + row < queryEnd) {
-      let token = (queryBegin + row) / sharing;
-      let pair = terms[queryHead(row)];
-      let bits = bitcast<vec2u>(vec2f(pair.x, pair.y * p.gradientScale));
-      term = vec4u(bits, firstVisible(token), token);
-    }
-    queryTerms[row] = term;
+  let row = thread % ${blockRows}u;
+  let token = (queryBegin + row) / sharing;
+  let pair = terms[queryHead(row)];
+  let begin = firstVisible(min(token, p.tokens - 1u));
+  ${loadSlices(options, queryRowsOf('query'), queryRowsOf('dOut', ' * p.gradientScale'))}
+  if (thread < ${blockRows}u) {
+    let bits = bitcast<vec2u>(vec2f(pair.x, pair.y * p.gradientScale));
+    queryTerms[row] = select(vec4u(bits, 1u, 0u), vec4u(bits, begin, token), queryBegin + row < queryEnd);
   }
 }`;
 }

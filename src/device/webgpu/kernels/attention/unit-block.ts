@@ -74,9 +74,9 @@ var<private> keyBegin: u32;
 var<private> queryBegin: u32;
 var<private> queryEnd: u32;
 
-/** Where a query row lies, in rows of one head. */
+/** Where a query row lies, in rows of one head; the last for those beyond it. */
 fn queryHead(row: u32) -> u32 {
-  let at = queryBegin + row;
+  let at = min(queryBegin + row, queryEnd - 1u);
   return at / sharing * heads + keyHead * sharing + at % sharing;
 }`;
 }
@@ -85,45 +85,62 @@ fn queryHead(row: u32) -> u32 {
 export const moreScores = (name: string) =>
   `var<workgroup> ${name}: array<vec4f, ${blockRows * scoreStride}>;`;
 
-/** Statements that fill a slice: \`value\` is an expression of \`row\` and \`quad\`, zeros unless \`valid\`. */
-export function loadRows(
+/** Threads that load one row of a slice together: neighbours read 64 bytes. */
+const loadersPerRow = 4;
+
+/**
+ * Statements that fill a slice from \`array\`, whose rows are \`size\` long; \`source\` is the row there of
+ * row \`row\` of the slice. A thread has all its quads on their way before it keeps the first: waiting
+ * for each in turn took most of the time of these kernels.
+ */
+function loadRows(
   options: UnitHeads,
   slice: 'firstSlice' | 'secondSlice',
-  size: number,
-  { value, valid }: { value: string; valid: string },
+  { array, size, source, factor = '' }: RowSource & { size: number },
 ): string {
-  return /* wgsl */ `
-  for (var i = thread; i < ${blockRows * quadsOf(size)}u; i += ${unitThreads(options)}u) {
-    let row = i / ${quadsOf(size)}u;
-    let quad = i % ${quadsOf(size)}u;
-    var loaded = vec4f();
-    if (${valid}) { loaded = ${value}; }
-    ${slice}[row * ${stride(size)}u + quad] = vec4<f16>(loaded);
+  const rowsAtOnce = unitThreads(options) / loadersPerRow;
+  const quads = quadsOf(size) / loadersPerRow;
+  const row = (i: number) => `(thread / ${loadersPerRow}u + ${i * rowsAtOnce}u)`;
+  const lane = `thread % ${loadersPerRow}u`;
+  const each = (piece: (i: number, q: number) => string) =>
+    unroll((blockRows / rowsAtOnce) * quads, (n) => piece(Math.floor(n / quads), n % quads));
+  return /* wgsl */ `{
+    ${unroll(blockRows / rowsAtOnce, (i) => `let from${i} = (${source(row(i))}) * ${quadsOf(size)}u + ${lane};`)}
+    ${each((i, q) => `let quad${i}_${q} = ${array}[from${i} + ${q * loadersPerRow}u];`)}
+    ${each((i, q) => `${slice}[${row(i)} * ${stride(size)}u + ${lane} + ${q * loadersPerRow}u] = vec4<f16>(quad${i}_${q}${factor});`)}
   }`;
 }
 
-/** Query rows of \`array\`. */
-export function loadQueryRows(
-  options: UnitHeads,
-  slice: 'firstSlice' | 'secondSlice',
-  size: number,
-  array: string,
-  factor = '',
-): string {
-  const value = `${array}[queryHead(row) * ${quadsOf(size)}u + quad]${factor}`;
-  return loadRows(options, slice, size, { value, valid: 'queryBegin + row < queryEnd' });
+export interface RowSource {
+  array: string;
+  source: (row: string) => string;
+  factor?: string;
 }
 
-/** This call's key or value rows. */
-export function loadKeyRows(
-  options: UnitHeads,
-  slice: 'firstSlice' | 'secondSlice',
-  size: number,
-  array: string,
-): string {
-  const value = `${array}[((keyBegin + row) * keyValueHeads + keyHead) * ${quadsOf(size)}u + quad]`;
-  return loadRows(options, slice, size, { value, valid: 'keyBegin + row < p.tokens' });
+/** Fills both slices. */
+export function loadSlices(options: UnitHeads, first: RowSource, second: RowSource): string {
+  return /* wgsl */ `
+  ${loadRows(options, 'firstSlice', { ...first, size: options.keyDim })}
+  ${loadRows(options, 'secondSlice', { ...second, size: options.valueDim })}`;
 }
+
+/** Fills the first slice with queries. */
+export function loadFirst(options: UnitHeads, first: RowSource): string {
+  return loadRows(options, 'firstSlice', { ...first, size: options.keyDim });
+}
+
+/** Query rows of an array; beyond the last it is repeated, and nothing comes of it. */
+export const queryRowsOf = (array: string, factor?: string): RowSource => ({
+  array,
+  source: (row) => `queryHead(${row})`,
+  ...(factor !== undefined && { factor }),
+});
+
+/** This call's rows of keys or values, in the same way. */
+export const keyRowsOf = (array: string): RowSource => ({
+  array,
+  source: (row) => `min(keyBegin + ${row}, p.tokens - 1u) * keyValueHeads + keyHead`,
+});
 
 /** Who a thread is: its subgroup has left rows from \`ownRow\` on, its lane scores of \`row\`. */
 export function lanes(options: UnitHeads): string {

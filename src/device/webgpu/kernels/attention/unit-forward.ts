@@ -14,11 +14,12 @@ import {
   blockRows,
   eachScore,
   eachSum,
+  keyRowsOf,
   lanes,
   leftUnits,
-  loadKeyRows,
-  loadQueryRows,
-  loadRows,
+  loadFirst,
+  loadSlices,
+  queryRowsOf,
   scoreColumns,
   type UnitHeads,
   unitMemory,
@@ -68,8 +69,7 @@ var<workgroup> raised: array<u32, 4>;
 ${past ? planReader : firstVisible}
 ${sinkReader(options)}
 fn loadKeys(thread: u32) {
-  ${loadKeyRows(options, 'firstSlice', keyDim, 'key')}
-  ${loadKeyRows(options, 'secondSlice', valueDim, 'value')}
+  ${loadSlices(options, keyRowsOf('key'), keyRowsOf('value'))}
 }
 ${past ? heldRows(options) : ''}`,
     body: /* wgsl */ `
@@ -79,7 +79,7 @@ ${past ? heldRows(options) : ''}`,
   queryBegin = first * sharing;
   queryEnd = (last + 1u) * sharing;
   ${lanes(options)}
-  ${loadQueryRows(options, 'firstSlice', keyDim, 'query')}
+  ${loadFirst(options, queryRowsOf('query'))}
   workgroupBarrier();
   ${leftUnits(options, 'query', 'firstSlice', keyDim)}
   ${unitSums(options, 'sum', valueDim)}
@@ -163,15 +163,14 @@ function overSegments(options: UnitForwardOptions): string {
 }
 
 function heldRows(options: UnitForwardOptions): string {
-  const { keyDim, valueDim } = options;
-  const held = (array: string, size: number) => ({
-    value: `${array}[(heldRow(sequence, keyBegin + row) * keyValueHeads + keyHead) * ${size / 4}u + quad]`,
-    valid: 'keyBegin + row < end',
+  const held = (array: string) => ({
+    array,
+    source: (row: string) =>
+      `heldRow(sequence, min(keyBegin + ${row}, end - 1u)) * keyValueHeads + keyHead`,
   });
   return /* wgsl */ `
 fn loadHeld(thread: u32, sequence: i32, end: u32) {
-  ${loadRows(options, 'firstSlice', keyDim, held('heldKeys', keyDim))}
-  ${loadRows(options, 'secondSlice', valueDim, held('heldValues', valueDim))}
+  ${loadSlices(options, held('heldKeys'), held('heldValues'))}
 }`;
 }
 
