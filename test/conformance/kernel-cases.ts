@@ -21,6 +21,25 @@ const plainCases: OpCase[] = [
     },
   },
   ...[
+    [3, 5],
+    [64, 33],
+    [0, 8],
+  ].map(
+    (shape) =>
+      ({
+        name: `add [${shape}], also in place`,
+        inputs: { a: randomTensor(random, shape), b: randomTensor(random, shape) },
+        differentiable: [],
+        run: (scope, { a, b }) => {
+          const [sum, more] = [scope.empty(shape), scope.empty(shape)];
+          scope.device.kernels.add({ a: a!, b: b!, out: sum });
+          scope.device.kernels.copy({ source: sum, out: more });
+          scope.device.kernels.add({ a: more, b: b!, out: more });
+          return { sum, more };
+        },
+      }) satisfies OpCase,
+  ),
+  ...[
     [1, 5],
     [3, 1000],
     [7, 13],

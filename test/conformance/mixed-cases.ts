@@ -3,9 +3,16 @@
  * without a rest. An operand is off by at most 2⁻¹¹ of itself, and in sums of many products most of that
  * cancels.
  */
-import type { OpCase } from './case.ts';
+import { intTensor, type OpCase } from './case.ts';
 import { type PastSizes, pastCase } from './kernel-cases.ts';
-import { type AttentionSizes, attentionCase, groupedCase, linearCase } from './op-cases.ts';
+import {
+  type AttentionSizes,
+  attentionCase,
+  expertLayerCase,
+  groupedCase,
+  linearCase,
+  residualCase,
+} from './op-cases.ts';
 
 const products: OpCase[] = [
   ...(
@@ -18,6 +25,14 @@ const products: OpCase[] = [
   ).map(linearCase),
   groupedCase([200, 0, 5, 131], 72, 132),
   groupedCase([64, 64, 0], 64, 48),
+  residualCase(150, 132),
+  expertLayerCase('on units', {
+    ...{ tokens: 190, count: 5, columns: 72, inner: 100, withResidual: true },
+    experts: intTensor(
+      [190, 2],
+      Array.from({ length: 380 }, (_, slot) => (slot % 2 === 0 ? 0 : 1 + ((slot * 7) % 3))),
+    ),
+  }),
 ];
 
 const heads: Omit<AttentionSizes, 'window' | 'sinks'>[] = [

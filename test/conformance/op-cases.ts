@@ -1,5 +1,5 @@
 import * as ops from '../../src/tensor/ops/index.ts';
-import { intTensor, type OpCase, randomTensor, rowStarts } from './case.ts';
+import { type HostTensor, intTensor, type OpCase, randomTensor, rowStarts } from './case.ts';
 import { TestRandom } from './random.ts';
 
 const random = new TestRandom(1);
@@ -34,6 +34,27 @@ export function linearCase([rows, inner, columns]: [number, number, number]): Op
     run: (scope, { x, weight }) => ({ out: ops.linear(scope, x!, weight!) }),
   };
 }
+
+/** A block as in a decoder layer: two gradients meet at x, which is not a parameter. */
+export function residualCase(rows: number, columns: number): OpCase {
+  return {
+    name: `linear(rmsNorm(x)) plus x [${rows},${columns}]`,
+    inputs: {
+      input: randomTensor(random, [rows, columns]),
+      first: randomTensor(random, [columns, columns], columns ** -0.5),
+      norm: randomTensor(random, [columns]),
+      second: randomTensor(random, [columns, columns], columns ** -0.5),
+    },
+    differentiable: ['input', 'first', 'norm', 'second'],
+    run: (scope, { input, first, norm, second }) => {
+      const x = ops.linear(scope, input!, first!);
+      const normed = ops.rmsNorm(scope, x, norm!, 1e-5);
+      return { out: ops.linear(scope, normed, second!, { residual: x }) };
+    },
+  };
+}
+
+const residualCases = [residualCase(3, 5), residualCase(70, 36), residualCase(40, 130)];
 
 /** Rows of each expert: none, one, some, all to one. */
 const groupings: number[][] = [
@@ -73,12 +94,6 @@ const elementwiseCases: OpCase[] = [
   [64, 33],
   [0, 8],
 ].flatMap((shape): OpCase[] => [
-  {
-    name: `add [${shape}]`,
-    inputs: { a: randomTensor(random, shape), b: randomTensor(random, shape) },
-    differentiable: ['a', 'b'],
-    run: (scope, { a, b }) => ({ out: ops.add(scope, a!, b!) }),
-  },
   {
     name: `swiglu [${shape}]`,
     inputs: { gate: randomTensor(random, shape, 3), up: randomTensor(random, shape) },
@@ -235,21 +250,12 @@ const expertCases: OpCase[] = [
         weights: ops.expertWeights(scope, logits!, experts!, { normalize, scale }),
       }),
     },
-    {
-      name: `dispatchRows and combineRows ${label}`,
-      inputs: {
-        x: randomTensor(random, [tokens, 10]),
-        weights: randomTensor(random, [tokens, perToken]),
+    ...[true, false].map((withResidual) =>
+      expertLayerCase(label, {
+        ...{ tokens, count, columns: 10, inner: 7, withResidual },
         experts: shared.experts,
-      },
-      differentiable: ['x', 'weights'],
-      run: (scope, { x, weights, experts }) => {
-        const groups = ops.groupByExpert(scope, experts!, count);
-        const rows = ops.dispatchRows(scope, x!, groups);
-        return { out: ops.combineRows(scope, rows, weights!, groups), ...groups };
-      },
-      outputs: ['out'],
-    },
+      }),
+    ),
     {
       name: `balanceLoss ${label}`,
       inputs: { ...shared, rowStart: intTensor([tokens], rowStarts(documents)) },
@@ -262,6 +268,39 @@ const expertCases: OpCase[] = [
     },
   ];
 });
+
+/** Experts without a router: rows of x to the experts given, and their sum. */
+export function expertLayerCase(
+  label: string,
+  sizes: {
+    tokens: number;
+    count: number;
+    columns: number;
+    inner: number;
+    withResidual: boolean;
+    experts: HostTensor;
+  },
+): OpCase {
+  const { tokens, count, columns, inner, withResidual, experts } = sizes;
+  return {
+    name: `experts ${label}${withResidual ? ', residual' : ''}`,
+    inputs: {
+      x: randomTensor(random, [tokens, columns]),
+      gate: randomTensor(random, [count, inner, columns], columns ** -0.5),
+      up: randomTensor(random, [count, inner, columns], columns ** -0.5),
+      weights: randomTensor(random, experts.shape),
+      experts,
+      ...(withResidual && { residual: randomTensor(random, [tokens, inner]) }),
+    },
+    differentiable: ['x', 'gate', 'up', 'weights', ...(withResidual ? ['residual'] : [])],
+    run: (scope, { x, gate, up, weights, experts: chosen, residual }) => {
+      const groups = ops.groupByExpert(scope, chosen!, count);
+      const active = ops.groupedSwiglu(scope, x!, gate!, up!, groups);
+      return { out: ops.combineRows(scope, active, weights!, groups, residual), ...groups };
+    },
+    outputs: ['out'],
+  };
+}
 
 function distinct(count: number, limit: number): number[] {
   const chosen = new Set<number>();
@@ -294,6 +333,7 @@ const logprobCases: OpCase[] = [
 
 export const opCases: OpCase[] = [
   ...linearCases,
+  ...residualCases,
   ...groupedCases,
   ...elementwiseCases,
   ...rowCases,

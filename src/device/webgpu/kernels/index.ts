@@ -7,6 +7,7 @@ import { elementwiseKernels } from './elementwise.ts';
 import { expertKernels } from './experts.ts';
 import { logprobKernels } from './logprobs.ts';
 import { groupedMatmulKernels } from './matmul/grouped.ts';
+import { groupedSwigluKernel } from './matmul/grouped-swiglu.ts';
 import { matmulKernel } from './matmul/matmul.ts';
 import { normKernels } from './norm.ts';
 import { optimizerKernels } from './optimizer.ts';
@@ -16,19 +17,23 @@ import { rowKernels } from './rows.ts';
 
 /** All kernels: one file a family. */
 export function webgpuKernels(runtime: Runtime): Kernels {
+  const activation = activationKernels(runtime);
+  const rows = rowKernels(runtime);
+  const grouped = groupedMatmulKernels(runtime, rows);
   return {
-    ...activationKernels(runtime),
+    ...activation,
     ...attentionKernels(runtime),
     ...balanceKernels(runtime),
     ...elementwiseKernels(runtime),
     ...expertKernels(runtime),
-    ...groupedMatmulKernels(runtime),
+    ...grouped,
+    ...groupedSwigluKernel(runtime, { ...activation, ...rows, ...grouped }),
     ...logprobKernels(runtime),
     ...matmulKernel(runtime),
     ...normKernels(runtime),
     ...optimizerKernels(runtime),
     ...rotaryKernels(runtime),
     ...routerKernels(runtime),
-    ...rowKernels(runtime),
+    ...rows,
   };
 }

@@ -50,7 +50,12 @@ const unitMatmul = programs((options: UnitTileOptions) =>
   program({
     name: `matmulUnits${layoutOf(options)}`,
     directives: matrixUnitDirectives,
-    bindings: { a: 'read vec4f', b: 'read vec4f', out: 'write f32' },
+    bindings: {
+      a: 'read vec4f',
+      b: 'read vec4f',
+      residual: options.addend === 'residual' ? 'read f32' : null,
+      out: 'write f32',
+    },
     parameters: { rows: 'u32', columns: 'u32', inner: 'u32', innerPerPart: 'u32', scale: 'f32' },
     threads: unitTileThreads(options),
     head: unitTileHead(options),
@@ -103,11 +108,17 @@ const addParts = programs(({ accumulate }: { accumulate: boolean }) =>
 
 export function matmulKernel(runtime: Runtime): Pick<Kernels, 'matmul'> {
   return {
-    matmul({ a, b, out, transposeA, transposeB, accumulate, exact = false, scaleA = 1 }) {
+    matmul({ a, b, out, transposeA, transposeB, accumulate, residual = null, ...options }) {
+      const { exact = false, scaleA = 1 } = options;
       const [rows, columns] = out.shape as [number, number];
       const inner = transposeA ? a.shape[0]! : a.shape[1]!;
+      /** Puts the residual where a product without a place for it can add to it. */
+      const startFromResidual = () => {
+        if (residual) runtime.copyWords(residual, out);
+        return accumulate || residual !== null;
+      };
       if (rows <= vectorRows && transposeB && !transposeA) {
-        runVectorProduct(runtime, { a, b, out, offsets: null, accumulate });
+        runVectorProduct(runtime, { a, b, out, offsets: null, accumulate: startFromResidual() });
         return;
       }
       const vectors = {
@@ -123,26 +134,48 @@ export function matmulKernel(runtime: Runtime): Pick<Kernels, 'matmul'> {
       const wanted = Math.min(Math.floor(enoughGroups / tiles), Math.floor(inner / innerPerPart));
       const perPart = Math.ceil(inner / Math.max(wanted, 1) / 32) * 32;
       const parts = Math.max(1, Math.ceil(inner / Math.max(perPart, 1)));
-      const product = (target: Tensor, adding: boolean) => {
-        const options = { transposeA, transposeB, accumulate: adding };
-        const sizes = { rows, columns, inner, innerPerPart: perPart };
-        const groups = [Math.ceil(columns / size), Math.ceil(rows / size), parts] as const;
-        const tensors = { a, b, out: target };
+      const sizes = { rows, columns, inner, innerPerPart: perPart };
+      const groups = [Math.ceil(columns / size), Math.ceil(rows / size), parts] as const;
+      const layout = { transposeA, transposeB };
+      const product = (target: Tensor, addend: UnitTileOptions['addend']) => {
         if (units) {
-          const program = unitMatmul({ units, ...options, scaled: scaleA !== 1 });
-          runtime.run(program, tensors, { ...sizes, scale: scaleA }, groups);
+          const operands = {
+            units,
+            ...layout,
+            scaled: scaleA !== 1,
+            gathered: null,
+            paired: false,
+          };
+          const program = unitMatmul({ ...operands, addend });
+          runtime.run(
+            program,
+            { a, b, residual, out: target },
+            { ...sizes, scale: scaleA },
+            groups,
+          );
         } else {
-          runtime.run(tiledMatmul({ blocks, ...options, ...vectors }), tensors, sizes, groups);
+          const program = tiledMatmul({
+            blocks,
+            ...layout,
+            accumulate: addend === 'out',
+            ...vectors,
+          });
+          runtime.run(program, { a, b, out: target }, sizes, groups);
         }
       };
+      if (parts === 1 && units && residual) {
+        product(out, 'residual');
+        return;
+      }
+      const adding = startFromResidual();
       if (parts === 1) {
-        product(out, accumulate);
+        product(out, adding ? 'out' : null);
         return;
       }
       const partial = runtime.scratch([parts, rows, columns]);
-      product(partial, false);
+      product(partial, null);
       runtime.run(
-        addParts({ accumulate }),
+        addParts({ accumulate: adding }),
         { parts: partial, out },
         { size: out.size, count: parts },
         runtime.grid(out.size, 256),
