@@ -57,7 +57,7 @@ export function linear(
 }
 
 /**
- * The first half of each expert's SwiGLU: silu(gate·x)·(up·x) for the rows of x [T,K] that \`groups\`
+ * The first half of each expert's SwiGLU: silu(gate·x)·(up·x) for the rows of x [T,K] that `groups`
  * sends to it, weights [E,N,K] → [S,N] sorted by expert. Those rows are never copied together.
  */
 export function groupedSwiglu(

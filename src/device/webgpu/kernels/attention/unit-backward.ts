@@ -10,12 +10,9 @@ import {
   blockRows,
   eachScore,
   eachSum,
-  keyRowsOf,
   lanes,
   leftUnits,
-  loadSlices,
   moreScores,
-  queryRowsOf,
   scoreColumns,
   type UnitHeads,
   unitMemory,
@@ -23,6 +20,7 @@ import {
   unitSums,
   unitThreads,
 } from './unit-block.ts';
+import { keyRowsOf, loadSlices, queryRowsOf } from './unit-slices.ts';
 
 const parameters = {
   tokens: 'u32',

@@ -45,11 +45,11 @@ export function headsFitUnits({ keyDim, valueDim }: Heads, units: MatrixUnits): 
 export const unitThreads = ({ units }: UnitHeads) => subgroups * units.subgroupSize;
 
 /** Arrays are of quads, four elements, and so are offsets and strides of units in them. */
-const quadsOf = (elements: number) => elements / 4;
+export const quadsOf = (elements: number) => elements / 4;
 /** Padding, so that neighbouring rows lie in different banks of workgroup memory. */
-const stride = (size: number) => quadsOf(size + 8);
+export const sliceStride = (size: number) => quadsOf(size + 8);
 const scoreStride = quadsOf(scoreColumns + 4);
-const weightStride = stride(scoreColumns);
+const weightStride = sliceStride(scoreColumns);
 const lanesPerRow = ({ units }: UnitHeads) => units.subgroupSize / unitSize;
 const scoreQuads = (options: UnitHeads) => quadsOf(scoreColumns) / lanesPerRow(options);
 
@@ -65,8 +65,8 @@ const heads = ${heads}u;
 const keyValueHeads = ${keyValueHeads}u;
 const sharing = ${heads / keyValueHeads}u;
 const blockTokens = ${tokensPerBlock(options)}u;
-var<workgroup> firstSlice: array<vec4<f16>, ${blockRows * stride(keyDim)}>;
-var<workgroup> secondSlice: array<vec4<f16>, ${blockRows * stride(valueDim)}>;
+var<workgroup> firstSlice: array<vec4<f16>, ${blockRows * sliceStride(keyDim)}>;
+var<workgroup> secondSlice: array<vec4<f16>, ${blockRows * sliceStride(valueDim)}>;
 var<workgroup> scores: array<vec4f, ${blockRows * scoreStride}>;
 var<workgroup> weights: array<vec4<f16>, ${blockRows * weightStride}>;
 var<private> keyHead: u32;
@@ -85,64 +85,7 @@ fn queryHead(row: u32) -> u32 {
 export const moreScores = (name: string) =>
   `var<workgroup> ${name}: array<vec4f, ${blockRows * scoreStride}>;`;
 
-/** Threads that load one row of a slice together: neighbours read 64 bytes. */
-const loadersPerRow = 4;
-
-/**
- * Statements that fill a slice from \`array\`, whose rows are \`size\` long; \`source\` is the row there of
- * row \`row\` of the slice. A thread has all its quads on their way before it keeps the first: waiting
- * for each in turn took most of the time of these kernels.
- */
-function loadRows(
-  options: UnitHeads,
-  slice: 'firstSlice' | 'secondSlice',
-  { array, size, source, factor = '' }: RowSource & { size: number },
-): string {
-  const rowsAtOnce = unitThreads(options) / loadersPerRow;
-  const quads = quadsOf(size) / loadersPerRow;
-  const row = (i: number) => `(thread / ${loadersPerRow}u + ${i * rowsAtOnce}u)`;
-  const lane = `thread % ${loadersPerRow}u`;
-  const each = (piece: (i: number, q: number) => string) =>
-    unroll((blockRows / rowsAtOnce) * quads, (n) => piece(Math.floor(n / quads), n % quads));
-  return /* wgsl */ `{
-    ${unroll(blockRows / rowsAtOnce, (i) => `let from${i} = (${source(row(i))}) * ${quadsOf(size)}u + ${lane};`)}
-    ${each((i, q) => `let quad${i}_${q} = ${array}[from${i} + ${q * loadersPerRow}u];`)}
-    ${each((i, q) => `${slice}[${row(i)} * ${stride(size)}u + ${lane} + ${q * loadersPerRow}u] = vec4<f16>(quad${i}_${q}${factor});`)}
-  }`;
-}
-
-export interface RowSource {
-  array: string;
-  source: (row: string) => string;
-  factor?: string;
-}
-
-/** Fills both slices. */
-export function loadSlices(options: UnitHeads, first: RowSource, second: RowSource): string {
-  return /* wgsl */ `
-  ${loadRows(options, 'firstSlice', { ...first, size: options.keyDim })}
-  ${loadRows(options, 'secondSlice', { ...second, size: options.valueDim })}`;
-}
-
-/** Fills the first slice with queries. */
-export function loadFirst(options: UnitHeads, first: RowSource): string {
-  return loadRows(options, 'firstSlice', { ...first, size: options.keyDim });
-}
-
-/** Query rows of an array; beyond the last it is repeated, and nothing comes of it. */
-export const queryRowsOf = (array: string, factor?: string): RowSource => ({
-  array,
-  source: (row) => `queryHead(${row})`,
-  ...(factor !== undefined && { factor }),
-});
-
-/** This call's rows of keys or values, in the same way. */
-export const keyRowsOf = (array: string): RowSource => ({
-  array,
-  source: (row) => `min(keyBegin + ${row}, p.tokens - 1u) * keyValueHeads + keyHead`,
-});
-
-/** Who a thread is: its subgroup has left rows from \`ownRow\` on, its lane scores of \`row\`. */
+/** Who a thread is: its subgroup has left rows from `ownRow` on, its lane scores of `row`. */
 export function lanes(options: UnitHeads): string {
   const { subgroupSize } = options.units;
   return /* wgsl */ `
@@ -152,12 +95,12 @@ export function lanes(options: UnitHeads): string {
   let part = lane % ${lanesPerRow(options)}u;`;
 }
 
-/** Moves the subgroup's rows of a slice to registers \`name\`0, \`name\`1, …, 16 elements each. */
+/** Moves the subgroup's rows of a slice to registers `name`0, `name`1, …, 16 elements each. */
 export function leftUnits({ units }: UnitHeads, name: string, slice: string, size: number): string {
   const type = unitType(units, 'left');
   return unroll(size / unitSize, (k) => {
-    const offset = `ownRow * ${stride(size)}u + ${quadsOf(k * unitSize)}u`;
-    return `let ${name}${k} = ${loadUnit(type, 'row_major', slice, offset, `${stride(size)}u`)};`;
+    const offset = `ownRow * ${sliceStride(size)}u + ${quadsOf(k * unitSize)}u`;
+    return `let ${name}${k} = ${loadUnit(type, 'row_major', slice, offset, `${sliceStride(size)}u`)};`;
   });
 }
 
@@ -166,7 +109,7 @@ export function unitSums({ units }: UnitHeads, name: string, size: number): stri
   return unroll(size / unitSize, (c) => `var ${name}${c}: ${unitType(units, 'result')};`);
 }
 
-/** Writes to \`scores\` the products of the left rows with right rows of a slice, from \`begin\` on. */
+/** Writes to `scores` the products of the left rows with right rows of a slice, from `begin` on. */
 export function unitScores(
   { units }: UnitHeads,
   scores: string,
@@ -175,8 +118,8 @@ export function unitScores(
   const type = unitType(units, 'right');
   return unroll(scoreColumns / unitSize, (j) => {
     const right = (k: number) => {
-      const offset = (begin + j * unitSize) * stride(size) + quadsOf(k * unitSize);
-      return loadUnit(type, 'col_major', slice, `${offset}u`, `${stride(size)}u`);
+      const offset = (begin + j * unitSize) * sliceStride(size) + quadsOf(k * unitSize);
+      return loadUnit(type, 'col_major', slice, `${offset}u`, `${sliceStride(size)}u`);
     };
     const at = `ownRow * ${scoreStride}u + ${quadsOf(j * unitSize)}u`;
     // Without a value, a matrix declared in a loop keeps that of the iteration before.
@@ -205,7 +148,7 @@ export function eachScore(
   });
 }
 
-/** Adds to \`sum\` right rows of a slice, from \`begin\` on, times the weights. */
+/** Adds to `sum` right rows of a slice, from `begin` on, times the weights. */
 export function addWeighted(
   { units }: UnitHeads,
   sum: string,
@@ -221,13 +164,13 @@ export function addWeighted(
       `${weightStride}u`,
     );
     const right = (c: number) => {
-      const offset = (begin + k * unitSize) * stride(size) + quadsOf(c * unitSize);
+      const offset = (begin + k * unitSize) * sliceStride(size) + quadsOf(c * unitSize);
       return loadUnit(
         unitType(units, 'right'),
         'row_major',
         slice,
         `${offset}u`,
-        `${stride(size)}u`,
+        `${sliceStride(size)}u`,
       );
     };
     return /* wgsl */ `{
@@ -238,8 +181,8 @@ export function addWeighted(
 }
 
 /**
- * Takes sums out of registers, 16 columns at a time, and hands each quad of the lane's row to \`piece\`:
- * where it lies in \`scores\`, and its place among the quads of a row. With \`keep\` they are read back.
+ * Takes sums out of registers, 16 columns at a time, and hands each quad of the lane's row to `piece`:
+ * where it lies in `scores`, and its place among the quads of a row. With `keep` they are read back.
  */
 export function eachSum(
   options: UnitHeads,

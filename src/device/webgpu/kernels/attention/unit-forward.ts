@@ -14,12 +14,8 @@ import {
   blockRows,
   eachScore,
   eachSum,
-  keyRowsOf,
   lanes,
   leftUnits,
-  loadFirst,
-  loadSlices,
-  queryRowsOf,
   scoreColumns,
   type UnitHeads,
   unitMemory,
@@ -27,6 +23,7 @@ import {
   unitSums,
   unitThreads,
 } from './unit-block.ts';
+import { keyRowsOf, loadFirst, loadSlices, queryRowsOf } from './unit-slices.ts';
 
 const patience = '8.0';
 

@@ -68,44 +68,62 @@ export function loaderOf(options: OperandOptions, matrix: Operand, threads: numb
   const [begin, end] = [`r.${outer}Begin`, `r.${outer}End`];
   const [base, memoryStride] = [`r.${matrix}Base`, `r.${matrix}Stride`];
   const paired = matrix === 'b' && options.paired;
-  const rowNumber = (index: string) =>
-    options.gathered === matrix ? `rowNumbers[${index}]` : `(${index})`;
+  const gathered = options.gathered === matrix;
   const each = (piece: (i: number) => string) => unroll(loads, piece);
   const perWeight = paired ? loads / 2 : loads;
   const array = (i: number) => (i < perWeight ? matrix : 'pair');
-
   const inner = (i: number) => (innerFirst ? `(${column}) * 4u` : `${row} + ${i * rowsApart}u`);
-  const at = (i: number, from: string) => {
-    if (innerFirst) return `${matrix}Row${i} + ${matrix}Next`;
-    if (options.gathered !== matrix) {
-      return `${matrix}Next + ${i * rowsApart}u * ${memoryStride} / 4u`;
-    }
-    return `${matrix}Next + ${rowNumber(`${from} + ${inner(i)}`)} * ${memoryStride} / 4u`;
-  };
-  const rowBegin = (i: number) => {
-    const index = `min(${begin} + ${row} + ${(i % perWeight) * rowsApart}u, ${end} - 1u)`;
-    return `let ${matrix}Row${i} = (${base} + ${rowNumber(index)} * ${memoryStride}) / 4u;`;
-  };
-  /** Where the thread's first quad lies, when rows are along the outer dimension. */
-  const outerFirst = `min(${begin} / 4u + ${column}, ${end} / 4u - 1u)`;
-  const firstRow =
-    options.gathered === matrix ? '' : ` + (r.innerBegin + ${row}) * ${memoryStride}`;
-  const step = innerFirst
-    ? `${tileDepth / quad}u`
-    : options.gathered === matrix
-      ? '0u'
-      : `${tileDepth}u * ${memoryStride} / 4u`;
   const scaled = options.scaled && matrix === 'a' ? ' * p.scale' : '';
+
+  /** Where a thread's quads begin, where they are from one slice to the next, and quad i of a slice. */
+  const places = () => {
+    if (innerFirst) {
+      const rowBegin = (i: number) => {
+        const index = `min(${begin} + ${row} + ${(i % perWeight) * rowsApart}u, ${end} - 1u)`;
+        const number = gathered ? `rowNumbers[${index}]` : index;
+        return `let ${matrix}Row${i} = (${base} + ${number} * ${memoryStride}) / 4u;`;
+      };
+      return {
+        rows: each(rowBegin),
+        next: `r.innerBegin / 4u + ${column}`,
+        step: `${tileDepth / quad}u`,
+        at: (i: number) => `${matrix}Row${i} + ${matrix}Next`,
+      };
+    }
+    const across = `min(${begin} / 4u + ${column}, ${end} / 4u - 1u)`;
+    if (gathered) {
+      return {
+        rows: each((i) => `var ${matrix}Number${i} = 0u;`) + numbers('r.innerBegin'),
+        next: `${base} / 4u + ${across}`,
+        step: '0u',
+        at: (i: number) => `${matrix}Next + ${matrix}Number${i} * ${memoryStride} / 4u`,
+      };
+    }
+    return {
+      rows: '',
+      next: `(${base} + (r.innerBegin + ${row}) * ${memoryStride}) / 4u + ${across}`,
+      step: `${tileDepth}u * ${memoryStride} / 4u`,
+      at: (i: number) => `${matrix}Next + ${i * rowsApart}u * ${memoryStride} / 4u`,
+    };
+  };
+  /** Row numbers of the slice at `from`: known a slice ahead, so that nothing waits for them. */
+  const numbers = (from: string) =>
+    each(
+      (i) =>
+        `if (${from} + ${inner(i)} < r.innerEnd) { ${matrix}Number${i} = rowNumbers[${from} + ${inner(i)}]; }`,
+    );
+  const { rows, next, step, at } = places();
   return {
     begin: /* wgsl */ `
-  ${innerFirst ? each(rowBegin) : ''}
-  var ${matrix}Next = ${innerFirst ? `r.innerBegin / 4u + ${column}` : `(${base}${firstRow}) / 4u + ${outerFirst}`};
+  ${rows}
+  var ${matrix}Next = ${next};
   let ${matrix}Step = ${step};
   ${each((i) => `var ${matrix}Loaded${i}: vec4f;`)}`,
     /** Reads the slice at `from` into registers. */
     load: (from: string) => /* wgsl */ `
-    ${each((i) => `${matrix}Loaded${i} = vec4f(); if (${from} + ${inner(i)} < r.innerEnd) { ${matrix}Loaded${i} = ${array(i)}[${at(i, from)}]; }`)}
-    ${matrix}Next += ${matrix}Step;`,
+    ${each((i) => `${matrix}Loaded${i} = vec4f(); if (${from} + ${inner(i)} < r.innerEnd) { ${matrix}Loaded${i} = ${array(i)}[${at(i)}]; }`)}
+    ${matrix}Next += ${matrix}Step;
+    ${gathered && !innerFirst ? numbers(`${from} + ${tileDepth}u`) : ''}`,
     /** Rounds it into workgroup memory. */
     place: each(
       (i) =>
