@@ -39,11 +39,12 @@ export interface Kernels {
   /**
    * For each expert e, rows offsets[e] to offsets[e+1] of `a` [S,K] times B_e:
    * `b` is [E,K,N], or [E,N,K] if `transposeB`. out [S,N]; offsets i32 [E+1], non-decreasing, from 0
-   * to S. Work is proportional to S.
+   * to S. Work is proportional to S. A `second` product, of the same shapes, is added.
    */
   groupedMatmul(a: {
     a: Tensor;
     b: Tensor;
+    second?: { a: Tensor; b: Tensor } | null;
     offsets: Tensor;
     out: Tensor;
     transposeB: boolean;

@@ -1,4 +1,5 @@
 import type { Kernels } from '../../tensor/kernels.ts';
+import type { Tensor } from '../../tensor/tensor.ts';
 import { floats, ints } from './memory.ts';
 
 export const matmulKernels: Pick<
@@ -16,17 +17,21 @@ export const matmulKernels: Pick<
     );
   },
 
-  groupedMatmul({ a, b, offsets, out, transposeB, accumulate }) {
+  groupedMatmul({ a, b, second, offsets, out, transposeB, accumulate }) {
     const inner = a.columns;
     const columns = out.columns;
-    forEachGroup(ints(offsets), (expert, begin, end) => {
-      const weight = floats(b.slice(expert, expert + 1));
-      multiply(
-        straight(floats(a.slice(begin, end)), inner),
-        transposeB ? transposed(weight, inner) : straight(weight, columns),
-        { data: floats(out.slice(begin, end)), rows: end - begin, columns, inner, accumulate },
-      );
-    });
+    const product = (left: Tensor, right: Tensor, adding: boolean) =>
+      forEachGroup(ints(offsets), (expert, begin, end) => {
+        const weight = floats(right.slice(expert, expert + 1));
+        const data = floats(out.slice(begin, end));
+        multiply(
+          straight(floats(left.slice(begin, end)), inner),
+          transposeB ? transposed(weight, inner) : straight(weight, columns),
+          { data, rows: end - begin, columns, inner, accumulate: adding },
+        );
+      });
+    product(a, b, accumulate);
+    if (second) product(second.a, second.b, true);
   },
 
   groupedMatmulTransposed({ a, b, rowsOfB, offsets, out, accumulate }) {

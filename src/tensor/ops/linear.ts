@@ -90,9 +90,16 @@ export function groupedSwiglu(
     }
     if (tape.tracks(x)) {
       const dRows = scope.empty([tokens.size, x.columns]);
-      const product = { offsets, out: dRows, transposeB: false, scaleA };
-      kernels.groupedMatmul({ ...product, a: dGate, b: gateWeight, accumulate: false });
-      kernels.groupedMatmul({ ...product, a: dUp, b: upWeight, accumulate: true });
+      kernels.groupedMatmul({
+        a: dGate,
+        b: gateWeight,
+        second: { a: dUp, b: upWeight },
+        offsets,
+        out: dRows,
+        transposeB: false,
+        accumulate: false,
+        scaleA,
+      });
       const dX = scope.empty(x.shape);
       kernels.sumRows({ source: dRows, rows, out: dX });
       tape.contribute(scope, x, dX);

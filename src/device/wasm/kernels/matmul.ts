@@ -102,8 +102,10 @@ export function matmulKernels(
       multiply(a, b, out, adding, layout, [{ rows, columns, depth, a: 0, b: 0, c: 0 }]);
     },
 
-    groupedMatmul({ a, b, offsets, out, transposeB, accumulate }) {
+    groupedMatmul({ a, b, second, offsets, out, transposeB, accumulate }) {
       multiplyGroups(a, b, offsets, out, { transposeB, accumulate });
+      if (!second) return;
+      multiplyGroups(second.a, second.b, offsets, out, { transposeB, accumulate: true });
     },
 
     groupedMatmulTransposed({ a, b, rowsOfB, offsets, out, accumulate }) {

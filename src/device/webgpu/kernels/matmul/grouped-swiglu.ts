@@ -32,7 +32,7 @@ interface Options {
 const swigluUnits = programs(({ units, kept }: Options) => {
   const operands = {
     ...{ units, transposeA: false, transposeB: true, scaled: false },
-    ...({ gathered: 'a', paired: true } as const),
+    ...({ gathered: 'a', second: 'columns' } as const),
   };
   const [unitRows, unitColumns] = [units.rows, units.columns];
   // Padded by a quad, so that neighbouring rows lie in different banks.
@@ -45,7 +45,7 @@ const swigluUnits = programs(({ units, kept }: Options) => {
     bindings: {
       a: 'read vec4f',
       b: 'read vec4f',
-      pair: 'read vec4f',
+      secondB: 'read vec4f',
       rowNumbers: 'read u32',
       offsets: 'read u32',
       gate: kept ? 'write vec4f' : null,
@@ -102,7 +102,7 @@ export function groupedSwigluKernel(
       if (matrixUnits && rows > fewRows && fitsUnits({ rows, columns }, vectors)) {
         runtime.run(
           swigluUnits({ units: matrixUnits, kept: gate !== null }),
-          { a: x, b: gateWeight, pair: upWeight, rowNumbers: tokens, offsets, gate, up, out },
+          { a: x, b: gateWeight, secondB: upWeight, rowNumbers: tokens, offsets, gate, up, out },
           { columns, inner, experts },
           [Math.ceil(columns / tileColumns), Math.floor(rows / unitTileSize) + experts, 1],
         );

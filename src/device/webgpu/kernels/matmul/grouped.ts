@@ -1,4 +1,5 @@
 import type { Kernels } from '../../../../tensor/kernels.ts';
+import type { Tensor } from '../../../../tensor/tensor.ts';
 import { matrixUnitDirectives } from '../../matrix-units.ts';
 import { program, programs } from '../../program.ts';
 import type { Runtime } from '../../runtime.ts';
@@ -69,7 +70,14 @@ const groupedUnits = programs((options: UnitTileOptions) =>
   program({
     name: `groupedMatmulUnits${options.transposeB ? 'NT' : 'NN'}`,
     directives: matrixUnitDirectives,
-    bindings: { a: 'read vec4f', b: 'read vec4f', offsets: 'read u32', out: 'write f32' },
+    bindings: {
+      a: 'read vec4f',
+      b: 'read vec4f',
+      secondA: options.second ? 'read vec4f' : null,
+      secondB: options.second ? 'read vec4f' : null,
+      offsets: 'read u32',
+      out: 'write f32',
+    },
     parameters: { columns: 'u32', inner: 'u32', experts: 'u32', scale: 'f32' },
     threads: unitTileThreads(options),
     head: unitTileHead(options) + findExpert,
@@ -141,34 +149,43 @@ export function groupedMatmulKernels(
   { gatherRows }: Pick<Kernels, 'gatherRows'>,
 ): Pick<Kernels, 'groupedMatmul' | 'groupedMatmulTransposed'> {
   return {
-    groupedMatmul({ a, b, offsets, out, transposeB, accumulate, scaleA = 1 }) {
+    groupedMatmul({ a, b, second = null, offsets, out, transposeB, accumulate, scaleA = 1 }) {
       const [rows, columns] = out.shape as [number, number];
       const [experts, inner] = [offsets.size - 1, a.columns];
       if (rows === 0) return;
-      if (rows <= fewRows && transposeB) {
-        runVectorProduct(runtime, { a, b, out, offsets, accumulate });
-        return;
-      }
+      const layout = { transposeA: false, transposeB };
       const vectors = {
         vectorA: inner % 4 === 0,
         vectorB: (transposeB ? inner : columns) % 4 === 0,
         vectorOut: columns % 4 === 0,
       };
-      const units = fitsUnits({ rows, columns }, vectors) ? runtime.matrixUnits : null;
-      const layout = { transposeA: false, transposeB };
-      const blocks = rows >= 256 * experts && columns >= 128 ? 2 : 1;
-      const size = units ? unitTileSize : tileSize(blocks);
       const sizes = { columns, inner, experts };
-      const groups = [Math.ceil(columns / size), Math.floor(rows / size) + experts, 1] as const;
-      const tensors = { a, b, offsets, out };
-      if (units) {
-        const operands = { units, ...layout, scaled: scaleA !== 1, gathered: null, paired: false };
-        const program = groupedUnits({ ...operands, addend: accumulate ? 'out' : null });
-        runtime.run(program, tensors, { ...sizes, scale: scaleA }, groups);
-      } else {
-        const program = groupedTiles({ blocks, ...layout, accumulate, ...vectors });
-        runtime.run(program, tensors, sizes, groups);
+      const grid = (size: number) =>
+        [Math.ceil(columns / size), Math.floor(rows / size) + experts, 1] as const;
+      const { matrixUnits: units } = runtime;
+      const few = rows <= fewRows && transposeB;
+      if (units && !few && fitsUnits({ rows, columns }, vectors)) {
+        const operands = { units, ...layout, scaled: scaleA !== 1, gathered: null } as const;
+        runtime.run(
+          groupedUnits({ ...operands, second: second && 'sum', addend: accumulate ? 'out' : null }),
+          { a, b, secondA: second?.a ?? null, secondB: second?.b ?? null, offsets, out },
+          { ...sizes, scale: scaleA },
+          grid(unitTileSize),
+        );
+        return;
       }
+      const blocks = rows >= 256 * experts && columns >= 128 ? 2 : 1;
+      const product = (left: Tensor, right: Tensor, adding: boolean) => {
+        const tensors = { a: left, b: right, offsets, out };
+        if (few) {
+          runVectorProduct(runtime, { ...tensors, accumulate: adding });
+          return;
+        }
+        const program = groupedTiles({ blocks, ...layout, accumulate: adding, ...vectors });
+        runtime.run(program, tensors, sizes, grid(tileSize(blocks)));
+      };
+      product(a, b, accumulate);
+      if (second) product(second.a, second.b, true);
     },
 
     groupedMatmulTransposed({ a, b, rowsOfB = null, offsets, out, accumulate, scaleA = 1 }) {
@@ -191,7 +208,7 @@ export function groupedMatmulKernels(
           ...layout,
           scaled: scaleA !== 1,
           gathered,
-          paired: false,
+          second: null,
         } as const;
         runtime.run(
           groupedTransposedUnits({ ...operands, addend: accumulate ? 'out' : null }),

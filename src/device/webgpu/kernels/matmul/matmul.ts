@@ -127,7 +127,8 @@ export function matmulKernel(runtime: Runtime): Pick<Kernels, 'matmul'> {
         vectorOut: columns % 4 === 0,
       };
       const units = !exact && fitsUnits({ rows, columns }, vectors) ? runtime.matrixUnits : null;
-      const blocks = tilesOf(rows, columns, tileSize(2)) >= enoughGroups ? 2 : 1;
+      const wide = Math.min(rows, columns) > tileSize(1);
+      const blocks = wide && tilesOf(rows, columns, tileSize(2)) >= enoughGroups ? 2 : 1;
       const size = units ? unitTileSize : tileSize(blocks);
       const tiles = tilesOf(rows, columns, size);
       // Few tiles and long sums, as in the gradient of a weight: the sums are split.
@@ -144,7 +145,7 @@ export function matmulKernel(runtime: Runtime): Pick<Kernels, 'matmul'> {
             ...layout,
             scaled: scaleA !== 1,
             gathered: null,
-            paired: false,
+            second: null,
           };
           const program = unitMatmul({ ...operands, addend });
           runtime.run(

@@ -26,8 +26,11 @@ export interface OperandOptions {
   scaled: boolean;
   /** The operand whose stored row s is the one that the array `rowNumbers` names at s, if any. */
   gathered: 'a' | 'b' | null;
-  /** Whether the second half of the tile's columns are of the array `pair`, the same ones as of `b`. */
-  paired: boolean;
+  /**
+   * What there is of a second product: 'columns', the second half of the tile's columns, which are the
+   * same columns of `secondB`; 'sum', secondA·secondB, which is added.
+   */
+  second: 'columns' | 'sum' | null;
 }
 
 type Operand = 'a' | 'b';
@@ -60,18 +63,23 @@ export function declareSlices(options: OperandOptions, threads: number): string 
 /**
  * Loading of an operand's slices, one after another along the inner dimension. A quad beyond the inner
  * dimension is zeros; one beyond the edge of the tile repeats the last, since it adds only to sums that
- * are not stored.
+ * are not stored. `useSecond`: of the second product.
  */
-export function loaderOf(options: OperandOptions, matrix: Operand, threads: number) {
+export function loaderOf(
+  options: OperandOptions,
+  matrix: Operand,
+  { threads, useSecond }: { threads: number; useSecond: boolean },
+) {
   const { innerFirst, stride, loads, rowsApart, column, row } = sliceOf(options, matrix, threads);
   const outer = matrix === 'a' ? 'row' : 'column';
   const [begin, end] = [`r.${outer}Begin`, `r.${outer}End`];
   const [base, memoryStride] = [`r.${matrix}Base`, `r.${matrix}Stride`];
-  const paired = matrix === 'b' && options.paired;
+  const paired = matrix === 'b' && options.second === 'columns';
   const gathered = options.gathered === matrix;
   const each = (piece: (i: number) => string) => unroll(loads, piece);
   const perWeight = paired ? loads / 2 : loads;
-  const array = (i: number) => (i < perWeight ? matrix : 'pair');
+  const secondArray = `second${matrix.toUpperCase()}`;
+  const array = (i: number) => (useSecond || i >= perWeight ? secondArray : matrix);
   const inner = (i: number) => (innerFirst ? `(${column}) * 4u` : `${row} + ${i * rowsApart}u`);
   const scaled = options.scaled && matrix === 'a' ? ' * p.scale' : '';
 

@@ -116,8 +116,6 @@ export function unitSums(options: OperandOptions, first = ''): string {
   const { units, scaled } = options;
   const { down, across, result, each, rescale } = blockOf(options);
   const threads = unitTileThreads(options);
-  const loaders = (['a', 'b'] as const).map((matrix) => loaderOf(options, matrix, threads));
-  const load = (from: string) => loaders.map((loader) => loader.load(from)).join('\n');
   const rowOf = (i: number) => `blockRow + ${i * units.rows}u`;
   const columnOf = (j: number) => unitColumn(options, j);
   const multiply = unroll(tileDepth / units.inner, (step) => {
@@ -128,9 +126,12 @@ export function unitSums(options: OperandOptions, first = ''): string {
       ${each((i, j) => `sum${i}_${j} = ${multiplyUnits(`a${i}`, `b${j}`, `sum${i}_${j}`)};`)}
     }`;
   });
-  return /* wgsl */ `
-  ${each((i, j) => `var sum${i}_${j}: ${result};`)}
-  ${first}
+  const product = (useSecond: boolean) => {
+    const loaders = (['a', 'b'] as const).map((matrix) =>
+      loaderOf(options, matrix, { threads, useSecond }),
+    );
+    const load = (from: string) => loaders.map((loader) => loader.load(from)).join('\n');
+    return /* wgsl */ `{
   ${loaders.map(({ begin }) => begin).join('\n')}
   ${load('r.innerBegin')}
   for (var inner = r.innerBegin; inner < r.innerEnd; inner += ${tileDepth}u) {
@@ -140,12 +141,19 @@ export function unitSums(options: OperandOptions, first = ''): string {
     if (inner + ${tileDepth}u < r.innerEnd) { ${load(`(inner + ${tileDepth}u)`)} }
     ${multiply}
   }
+  }`;
+  };
+  return /* wgsl */ `
+  ${each((i, j) => `var sum${i}_${j}: ${result};`)}
+  ${first}
+  ${product(false)}
+  ${options.second === 'sum' ? product(true) : ''}
   ${scaled ? rescale('1.0 / p.scale') : ''}`;
 }
 
-/** Where the units of column j of a block begin in the tile: of a pair, a subgroup has the same of both. */
-function unitColumn({ units, paired }: OperandOptions, j: number): string {
-  if (!paired) return `blockColumn + ${j * units.columns}u`;
+/** Where the units of column j of a block begin in the tile; of two halves, a block has the same of both. */
+function unitColumn({ units, second }: OperandOptions, j: number): string {
+  if (second !== 'columns') return `blockColumn + ${j * units.columns}u`;
   const perWeight = blockColumns / units.columns / 2;
   const half = Math.floor(j / perWeight) * (unitTileSize / 2);
   return `blockColumn / 2u + ${half + (j % perWeight) * units.columns}u`;
