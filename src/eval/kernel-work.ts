@@ -17,24 +17,27 @@ export const kernelWork: {
   copy: ({ source, out }) => moving([source, out]),
   add: ({ a, b, out }) => moving([a, b, out], out.size),
 
-  matmul: ({ a, b, out, transposeA, transposeB, accumulate, exact = false }) => {
+  matmul: ({ a, b, out, transposeA, transposeB, accumulate, exact = false, residual = null }) => {
     const inner = transposeA ? a.shape[0]! : a.shape[1]!;
     const layout = `${transposeA ? 'Aᵀ' : 'A'}·${transposeB ? 'Bᵀ' : 'B'}`;
     return {
       kind: exact ? `${layout}, exact` : layout,
       operations: 2 * out.size * inner,
-      bytes: bytesOf([a, b, out, ...(accumulate ? [out] : [])]),
+      bytes: bytesOf([a, b, out, ...(accumulate || residual ? [out] : [])]),
       roundable: !exact,
     };
   },
-  groupedMatmul: ({ a, b, out, transposeB, accumulate }) => {
+  groupedMatmul: ({ a, b, out, transposeB, accumulate, second = null }) => {
     const [experts, ...matrix] = b.shape as [number, number, number];
     // No more experts than rows have work.
     const used = Math.min(experts, a.rows) / Math.max(experts, 1);
+    const products = second ? 2 : 1;
     return {
       kind: transposeB ? 'A·Bᵀ' : 'A·B',
-      operations: 2 * a.rows * matrix[0]! * matrix[1]!,
-      bytes: bytesOf([a, out, ...(accumulate ? [out] : [])]) + used * b.byteLength,
+      operations: products * 2 * a.rows * matrix[0]! * matrix[1]!,
+      bytes:
+        products * (a.byteLength + used * b.byteLength) +
+        bytesOf([out, ...(accumulate ? [out] : [])]),
       roundable: true,
     };
   },
@@ -44,6 +47,16 @@ export const kernelWork: {
     return {
       operations: 2 * a.size * b.columns,
       bytes: bytesOf([a, b]) + written,
+      roundable: true,
+    };
+  },
+
+  groupedSwiglu: ({ x, tokens, gateWeight, upWeight, gate, up, out }) => {
+    const used = Math.min(gateWeight.shape[0]!, out.rows) / Math.max(gateWeight.shape[0]!, 1);
+    const kept = gate && up ? [gate, up] : [];
+    return {
+      operations: 4 * out.size * x.columns,
+      bytes: bytesOf([x, tokens, out, ...kept]) + used * bytesOf([gateWeight, upWeight]),
       roundable: true,
     };
   },

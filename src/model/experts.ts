@@ -1,11 +1,10 @@
 import {
-  add,
   balanceLoss,
   combineRows,
-  dispatchRows,
   expertWeights,
   groupByExpert,
   groupedLinear,
+  groupedSwiglu,
   linear,
   selectExperts,
   swiglu,
@@ -39,11 +38,12 @@ export interface RoutingOptions {
 /**
  * Sparse mixture of experts: sigmoid router, top-k by score + bias, weights from the score alone,
  * then each expert's SwiGLU over its own rows. No token is dropped, and the work is proportional to
- * the routed rows. x [T, hidden] → [T, hidden].
+ * the routed rows. x [T, hidden] → residual + the mixture.
  */
 export function expertsLayer(
   scope: Scope,
   x: Tensor,
+  residual: Tensor,
   weights: ExpertsWeights,
   config: ExpertsConfig,
   rowStart: Tensor,
@@ -61,21 +61,22 @@ export function expertsLayer(
     coefficient > 0 ? balanceLoss(scope, logits, experts, rowStart, coefficient) : null;
 
   const groups = groupByExpert(scope, experts, config.count);
-  const rows = dispatchRows(scope, x, groups);
-  const gate = groupedLinear(scope, rows, weights.gate, groups.offsets);
-  const up = groupedLinear(scope, rows, weights.up, groups.offsets);
-  const down = groupedLinear(scope, swiglu(scope, gate, up), weights.down, groups.offsets);
-  const combined = combineRows(scope, down, routed, groups);
-  const out = weights.shared
-    ? add(scope, combined, denseLayer(scope, x, weights.shared))
-    : combined;
+  const active = groupedSwiglu(scope, x, weights.gate, weights.up, groups);
+  const down = groupedLinear(scope, active, weights.down, groups.offsets);
+  const combined = combineRows(scope, down, routed, groups, residual);
+  const out = weights.shared ? denseLayer(scope, x, weights.shared, combined) : combined;
   const { offsets } = groups;
   return { out, route: { logits, experts, weights: routed, offsets, balanceLoss: balance } };
 }
 
-/** SwiGLU feed-forward: down·(silu(gate·x)·(up·x)). */
-export function denseLayer(scope: Scope, x: Tensor, weights: DenseWeights): Tensor {
+/** SwiGLU feed-forward: residual + down·(silu(gate·x)·(up·x)). */
+export function denseLayer(
+  scope: Scope,
+  x: Tensor,
+  weights: DenseWeights,
+  residual: Tensor,
+): Tensor {
   const gate = linear(scope, x, weights.gate);
   const up = linear(scope, x, weights.up);
-  return linear(scope, swiglu(scope, gate, up), weights.down);
+  return linear(scope, swiglu(scope, gate, up), weights.down, { residual });
 }

@@ -48,9 +48,10 @@ export class Tape {
     for (const { output, backward } of this.#steps.reverse()) {
       const gradient = this.#gradients.get(output);
       if (!gradient) continue;
-      backward(gradient.tensor);
+      const owned = gradient.owned && !this.#shared.has(gradient.tensor);
+      backward(gradient.tensor, owned);
       this.#gradients.delete(output);
-      if (gradient.owned && !this.#shared.has(gradient.tensor)) scope.release(gradient.tensor);
+      if (owned && !this.#holds(gradient.tensor)) scope.release(gradient.tensor);
     }
     this.#steps.length = 0;
     this.#gradients.clear();
@@ -99,11 +100,34 @@ export class Tape {
     this.contribute(scope, input, fresh);
   }
 
+  /**
+   * For kernels that can add one tensor to another that they write: calls `write` with a new tensor for
+   * the gradient of `input`, and with what there is of it already, or null.
+   */
+  extend(scope: Scope, input: Tensor, write: (out: Tensor, present: Tensor | null) => void): void {
+    const present = this.#parameters.has(input) ? null : this.#gradients.get(input);
+    const gradient = scope.empty(input.shape);
+    write(gradient, present?.tensor ?? null);
+    if (!present) {
+      this.contribute(scope, input, gradient);
+      return;
+    }
+    this.#gradients.set(input, { tensor: gradient, owned: true });
+    if (present.owned && !this.#shared.has(present.tensor)) scope.release(present.tensor);
+  }
+
   /** The gradient buffer of a trained parameter, to be added to; null if it is not trained. */
   parameterGradient(parameter: Tensor): Tensor | null {
     return this.#parameters.get(parameter) ?? null;
   }
+
+  #holds(gradient: Tensor): boolean {
+    return [...this.#gradients.values()].some(({ tensor }) => tensor === gradient);
+  }
 }
 
-/** Passes the gradient of an op's output on to its inputs, by `contribute` and `into`. */
-export type Backward = (gradient: Tensor) => void;
+/**
+ * Passes the gradient of an op's output on to its inputs, by `contribute`, `into` and `extend`. If it is
+ * `owned`, nothing else refers to it, and it may be overwritten and passed on itself.
+ */
+export type Backward = (gradient: Tensor, owned: boolean) => void;

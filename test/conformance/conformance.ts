@@ -15,7 +15,6 @@ import { objective, runCase } from './run-case.ts';
 export function conformance(name: string, create: () => Promise<Device>): void {
   describe(`conformance of ${name}`, () => {
     let device: Device;
-    const reference = createReferenceDevice();
     beforeAll(async () => {
       device = await create();
     });
@@ -28,16 +27,7 @@ export function conformance(name: string, create: () => Promise<Device>): void {
           name: opCase.name,
         })),
       )('$name', async ({ opCase }) => {
-        const before = device.allocatedBytes;
-        const actual = await runCase(device, opCase);
-        const expected = await runCase(reference, opCase);
-        expect(Object.keys(actual)).toEqual(Object.keys(expected));
-        for (const key of Object.keys(expected)) {
-          const error = relativeError(actual[key]!, expected[key]!);
-          const limit = expected[key] instanceof Int32Array ? 0 : (opCase.tolerance ?? 2e-6);
-          expect(error, `largest error of ${key}`).toBeLessThanOrEqual(limit);
-        }
-        expect(device.allocatedBytes).toBe(before);
+        await agreesWithReference(device, opCase);
       });
     });
 
@@ -53,6 +43,20 @@ export function conformance(name: string, create: () => Promise<Device>): void {
       });
     });
   });
+}
+
+/** Compares outputs and gradients with the reference device's, and sees that no memory is left over. */
+export async function agreesWithReference(device: Device, opCase: OpCase): Promise<void> {
+  const before = device.allocatedBytes;
+  const actual = await runCase(device, opCase);
+  const expected = await runCase(createReferenceDevice(), opCase);
+  expect(Object.keys(actual)).toEqual(Object.keys(expected));
+  for (const key of Object.keys(expected)) {
+    const error = relativeError(actual[key]!, expected[key]!);
+    const limit = expected[key] instanceof Int32Array ? 0 : (opCase.tolerance ?? 2e-6);
+    expect(error, `largest error of ${key}`).toBeLessThanOrEqual(limit);
+  }
+  expect(device.allocatedBytes).toBe(before);
 }
 
 /** Compares g·u with the central difference of the objective along random directions u. */
@@ -93,7 +97,7 @@ async function checkGradient(
  * Largest difference, relative to the largest magnitude expected, but to no less than 1: where
  * everything cancels, only rounding is left. Infinite if anything is NaN.
  */
-function relativeError(actual: ArrayLike<number>, expected: ArrayLike<number>): number {
+export function relativeError(actual: ArrayLike<number>, expected: ArrayLike<number>): number {
   if (actual.length !== expected.length) return Number.POSITIVE_INFINITY;
   let largest = 1;
   let error = 0;

@@ -5,12 +5,11 @@
 import type { Device } from '../../tensor/device.ts';
 import type { CachedRows, InferenceKernels } from '../../tensor/inference-kernels.ts';
 import {
-  dispatchRows,
   groupByExpert,
   groupedLinear,
+  groupedSwiglu,
   linear,
   rmsNorm,
-  swiglu,
 } from '../../tensor/ops/index.ts';
 import { Scope } from '../../tensor/scope.ts';
 import type { HostMemory } from './memory.ts';
@@ -90,10 +89,7 @@ export function hostInferenceKernels(
     expertGatedProduct({ x, experts, gate, up, out }) {
       within((scope) => {
         const groups = groupByExpert(scope, experts, gate.shape[0]!);
-        const rows = dispatchRows(scope, x, groups);
-        const gated = groupedLinear(scope, rows, gate, groups.offsets);
-        const other = groupedLinear(scope, rows, up, groups.offsets);
-        const sorted = swiglu(scope, gated, other);
+        const sorted = groupedSwiglu(scope, x, gate, up, groups);
         const indices = groups.rows.reshape([out.rows]);
         device.kernels.gatherRows({ table: sorted, indices, out });
       });

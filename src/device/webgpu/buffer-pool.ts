@@ -20,7 +20,13 @@ export interface PooledBuffer {
   batch: number;
 }
 
-/** Idle memory that is always kept. */
+/**
+ * How much more memory the pool may hold than has been in use at once, so that buffers of one size can
+ * stay while others are used. What is idle at one moment says little: a forward pass without a tape gives
+ * back most of its memory after each layer, and wants it again in the next.
+ */
+const slack = 1.25;
+/** Memory that may always be held. */
 const keptBytes = 256 * 2 ** 20;
 
 /**
@@ -37,6 +43,8 @@ export class BufferPool {
   #nextId = 0;
   #idleBytes = 0;
   #usedBytes = 0;
+  /** The most that was in use at once. */
+  #peakBytes = 0;
 
   constructor(device: GPUDevice, failures: Failures) {
     this.#device = device;
@@ -55,11 +63,12 @@ export class BufferPool {
     if (byteLength > limit) throw outOfMemory(byteLength, this.#usedBytes, limit);
     const idle = this.#idle.get(size)?.pop();
     this.#usedBytes += size;
+    this.#peakBytes = Math.max(this.#peakBytes, this.#usedBytes);
     if (idle) {
       this.#idleBytes -= size;
       return idle;
     }
-    if (this.#idleBytes > keptBytes && this.#idleBytes > this.#usedBytes / 2) this.trim(flush);
+    this.#trim(keptBytes + slack * this.#peakBytes - this.#usedBytes, flush);
     return this.#create(Math.min(size, limit), byteLength);
   }
 
@@ -72,12 +81,18 @@ export class BufferPool {
     this.#usedBytes -= size;
   }
 
-  /** Gives all idle memory back to the system. */
-  trim(flush: () => void): void {
+  /** Gives idle memory beyond `most` bytes back to the system, what was used longest ago first. */
+  #trim(most: number, flush: () => void): void {
+    if (this.#idleBytes <= most) return;
     flush();
-    for (const buffers of this.#idle.values()) for (const { gpu } of buffers) gpu.destroy();
-    this.#idle.clear();
-    this.#idleBytes = 0;
+    const oldestFirst = [...this.#idle.values()].flat().sort((a, b) => a.batch - b.batch);
+    for (const buffer of oldestFirst) {
+      if (this.#idleBytes <= most) break;
+      const idle = this.#idle.get(sizeClass(buffer.byteLength))!;
+      idle.splice(idle.indexOf(buffer), 1);
+      this.#idleBytes -= sizeClass(buffer.byteLength);
+      buffer.gpu.destroy();
+    }
   }
 
   #create(size: number, wanted: number): PooledBuffer {
