@@ -90,6 +90,11 @@ const trainingSchema = z
     tokenizer: tokenizerSchema.optional(),
     data: z.array(dataSchema, 'must be a list').min(1, 'must not be empty'),
 
+    /**
+     * What products are computed in; `auto` is mixed on a GPU with matrix units, else f32. A run that
+     * goes on keeps what `auto` began with.
+     */
+    precision: z.enum(['auto', 'f32', 'mixed'], 'must be "auto", "f32" or "mixed"').default('auto'),
     /** Optimizer steps. */
     steps: count,
     /** Most tokens of a step, over all its micro-batches. */

@@ -22,6 +22,7 @@ export function createReferenceDevice(): Device {
   return {
     name: 'reference',
     description: 'plain TypeScript, one thread',
+    precision: 'f32',
     kernels: {
       ...elementwiseKernels,
       ...matmulKernels,

@@ -30,6 +30,7 @@ export async function createWasmDevice(options: WasmDeviceOptions = {}): Promise
 class WasmDevice implements Device {
   readonly name = 'wasm';
   readonly description: string;
+  readonly precision = 'f32';
   readonly kernels: Kernels;
   readonly #runtime: Runtime;
 

@@ -42,7 +42,10 @@ export const parameterBytes = 64;
 export async function findAdapter(): Promise<FoundAdapter> {
   const gpu = await openGpu();
   const adapter = await gpu.requestAdapter({ powerPreference: 'high-performance' });
-  if (!adapter) throw new UserError('no GPU: WebGPU finds no adapter (is a Vulkan driver there?)');
+  if (!adapter)
+    throw new UserError(
+      'no GPU: WebGPU finds no adapter (is a Vulkan driver there?); --device wasm needs none',
+    );
   const { vendor, architecture, device, description } = adapter.info;
   const text = [vendor, architecture, device, description].join(' ');
   const immediateSize = adapter.limits.maxImmediateSize as number | undefined;
@@ -80,6 +83,9 @@ export async function openDevice({ adapter, immediates }: FoundAdapter): Promise
     });
   } catch (cause) {
     const reason = cause instanceof Error ? cause.message : String(cause);
-    throw new UserError(`the GPU cannot be opened: ${reason}`, { cause });
+    throw new UserError(
+      `the GPU cannot be opened: ${reason.split('\n')[0]}; the device wasm needs none`,
+      { cause },
+    );
   }
 }

@@ -1,5 +1,5 @@
 import { UserError } from '../../errors.ts';
-import type { Device } from '../../tensor/device.ts';
+import type { Device, Precision } from '../../tensor/device.ts';
 import type { Kernels } from '../../tensor/kernels.ts';
 import type { Storage } from '../../tensor/tensor.ts';
 import { type FoundAdapter, findAdapter, openDevice } from './adapter.ts';
@@ -17,9 +17,9 @@ export interface WebgpuDeviceOptions {
   profile?: boolean;
   /**
    * What products work on. 'mixed' rounds their operands to f16 and sums in f32, for training, and needs
-   * matrix units; the router stays in f32. Default 'f32'.
+   * matrix units; the router stays in f32. 'auto' is mixed where there are matrix units. Default 'f32'.
    */
-  precision?: 'f32' | 'mixed';
+  precision?: Precision | 'auto';
   /** Whether parameters go as immediates; default: if the adapter has them. */
   immediates?: boolean;
 }
@@ -36,9 +36,13 @@ export async function createWebgpuDevice(options: WebgpuDeviceOptions = {}): Pro
   if (options.profile && !gpu.features.has('timestamp-query')) {
     throw new UserError(`${found.description} cannot measure time (no timestamp-query)`);
   }
-  const matrixUnits = options.precision === 'mixed' ? findMatrixUnits(found.adapter) : null;
-  if (options.precision === 'mixed' && !matrixUnits) {
-    throw new UserError(`${found.description} has no matrix units for f16: use precision f32`);
+  const { precision = 'f32' } = options;
+  const matrixUnits = precision === 'f32' ? null : findMatrixUnits(found.adapter);
+  if (precision === 'mixed' && !matrixUnits) {
+    throw new UserError(
+      `${found.description} has no matrix units for f16, which mixed precision needs: ` +
+        'ask for --precision f32',
+    );
   }
   const profiler = options.profile ? new Profiler(gpu, dispatchesPerBatch) : null;
   const immediates = options.immediates ?? found.immediates;
@@ -49,6 +53,7 @@ export async function createWebgpuDevice(options: WebgpuDeviceOptions = {}): Pro
 export class WebgpuDevice implements Device {
   readonly name = 'webgpu';
   readonly description: string;
+  readonly precision: Precision;
   readonly kernels: Kernels;
   readonly #runtime: Runtime;
   readonly #profiler: Profiler | null;
@@ -56,7 +61,12 @@ export class WebgpuDevice implements Device {
   constructor(runtime: Runtime, profiler: Profiler | null, found: FoundAdapter) {
     this.#runtime = runtime;
     this.#profiler = profiler;
-    this.description = `WebGPU, ${found.description}${found.software ? ' (software)' : ''}`;
+    this.precision = runtime.matrixUnits ? 'mixed' : 'f32';
+    this.description = [
+      'WebGPU',
+      `${found.description}${found.software ? ' (software)' : ''}`,
+      ...(runtime.matrixUnits ? ['mixed precision'] : []),
+    ].join(', ');
     this.kernels = releasingScratch(webgpuKernels(runtime), runtime);
   }
 

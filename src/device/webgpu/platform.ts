@@ -13,7 +13,7 @@ const dawnFeatures = ['allow_unsafe_apis', 'vulkan_enable_f16_on_nvidia', 'disab
 
 /** @throws UserError where there is no WebGPU */
 export async function openGpu(): Promise<GPU> {
-  const browser = (globalThis as { navigator?: { gpu?: GPU } }).navigator?.gpu;
+  const browser = browserGpu();
   if (browser) return browser;
   // Kept for good: if it is collected, calls on what it made crash the process.
   const kept = globalThis as { mimoflashGpu?: GPU };
@@ -26,7 +26,7 @@ export async function openGpu(): Promise<GPU> {
  * only complain on the terminal that it finds no driver.
  */
 export async function mayHaveGpu(): Promise<boolean> {
-  if (!isNode()) return true;
+  if (browserGpu() || !isNode()) return true;
   if (process.platform !== 'linux') return true;
   const { existsSync } = await import('node:fs');
   return ['/dev/dri', '/dev/nvidiactl', '/dev/dxg', '/dev/kfd'].some((path) => existsSync(path));
@@ -59,6 +59,10 @@ async function loadDawn(): Promise<Dawn> {
       { cause },
     );
   }
+}
+
+function browserGpu(): GPU | undefined {
+  return (globalThis as { navigator?: { gpu?: GPU } }).navigator?.gpu;
 }
 
 function isNode(): boolean {
