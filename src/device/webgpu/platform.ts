@@ -6,10 +6,17 @@
 import { UserError } from '../../errors.ts';
 
 /**
- * f16 is offered on NVIDIA only by request; experimental features only if unsafe ones are allowed; and
- * bounds checks are left out because our kernels never leave their tensors.
+ * f16 is offered on NVIDIA only by request; experimental features only if unsafe ones are allowed.
+ * Bounds checks are left out because our kernels never leave their tensors, and so is clearing workgroup
+ * memory, which they write before they read it: on a software adapter it is most of the time of
+ * compiling a kernel and half of that of running it.
  */
-const dawnFeatures = ['allow_unsafe_apis', 'vulkan_enable_f16_on_nvidia', 'disable_robustness'];
+const dawnFeatures = [
+  'allow_unsafe_apis',
+  'vulkan_enable_f16_on_nvidia',
+  'disable_robustness',
+  'disable_workgroup_init',
+];
 
 /** @throws UserError where there is no WebGPU */
 export async function openGpu(): Promise<GPU> {
