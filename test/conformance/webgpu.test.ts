@@ -1,15 +1,19 @@
 import { describe, test } from 'vitest';
-import { findAdapter } from '../../src/device/webgpu/adapter.ts';
 import { createWebgpuDevice } from '../../src/device/webgpu/device.ts';
+import { adapterToTest } from '../support/adapter.ts';
+import { withGarbage } from '../support/garbage.ts';
 import { conformance } from './conformance.ts';
 
-/** Any adapter will do, a software one too; see docs/architecture.md for how to get one. */
-const found = await findAdapter().catch((error: Error) => error);
+const found = await adapterToTest();
 
-if (found instanceof Error) {
+if (typeof found === 'string') {
   describe('conformance of webgpu', () => {
-    test.skip(`not run: ${found.message}`, () => {});
+    test.skip(`not run: ${found}`, () => {});
   });
 } else {
+  // An adapter opens one device only, so each takes one of its own.
   conformance(`webgpu, ${found.description}`, () => createWebgpuDevice());
+  conformance('webgpu, workgroup memory full of garbage', async () =>
+    createWebgpuDevice({ found: withGarbage(found) }),
+  );
 }

@@ -61,7 +61,7 @@ export async function findAdapter(): Promise<FoundAdapter> {
 
 /** A GPU that is not played by the CPU; null if there is none or it cannot be reached. */
 export async function findRealGpu(): Promise<FoundAdapter | null> {
-  if (!(await mayHaveGpu())) return null;
+  if (!mayHaveGpu()) return null;
   try {
     const found = await findAdapter();
     return found.software ? null : found;

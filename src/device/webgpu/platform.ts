@@ -32,10 +32,10 @@ export async function openGpu(): Promise<GPU> {
  * Whether it is worth looking for a GPU. On Linux every one has a device file; without any, Dawn would
  * only complain on the terminal that it finds no driver.
  */
-export async function mayHaveGpu(): Promise<boolean> {
+export function mayHaveGpu(): boolean {
   if (browserGpu() || !isNode()) return true;
   if (process.platform !== 'linux') return true;
-  const { existsSync } = await import('node:fs');
+  const { existsSync } = process.getBuiltinModule('node:fs');
   return ['/dev/dri', '/dev/nvidiactl', '/dev/dxg', '/dev/kfd'].some((path) => existsSync(path));
 }
 
@@ -54,8 +54,10 @@ async function createNodeGpu(): Promise<GPU> {
 async function loadDawn(): Promise<Dawn> {
   const library = process.env.DAWN_NODE;
   try {
-    if (!library) return (await import('webgpu')) as Dawn;
-    const { createRequire } = await import('node:module');
+    // Not a literal: bundlers for browsers, which never come here, would look for the package.
+    const name = 'webgpu';
+    if (!library) return (await import(/* @vite-ignore */ name)) as Dawn;
+    const { createRequire } = process.getBuiltinModule('node:module');
     return createRequire(import.meta.url)(library) as Dawn;
   } catch (cause) {
     const reason = cause instanceof Error ? cause.message.split('\n')[0] : String(cause);
