@@ -16,4 +16,15 @@ if (typeof found === 'string') {
   conformance('webgpu, workgroup memory full of garbage', async () =>
     createWebgpuDevice({ found: withGarbage(found) }),
   );
+  // Every weight and its gradient in several pieces; activations must fit.
+  for (const { bytes, cases } of [
+    { bytes: 2 ** 14, cases: /^(linear|groupedLinear rows (?!130)|add |adamw|gradientStat)/ },
+    { bytes: 2 ** 9, cases: /^gatherRows with/ },
+  ]) {
+    conformance(
+      `webgpu, bindings of ${bytes} bytes`,
+      () => createWebgpuDevice({ bindingBytes: bytes }),
+      ({ name }) => cases.test(name),
+    );
+  }
 }

@@ -6,6 +6,7 @@ import { type FoundAdapter, findAdapter, openDevice } from './adapter.ts';
 import { dispatchesPerBatch } from './commands.ts';
 import { Failures } from './failures.ts';
 import { webgpuKernels } from './kernels/index.ts';
+import { withLargeTensors } from './large-tensors.ts';
 import { findMatrixUnits } from './matrix-units.ts';
 import { Profiler, type ProgramTime } from './profiler.ts';
 import { Runtime } from './runtime.ts';
@@ -22,6 +23,8 @@ export interface WebgpuDeviceOptions {
   precision?: Precision | 'auto';
   /** Whether parameters go as immediates; default: if the adapter has them. */
   immediates?: boolean;
+  /** The most bytes of a tensor that a kernel is given at once; default: what the adapter allows. */
+  bindingBytes?: number;
 }
 
 /**
@@ -46,7 +49,10 @@ export async function createWebgpuDevice(options: WebgpuDeviceOptions = {}): Pro
   }
   const profiler = options.profile ? new Profiler(gpu, dispatchesPerBatch) : null;
   const immediates = options.immediates ?? found.immediates;
-  const runtime = new Runtime(gpu, new Failures(gpu), { immediates, profiler, matrixUnits });
+  const runtime = new Runtime(gpu, new Failures(gpu), {
+    ...{ immediates, profiler, matrixUnits },
+    ...(options.bindingBytes !== undefined && { bindingBytes: options.bindingBytes }),
+  });
   return new WebgpuDevice(runtime, profiler, found);
 }
 
@@ -67,7 +73,7 @@ export class WebgpuDevice implements Device {
       `${found.description}${found.software ? ' (software)' : ''}`,
       ...(runtime.matrixUnits ? ['mixed precision'] : []),
     ].join(', ');
-    this.kernels = releasingScratch(webgpuKernels(runtime), runtime);
+    this.kernels = releasingScratch(withLargeTensors(webgpuKernels(runtime), runtime), runtime);
   }
 
   get allocatedBytes(): number {

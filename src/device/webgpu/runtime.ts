@@ -4,7 +4,7 @@ import { parameterBytes } from './adapter.ts';
 import { BufferPool, type PooledBuffer } from './buffer-pool.ts';
 import { Commands } from './commands.ts';
 import { copyWords } from './copy-words.ts';
-import type { Failures } from './failures.ts';
+import { type Failures, inMebibytes } from './failures.ts';
 import type { MatrixUnits } from './matrix-units.ts';
 import { type Pipeline, Pipelines } from './pipelines.ts';
 import type { Profiler } from './profiler.ts';
@@ -29,6 +29,8 @@ const keptBindGroups = 8192;
 /** Memory and dispatch: everything between the kernels and WebGPU. */
 export class Runtime {
   readonly limits: GPUSupportedLimits;
+  /** The most bytes that a tensor of a kernel may have. */
+  readonly bindingBytes: number;
   /** What products whose operands may be rounded run on; null if none may be, or there are no units. */
   readonly matrixUnits: MatrixUnits | null;
   readonly #device: GPUDevice;
@@ -46,10 +48,19 @@ export class Runtime {
   constructor(
     device: GPUDevice,
     failures: Failures,
-    options: { immediates: boolean; profiler: Profiler | null; matrixUnits?: MatrixUnits | null },
+    options: {
+      immediates: boolean;
+      profiler: Profiler | null;
+      matrixUnits?: MatrixUnits | null;
+      bindingBytes?: number;
+    },
   ) {
     this.#device = device;
     this.limits = device.limits;
+    // Less what is bound before a tensor that does not begin where a binding can.
+    const { maxStorageBufferBindingSize, minStorageBufferOffsetAlignment } = device.limits;
+    this.bindingBytes =
+      options.bindingBytes ?? maxStorageBufferBindingSize - minStorageBufferOffsetAlignment;
     this.matrixUnits = options.matrixUnits ?? null;
     this.#failures = failures;
     this.#pool = new BufferPool(device, failures);
@@ -116,6 +127,11 @@ export class Runtime {
     this.#pack(pipeline, parameters);
     this.#commands.dispatch(program.name, pipeline, bindings, this.#words, groups);
     for (const { from, to } of writeBack) this.copyWords(from, to);
+  }
+
+  fitsBinding(tensor: Tensor): boolean {
+    const { bindingBytes } = this;
+    return tensor.storage.byteLength <= bindingBytes || tensor.byteLength <= bindingBytes;
   }
 
   /** Copies elements between tensors of one size that lie anywhere, but not in one buffer. */
@@ -210,10 +226,11 @@ export class Runtime {
 
   #rangeOf(tensor: Tensor): Range {
     const size = Math.max(16, Math.ceil(tensor.byteLength / 16) * 16);
-    const limit = this.limits.maxStorageBufferBindingSize;
-    if (size > limit) {
+    const most = this.bindingBytes + this.limits.minStorageBufferOffsetAlignment;
+    if (size > most) {
       throw new UserError(
-        `a tensor [${tensor.shape}] has ${size} bytes; this GPU binds at most ${limit} at once`,
+        `a tensor [${tensor.shape}] takes ${inMebibytes(size)}, and a kernel of this GPU at most ` +
+          `${inMebibytes(most)}: use fewer tokens at once or a smaller model`,
       );
     }
     return { buffer: bufferOf(tensor.storage), offset: tensor.byteOffset, size };
