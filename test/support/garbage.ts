@@ -1,18 +1,15 @@
 import type { FoundAdapter } from '../../src/device/webgpu/adapter.ts';
+import { withChangedDevice } from './changed-adapter.ts';
 
 /**
  * The same adapter, but every kernel begins with its workgroup memory full of garbage. WebGPU promises
  * zeros there; in Node we do without (see `platform.ts`), so no kernel may count on them.
  */
 export function withGarbage(found: FoundAdapter): FoundAdapter {
-  const adapter = intercept(found.adapter, 'requestDevice', (request) => async (descriptor) => {
-    const device = await request(descriptor);
-    // Not intercepted: WebGPU takes only devices of its own as arguments.
+  return withChangedDevice(found, (device) => {
     const create = device.createShaderModule.bind(device);
     device.createShaderModule = (shader) => create({ ...shader, code: fill(shader.code) });
-    return device;
   });
-  return { ...found, adapter };
 }
 
 function fill(code: string): string {
@@ -49,19 +46,4 @@ function garbageOf(type: string, code: string): string {
   if (/^(u32|u)$/.test(element)) return `${type}(garbage)`;
   if (/^(i32|i)$/.test(element)) return `${type}(i32(garbage))`;
   return `${type}(${/^(f16|h)$/.test(element) ? 'f16' : 'f32'}(bitcast<f32>(garbage)))`;
-}
-
-/** `target` with one method replaced. */
-function intercept<Target extends object, Name extends keyof Target>(
-  target: Target,
-  name: Name,
-  replace: (original: Target[Name]) => Target[Name],
-): Target {
-  const bound = (value: unknown) => (typeof value === 'function' ? value.bind(target) : value);
-  return new Proxy(target, {
-    get: (_, key) => {
-      const value = bound(Reflect.get(target, key, target));
-      return key === name ? replace(value as Target[Name]) : value;
-    },
-  });
 }

@@ -10,6 +10,7 @@ import { withLargeTensors } from './large-tensors.ts';
 import { findMatrixUnits } from './matrix-units.ts';
 import { Profiler, type ProgramTime } from './profiler.ts';
 import { Runtime } from './runtime.ts';
+import { checkMatrixUnits } from './self-check.ts';
 
 export interface WebgpuDeviceOptions {
   /** The adapter to open; default: the one the system offers first. */
@@ -31,7 +32,7 @@ export interface WebgpuDeviceOptions {
  * A GPU through WebGPU. Kernel calls are queued; they are submitted in batches, at the latest when
  * something is read.
  *
- * @throws UserError where there is no WebGPU, no adapter, or a feature asked for is missing
+ * @throws UserError where there is no WebGPU, no adapter, or a feature asked for is missing or broken
  */
 export async function createWebgpuDevice(options: WebgpuDeviceOptions = {}): Promise<WebgpuDevice> {
   const found = options.found ?? (await findAdapter());
@@ -53,7 +54,14 @@ export async function createWebgpuDevice(options: WebgpuDeviceOptions = {}): Pro
     ...{ immediates, profiler, matrixUnits },
     ...(options.bindingBytes !== undefined && { bindingBytes: options.bindingBytes }),
   });
-  return new WebgpuDevice(runtime, profiler, found);
+  const device = new WebgpuDevice(runtime, profiler, found);
+  try {
+    if (matrixUnits) await checkMatrixUnits(gpu, device);
+    return device;
+  } catch (error) {
+    await device.destroy();
+    throw error;
+  }
 }
 
 export class WebgpuDevice implements Device {
