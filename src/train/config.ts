@@ -101,6 +101,8 @@ const trainingSchema = z
     batchTokens: count,
     /** Most tokens computed at once: what memory allows. */
     microBatchTokens: count,
+    /** `layers`: less memory, for about a third more computing; the steps are the same. */
+    recompute: z.enum(['none', 'layers'], 'must be "none" or "layers"').default('none'),
     /** Longest document, in tokens; longer ones are cut. */
     maxLength: z.int('must be a whole number').min(2, 'must be 2 or more'),
 

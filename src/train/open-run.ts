@@ -65,6 +65,7 @@ export async function openRun(device: Device, config: TrainingConfig): Promise<R
     mtpLossWeight: config.mtpLossWeight,
     expertBiasRate: config.expertBiasRate,
     balanceCoefficient: config.balanceCoefficient,
+    recompute: config.recompute,
   });
   const release = () => {
     trainer.release();
