@@ -7,5 +7,6 @@ export default defineConfig({
     // Two cores is the smallest machine we test on, and the wasm device brings threads of its own.
     maxWorkers: 2,
     testTimeout: 60_000,
+    hookTimeout: 60_000,
   },
 });

@@ -30,6 +30,7 @@ export default defineConfig({
   test: {
     include: ['test/browser/*.test.ts'],
     testTimeout: 60_000,
+    hookTimeout: 60_000,
     // One page at a time: each of them keeps both cores busy.
     fileParallelism: false,
     browser: {
