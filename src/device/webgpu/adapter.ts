@@ -48,10 +48,12 @@ export async function findAdapter(): Promise<FoundAdapter> {
     );
   const { vendor, architecture, device, description } = adapter.info;
   const text = [vendor, architecture, device, description].join(' ');
+  // Browsers leave out most of it; what `device` says may be a number of the bus.
+  const model = /^(0x|$)/.test(device) ? [vendor, architecture].join(' ').trim() : device;
   const immediateSize = adapter.limits.maxImmediateSize as number | undefined;
   return {
     adapter,
-    description: description || device || [vendor, architecture].join(' ').trim() || 'a GPU',
+    description: [model, description].filter(Boolean).join(', ') || 'a GPU',
     software: adapter.info.isFallbackAdapter || /swiftshader|llvmpipe|lavapipe/i.test(text),
     immediates:
       (immediateSize ?? 0) >= parameterBytes &&
