@@ -49,7 +49,9 @@ export async function findAdapter(): Promise<FoundAdapter> {
   const { vendor, architecture, device, description } = adapter.info;
   const text = [vendor, architecture, device, description].join(' ');
   // Browsers leave out most of it; what `device` says may be a number of the bus.
-  const model = /^(0x|$)/.test(device) ? [vendor, architecture].join(' ').trim() : device;
+  const model = /^(0x|$)/.test(device)
+    ? [vendor, architecture].join(' ').trim()
+    : device.replace(/-+$/, '');
   const immediateSize = adapter.limits.maxImmediateSize as number | undefined;
   return {
     adapter,
