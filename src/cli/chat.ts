@@ -25,7 +25,7 @@ async function chat(options: ChatOptions): Promise<void> {
   await useDevice(options, async (device) => {
     const assistant = await Assistant.load(device, options.model);
     if (process.stdin.isTTY) {
-      console.log(pc.dim(`${options.model} on ${device.description}`));
+      console.log(pc.dim(options.model));
       console.log(pc.dim('/new begins a new chat, /exit or Ctrl-D ends, Ctrl-C stops an answer'));
     }
     await converse(assistant, options);

@@ -2,6 +2,11 @@ import type { Kernels } from './kernels.ts';
 import type { Storage } from './tensor.ts';
 
 /**
+ * What products are computed in. 'mixed': operands rounded to f16, sums and everything else in f32.
+ */
+export type Precision = 'f32' | 'mixed';
+
+/**
  * What the rest of the system asks of hardware.
  *
  * - Calls take effect in the order in which they are made. A device may queue them; only `read`
@@ -15,6 +20,7 @@ export interface Device {
   readonly name: string;
   /** One line for people: what it runs on. */
   readonly description: string;
+  readonly precision: Precision;
   readonly kernels: Kernels;
 
   /** @throws OutOfMemoryError */

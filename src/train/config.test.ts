@@ -32,6 +32,7 @@ describe('the training config', () => {
     [{ step: 3 }, 'step is not known; check its spelling or remove it'],
     [{ adamw: { beta3: 1 } }, 'adamw.beta3 is not known; check its spelling or remove it'],
     [{ steps: undefined }, 'steps is missing'],
+    [{ precision: 'f16' }, 'precision must be "auto", "f32" or "mixed"'],
     [{ steps: 0 }, 'steps must be 1 or more'],
     [{ steps: 'ten' }, 'steps must be a whole number'],
     [{ learningRate: { peak: -1 } }, 'learningRate.peak must be more than 0'],

@@ -90,12 +90,19 @@ const trainingSchema = z
     tokenizer: tokenizerSchema.optional(),
     data: z.array(dataSchema, 'must be a list').min(1, 'must not be empty'),
 
+    /**
+     * What products are computed in; `auto` is mixed on a GPU with matrix units, else f32. A run that
+     * goes on keeps what `auto` began with.
+     */
+    precision: z.enum(['auto', 'f32', 'mixed'], 'must be "auto", "f32" or "mixed"').default('auto'),
     /** Optimizer steps. */
     steps: count,
     /** Most tokens of a step, over all its micro-batches. */
     batchTokens: count,
     /** Most tokens computed at once: what memory allows. */
     microBatchTokens: count,
+    /** `layers`: less memory, for about a third more computing; the steps are the same. */
+    recompute: z.enum(['none', 'layers'], 'must be "none" or "layers"').default('none'),
     /** Longest document, in tokens; longer ones are cut. */
     maxLength: z.int('must be a whole number').min(2, 'must be 2 or more'),
 

@@ -4,7 +4,7 @@ import { isDeepStrictEqual } from 'node:util';
 import { loadModel } from '../checkpoint/load-model.ts';
 import { UserError } from '../errors.ts';
 import { type Model, releaseModel } from '../model/weights.ts';
-import type { Device } from '../tensor/device.ts';
+import type { Device, Precision } from '../tensor/device.ts';
 import type { TextFiles } from '../text/tokenizer-files.ts';
 import type { DataConfig, TrainingConfig } from './config.ts';
 import { Packer, type PackerState } from './packing.ts';
@@ -30,12 +30,24 @@ export interface Run {
   release(): void;
 }
 
+/**
+ * What a run wants its device to compute in: what the config says; if it leaves that open, what the run
+ * began with; and 'auto' if it has not begun.
+ */
+export async function precisionOf({ precision, output }: TrainingConfig) {
+  if (precision !== 'auto') return precision;
+  const checkpoint = await (await RunDirectory.open(output)).newestCheckpoint();
+  return checkpoint ? (await readState(checkpoint)).precision : precision;
+}
+
 /** @throws UserError when something that the config names is missing or does not fit */
 export async function openRun(device: Device, config: TrainingConfig): Promise<Run> {
   const directory = await RunDirectory.open(config.output);
   const checkpoint = await directory.newestCheckpoint();
   const state = checkpoint ? await readState(checkpoint) : newState(config);
   if (checkpoint) assertSameRun(config, state, checkpoint);
+  assertPrecision(device, checkpoint && config.precision === 'auto' ? state : config);
+  state.precision = device.precision;
   const loaded = await (checkpoint
     ? loadText(checkpoint)
     : prepareText(config, directory.tokenizer));
@@ -53,6 +65,7 @@ export async function openRun(device: Device, config: TrainingConfig): Promise<R
     mtpLossWeight: config.mtpLossWeight,
     expertBiasRate: config.expertBiasRate,
     balanceCoefficient: config.balanceCoefficient,
+    recompute: config.recompute,
   });
   const release = () => {
     trainer.release();
@@ -70,7 +83,8 @@ export async function openRun(device: Device, config: TrainingConfig): Promise<R
 }
 
 function newState(config: TrainingConfig): TrainerState {
-  return { step: 0, tokens: 0, seconds: 0, data: { stream: [], waiting: [] }, config };
+  const data = { stream: [], waiting: [] };
+  return { step: 0, tokens: 0, seconds: 0, precision: 'f32', data, config };
 }
 
 async function openPacker(
@@ -122,6 +136,14 @@ function assertSameRun(config: TrainingConfig, state: TrainerState, checkpoint: 
         'or choose another output (model.checkpoint can begin with these weights)',
     );
   }
+}
+
+function assertPrecision(device: Device, { precision }: { precision: Precision | 'auto' }): void {
+  if (precision === 'auto' || precision === device.precision) return;
+  throw new UserError(
+    `the run is in precision ${precision} and the device ${device.name} was opened in ` +
+      `${device.precision}: open it in ${precision}, or say "precision": "${device.precision}"`,
+  );
 }
 
 /** What decides the steps that are still to come; files may have moved to another folder. */

@@ -6,6 +6,7 @@
 import { UserError } from '../errors.ts';
 import type { Model } from '../model/weights.ts';
 import type { Device } from '../tensor/device.ts';
+import { OutOfMemoryError } from '../tensor/tensor.ts';
 import type { TextFiles } from '../text/tokenizer-files.ts';
 import type { TrainingConfig } from './config.ts';
 import { heldOutLoss } from './evaluate.ts';
@@ -55,10 +56,19 @@ export async function* runTraining(
   } catch (error) {
     if (!(error instanceof UserError)) throw error;
     const kept = run.checkpoint ? `the last checkpoint is ${run.checkpoint}` : 'nothing was saved';
-    throw new UserError(`${error.message}; ${kept}`, { cause: error });
+    const advice = error instanceof OutOfMemoryError ? `; ${savingMemory(config)}` : '';
+    throw new UserError(`${error.message}${advice}; ${kept}`, { cause: error });
   } finally {
     run.release();
   }
+}
+
+/** What to do where memory is short. Only the second changes nothing that a run has begun with. */
+function savingMemory({ microBatchTokens, recompute }: TrainingConfig): string {
+  const fewer = `fewer microBatchTokens than ${microBatchTokens} (in a new run)`;
+  return recompute === 'none'
+    ? `"recompute": "layers" needs less, and so do ${fewer}`
+    : `try ${fewer}`;
 }
 
 async function* steps(

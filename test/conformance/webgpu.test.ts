@@ -1,20 +1,38 @@
 import { afterAll, beforeAll, describe, test } from 'vitest';
-import { findAdapter } from '../../src/device/webgpu/adapter.ts';
 import { createWebgpuDevice, type WebgpuDevice } from '../../src/device/webgpu/device.ts';
 import { findMatrixUnits } from '../../src/device/webgpu/matrix-units.ts';
+import { adapterToTest } from '../support/adapter.ts';
+import { withGarbage } from '../support/garbage.ts';
 import { agreesWithReference, conformance } from './conformance.ts';
 import { mixedCases } from './mixed-cases.ts';
 import { samplingStatistics } from './sampling-statistics.ts';
 
-/** Any adapter will do, a software one too; see docs/architecture.md for how to get one. */
-const found = await findAdapter().catch((error: Error) => error);
+const found = await adapterToTest();
 
-if (found instanceof Error) {
+if (typeof found === 'string') {
   describe('conformance of webgpu', () => {
-    test.skip(`not run: ${found.message}`, () => {});
+    test.skip(`not run: ${found}`, () => {});
   });
 } else {
+  // An adapter opens one device only, so each takes one of its own.
   conformance(`webgpu, ${found.description}`, () => createWebgpuDevice());
+  conformance('webgpu, workgroup memory full of garbage', async () =>
+    createWebgpuDevice({ found: withGarbage(found) }),
+  );
+  // Every weight and its gradient in several pieces; activations must fit.
+  for (const { bytes, cases } of [
+    {
+      bytes: 2 ** 14,
+      cases: /^(linear|groupedLinear rows (?!130)|experts |add |adamw|gradientStat)/,
+    },
+    { bytes: 2 ** 9, cases: /^gatherRows with/ },
+  ]) {
+    conformance(
+      `webgpu, bindings of ${bytes} bytes`,
+      () => createWebgpuDevice({ bindingBytes: bytes }),
+      ({ name }) => cases.test(name),
+    );
+  }
   samplingStatistics('webgpu', () => createWebgpuDevice());
 
   describe(`webgpu in mixed precision, ${found.description}`, () => {

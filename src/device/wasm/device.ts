@@ -3,7 +3,7 @@ import type { Kernels } from '../../tensor/kernels.ts';
 import type { Storage } from '../../tensor/tensor.ts';
 import type { WasmStorage } from './heaps.ts';
 import { wasmKernels } from './kernels/index.ts';
-import { availableParallelism, loadBinary } from './platform.ts';
+import { assertSharedMemory, availableParallelism, loadBinary } from './platform.ts';
 import { Runtime } from './runtime.ts';
 import { compile, supportsRelaxedSimd } from './webassembly.ts';
 
@@ -22,6 +22,7 @@ export interface WasmDeviceOptions {
  */
 export async function createWasmDevice(options: WasmDeviceOptions = {}): Promise<Device> {
   const { threads = availableParallelism(), relaxed = supportsRelaxedSimd(), heapBytes } = options;
+  assertSharedMemory();
   const file = relaxed ? 'relaxed.wasm' : 'simd.wasm';
   const module = await compile(await loadBinary(new URL(`./build/${file}`, import.meta.url)));
   return new WasmDevice(await Runtime.start(module, { threads, heapBytes }), relaxed);
@@ -30,6 +31,7 @@ export async function createWasmDevice(options: WasmDeviceOptions = {}): Promise
 class WasmDevice implements Device {
   readonly name = 'wasm';
   readonly description: string;
+  readonly precision = 'f32';
   readonly kernels: Kernels;
   readonly #runtime: Runtime;
 

@@ -1,4 +1,4 @@
-import { type Failures, outOfMemory } from './failures.ts';
+import { type Failures, outOfMemory, tooLarge } from './failures.ts';
 
 /** Numbers of WebGPU's buffer usages; Node has no global `GPUBufferUsage`. */
 export const usage = {
@@ -60,7 +60,7 @@ export class BufferPool {
   take(byteLength: number, flush: () => void): PooledBuffer {
     const size = sizeClass(byteLength);
     const limit = this.#largest;
-    if (byteLength > limit) throw outOfMemory(byteLength, this.#usedBytes, limit);
+    if (byteLength > limit) throw tooLarge(byteLength, limit);
     const idle = this.#idle.get(size)?.pop();
     this.#usedBytes += size;
     this.#peakBytes = Math.max(this.#peakBytes, this.#usedBytes);
