@@ -21,9 +21,9 @@ export interface Kernels extends InferenceKernels {
    * out [M,N] = A·B. A is `a` [M,K], or its transpose if `transposeA` (then `a` is [K,M]);
    * B is `b` [K,N], or its transpose if `transposeB` (then `b` is [N,K], a linear layer's weight).
    *
-   * A device may round the operands of this and the grouped products to f16, for speed. `exact`: it
-   * must not. `scaleA`: a power of two that it then multiplies `a` by before rounding, and divides the
-   * product by, so that small gradients survive; 1 by default.
+   * A device may round the operands of this, the grouped products and attention to f16, for speed.
+   * `exact`: it must not. `scaleA`: a power of two that it then multiplies `a` by before rounding, and
+   * divides the product by, so that small gradients survive; 1 by default.
    *
    * `residual` [M,N]: out = residual + A·B; not together with `accumulate`.
    */

@@ -250,7 +250,22 @@ const expertCases: OpCase[] = [
         weights: ops.expertWeights(scope, logits!, experts!, { normalize, scale }),
       }),
     },
-    ...[true, false].map((withResidual) =>
+    {
+      name: `groupByExpert and combineRows ${label}`,
+      inputs: {
+        source: randomTensor(random, [tokens * perToken, 10]),
+        weights: randomTensor(random, [tokens, perToken]),
+        experts: shared.experts,
+      },
+      differentiable: ['source', 'weights'],
+      run: (scope, { source, weights, experts }) => {
+        const groups = ops.groupByExpert(scope, experts!, count);
+        return { out: ops.combineRows(scope, source!, weights!, groups), ...groups };
+      },
+      outputs: ['out'],
+    },
+    // A grouped product has a workgroup for each expert, which takes a software adapter minutes.
+    ...(count > 16 ? [] : [true, false]).map((withResidual) =>
       expertLayerCase(label, {
         ...{ tokens, count, columns: 10, inner: 7, withResidual },
         experts: shared.experts,

@@ -19,8 +19,9 @@ export interface WebgpuDeviceOptions {
   /** Whether to measure the time of every kernel: see `takeTimes`. */
   profile?: boolean;
   /**
-   * What products work on. 'mixed' rounds their operands to f16 and sums in f32, for training, and needs
-   * matrix units; the router stays in f32. 'auto' is mixed where there are matrix units. Default 'f32'.
+   * What products and attention work on. 'mixed' rounds their operands to f16 and sums in f32, for
+   * training and prefill, and needs matrix units; the router stays in f32.
+   * 'auto' is mixed where there are matrix units. Default 'f32'.
    */
   precision?: Precision | 'auto';
   /** Whether parameters go as immediates; default: if the adapter has them. */
