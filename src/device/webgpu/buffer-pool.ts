@@ -74,9 +74,9 @@ export class BufferPool {
 
   give(buffer: PooledBuffer): void {
     const size = sizeClass(buffer.byteLength);
-    const idle = this.#idle.get(size) ?? [];
-    idle.push(buffer);
-    this.#idle.set(size, idle);
+    const idle = this.#idle.get(size);
+    if (idle) idle.push(buffer);
+    else this.#idle.set(size, [buffer]);
     this.#idleBytes += size;
     this.#usedBytes -= size;
   }

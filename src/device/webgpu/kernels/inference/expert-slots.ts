@@ -14,18 +14,9 @@ export interface ExpertSlots {
   slotThreads: number;
 }
 
-export function slotOptions(
-  experts: Tensor,
-  count: number,
-  slotThreads: number,
-): { slots: ExpertSlots; groups: number } {
-  const perToken = experts.columns;
-  const by = experts.rows === 1 ? 'token' : experts.size < count ? 'slot' : 'expert';
-  const mostSlots = 2 ** Math.ceil(Math.log2(experts.rows));
-  return {
-    slots: { by, perToken, mostSlots, slotThreads },
-    groups: Math.min(experts.size, count),
-  };
+export function slotsBy(experts: Tensor, count: number): ExpertSlots['by'] {
+  if (experts.rows === 1) return 'token';
+  return experts.size < count ? 'slot' : 'expert';
 }
 
 export const expertSlotsHead = ({ by, mostSlots }: ExpertSlots) =>

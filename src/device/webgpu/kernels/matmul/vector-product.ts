@@ -105,8 +105,12 @@ export function runVectorProduct(
   const perGroup = (threads / lanesFor(inner)) * columnsPerThread;
   runtime.run(
     vectorProduct({
-      ...{ rowsPerThread: rowsAtOnce, columnsPerThread, inner },
-      ...{ grouped: offsets !== null, accumulate, subgroupSize },
+      rowsPerThread: rowsAtOnce,
+      columnsPerThread,
+      inner,
+      grouped: offsets !== null,
+      accumulate,
+      subgroupSize,
     }),
     { a, b, out, offsets },
     { rows, columns, experts: offsets ? offsets.size - 1 : 0 },
