@@ -4,6 +4,7 @@ import { findMatrixUnits } from '../../src/device/webgpu/matrix-units.ts';
 import { adapterToTest } from '../support/adapter.ts';
 import { withGarbage } from '../support/garbage.ts';
 import { agreesWithReference, conformance } from './conformance.ts';
+import { inferenceCases } from './inference-cases.ts';
 import { mixedCases } from './mixed-cases.ts';
 import { samplingStatistics } from './sampling-statistics.ts';
 
@@ -18,6 +19,12 @@ if (typeof found === 'string') {
   conformance(`webgpu, ${found.description}`, () => createWebgpuDevice());
   conformance('webgpu, workgroup memory full of garbage', async () =>
     createWebgpuDevice({ found: withGarbage(found) }),
+  );
+  const ofInference = new Set(inferenceCases.map(({ name }) => name));
+  conformance(
+    'webgpu, kernels of inference without subgroups',
+    () => createWebgpuDevice({ subgroups: false }),
+    ({ name }) => ofInference.has(name),
   );
   // Every weight and its gradient in several pieces; activations must fit.
   for (const { bytes, cases } of [

@@ -22,7 +22,7 @@ import {
 import { findExpert } from './find-expert.ts';
 
 /** Up to this many rows of a plain product are worked on this way. */
-export const vectorRows = 64;
+export const vectorRows = 128;
 
 const threads = 128;
 
