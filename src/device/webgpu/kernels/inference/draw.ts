@@ -98,8 +98,8 @@ ${drawing(options)}`,
     body: /* wgsl */ `
   rowBegin = group.x * ${options.columns}u;
   let token = draw(uniforms[group.x], thread);
-  if (thread < ${copies}u) {
-    let place = places[group.x * ${copies}u + thread];
+  for (var i = thread; i < ${copies}u; i += threads) {
+    let place = places[group.x * ${copies}u + i];
     if (place >= 0) { out[place] = i32(token); }
   }`,
   }),
@@ -169,7 +169,7 @@ export function drawKernels(
 ): Pick<InferenceKernels, 'drawTokens' | 'verifyDrafts'> {
   const optionsOf = (columns: number) => ({
     columns,
-    threads: rowThreads(runtime),
+    threads: rowThreads(runtime, columns),
     subgroupSize: runtime.subgroupSize,
   });
   return {

@@ -23,9 +23,10 @@ interface Options {
  * Threads of kernels that have one workgroup a row: many to read with, but each reduction costs more the
  * more subgroups there are, and without subgroups there is no memory for more.
  */
-export function rowThreads(runtime: Runtime): number {
-  const most = runtime.subgroupSize === 1 ? 256 : 512;
-  return Math.min(most, runtime.limits.threadsPerGroup);
+export function rowThreads({ subgroupSize, limits }: Runtime, columns: number): number {
+  const most = Math.min(subgroupSize === 1 ? 256 : 512, limits.threadsPerGroup);
+  const wanted = 2 ** Math.ceil(Math.log2(columns / 8));
+  return Math.min(most, Math.max(32, subgroupSize, wanted));
 }
 
 const samplingDistribution = programs((options: Options) => {
@@ -170,7 +171,7 @@ export function samplingDistributionKernel(
     samplingDistribution({ logits, settings, vocabSize }) {
       const { columns, rows } = logits;
       const { subgroupSize } = runtime;
-      const options = { columns, vocabSize, threads: rowThreads(runtime), subgroupSize };
+      const options = { columns, vocabSize, threads: rowThreads(runtime, columns), subgroupSize };
       runtime.run(samplingDistribution(options), { logits, settings }, {}, [rows, 1, 1]);
     },
   };
