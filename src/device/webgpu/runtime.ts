@@ -66,7 +66,7 @@ export class Runtime {
     this.#pool = new BufferPool(device, failures);
     this.#pipelines = new Pipelines(device, options.immediates);
     this.#commands = new Commands(device, this.#pipelines.parameterLayout, options.profiler);
-    this.#readback = new Readback(device);
+    this.#readback = new Readback(device, this.bindingBytes);
   }
 
   allocate(byteLength: number): Storage {
