@@ -63,10 +63,10 @@ function printInference({ shape, prefill, decode }: NonNullable<BenchReport['inf
     console.log(rows.toString());
   }
   if (decode.length > 0) {
-    const rows = table('decoding one sequence', 'tokens/s', 'GB/s', 'of reading');
+    const rows = table('decoding', 'tokens/s', 'GB/s', 'of reading');
     for (const figure of decode) {
       rows.push([
-        `context ${figure.context}`,
+        `${figure.sequences} at context ${figure.length}`,
         figure.tokensPerSecond.toFixed(1),
         figure.gigabytesPerSecond.toFixed(1),
         percent(figure.shareOfBandwidth),
@@ -78,9 +78,10 @@ function printInference({ shape, prefill, decode }: NonNullable<BenchReport['inf
     const seconds = (sequences * length) / tokensPerSecond;
     printKernels(`prefill of ${sequences} of ${length}`, kernels, 1, seconds);
   }
-  for (const { context, tokensPerSecond, profile } of decode) {
-    const what = `decoding a token at context ${context}`;
-    printKernels(what, profile?.kernels ?? null, profile?.tokens ?? 1, 1 / tokensPerSecond);
+  for (const { sequences, length, tokensPerSecond, profile } of decode) {
+    const what = `a step of ${sequences} at context ${length}`;
+    const seconds = sequences / tokensPerSecond;
+    printKernels(what, profile?.kernels ?? null, profile?.steps ?? 1, seconds);
   }
 }
 

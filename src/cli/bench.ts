@@ -2,25 +2,29 @@ import { availableParallelism } from 'node:os';
 import { fileURLToPath } from 'node:url';
 import { Command, InvalidArgumentError, Option } from 'commander';
 import { bench } from '../eval/bench.ts';
-import type { PrefillSizes } from '../eval/bench-inference.ts';
-import type { Precision } from '../eval/roofline.ts';
+import type { BatchSizes } from '../eval/bench-inference.ts';
 import { printBench } from './bench-tables.ts';
-import { type DeviceOptions, positiveInteger, withDevice } from './options.ts';
+import {
+  type DeviceOptions,
+  type PrecisionOptions,
+  positiveInteger,
+  withDevice,
+  withPrecision,
+} from './options.ts';
 import { statusLine } from './status-line.ts';
 
 const shapeFile = (name: string) =>
   fileURLToPath(new URL(`../../bench/${name}.json`, import.meta.url));
 
-interface BenchCommandOptions extends DeviceOptions {
-  precision: Precision;
+interface BenchCommandOptions extends DeviceOptions, PrecisionOptions {
   sizes: number[];
   train: string;
   tokens: number;
   length: number;
   mtpHeads?: number[];
   decode: string;
-  prefill: PrefillSizes | 'none';
-  contexts: number[];
+  prefill: BatchSizes | 'none';
+  contexts: BatchSizes[];
   profile?: boolean;
   json?: boolean;
 }
@@ -40,25 +44,24 @@ export function benchCommand(): Command {
     )
     .addOption(
       new Option('--prefill <sizes>', 'prompts x tokens to prefill together, or none')
-        .argParser(sizes)
+        .argParser(prefillSizes)
         .default({ sequences: 1, length: 512 }, '1x512'),
     )
-    .option('--contexts <list>', 'contexts to decode at, in tokens', list(1), [1, 1024])
-    .option('--profile', 'show how long each kernel takes, and how long it must')
-    .option('--json', 'print JSON')
     .addOption(
-      new Option('--precision <name>', 'what the webgpu device rounds operands to')
-        .choices(['f32', 'mixed'])
-        .default('f32'),
-    );
-  return withDevice(command).action(run);
+      new Option('--contexts <list>', 'contexts to decode at: tokens, or sequences x tokens')
+        .argParser((text) => text.split(',').map(batchSizes))
+        .default([batchSizes('1'), batchSizes('1024')], '1,1024'),
+    )
+    .option('--profile', 'show how long each kernel takes, and how long it must')
+    .option('--json', 'print JSON');
+  return withPrecision(withDevice(command)).action(run);
 }
 
 async function run(options: BenchCommandOptions): Promise<void> {
   const report = await bench(
     {
       device: options.device,
-      precision: options.precision,
+      precision: options.precision ?? 'f32',
       threads: options.threads ?? availableParallelism(),
       sizes: options.sizes,
       trainingShape: options.train === 'none' ? null : options.train,
@@ -88,9 +91,12 @@ function list(least: number): (text: string) => number[] {
   };
 }
 
-function sizes(text: string): PrefillSizes | 'none' {
-  if (text === 'none') return 'none';
-  const [, sequences, length] = text.match(/^([1-9]\d*)x([1-9]\d*)$/) ?? [];
-  if (!length) throw new InvalidArgumentError('give sequences x tokens, such as 32x1024, or none');
+function prefillSizes(text: string): BatchSizes | 'none' {
+  return text === 'none' ? 'none' : batchSizes(text);
+}
+
+function batchSizes(text: string): BatchSizes {
+  const [, sequences = '1', length] = text.match(/^(?:([1-9]\d*)x)?([1-9]\d*)$/) ?? [];
+  if (!length) throw new InvalidArgumentError('give tokens, or sequences x tokens such as 32x1024');
   return { sequences: Number(sequences), length: Number(length) };
 }

@@ -13,6 +13,8 @@ export interface DeviceRequest {
   threads?: number;
   /** What products work on; 'auto' is mixed where there are matrix units, for training. Default f32. */
   precision?: Precision | 'auto';
+  /** Whether a GPU is to measure the time of its kernels; the CPU's need no preparation. */
+  profile?: boolean;
 }
 
 /**
@@ -22,14 +24,14 @@ export interface DeviceRequest {
  * @throws UserError if the name is unknown, or the machine or the device lacks what is asked for
  */
 export async function createDevice(name: string, request: DeviceRequest = {}): Promise<Device> {
-  const { precision = 'f32' } = request;
+  const { precision = 'f32', profile = false } = request;
   switch (name) {
     case 'auto': {
       const found = await findRealGpu();
-      return found ? createWebgpuDevice({ found, precision }) : cpu('wasm', request);
+      return found ? createWebgpuDevice({ found, precision, profile }) : cpu('wasm', request);
     }
     case 'webgpu':
-      return createWebgpuDevice({ precision });
+      return createWebgpuDevice({ precision, profile });
     case 'wasm':
     case 'reference':
       return cpu(name, request);

@@ -4,20 +4,19 @@
  */
 import { readFile } from 'node:fs/promises';
 import { createDevice } from '../device/create-device.ts';
-import { createWebgpuDevice } from '../device/webgpu/device.ts';
 import { UserError } from '../errors.ts';
 import type { ModelConfig } from '../model/config.ts';
 import { describeModel } from '../model/describe.ts';
 import { parseHubConfig } from '../model/hub-config.ts';
 import { initializeModel } from '../model/initialize.ts';
 import { type Model, releaseModel } from '../model/weights.ts';
-import type { Device } from '../tensor/device.ts';
+import type { Device, Precision } from '../tensor/device.ts';
 import {
+  type BatchSizes,
   type DecodeFigure,
   measureDecode,
   measurePrefill,
   type PrefillFigure,
-  type PrefillSizes,
 } from './bench-inference.ts';
 import { measureTraining, type TrainingFigure } from './bench-training.ts';
 import { KernelProfile } from './profile.ts';
@@ -25,7 +24,6 @@ import {
   type Bandwidth,
   measureBandwidth,
   measureProducts,
-  type Precision,
   type ProductFigure,
   rooflineOf,
   warmUp,
@@ -52,7 +50,7 @@ export interface Shape {
 
 export interface BenchOptions {
   device: string;
-  precision: Precision;
+  precision: Precision | 'auto';
   threads: number;
   /** Sides of square matrix products. */
   sizes: number[];
@@ -67,9 +65,9 @@ export interface BenchOptions {
   /** Path of the hub config to decode with; null for no prefill and no decoding. */
   decodeShape: string | null;
   /** Prompts that are prefilled together; null for no such figure. */
-  prefill: PrefillSizes | null;
-  /** Tokens before the decoded ones. */
-  contexts: number[];
+  prefill: BatchSizes | null;
+  /** Sequences that are decoded together, and the tokens before the decoded ones. */
+  contexts: BatchSizes[];
   /** Whether to measure how long each kernel takes. */
   profile: boolean;
 }
@@ -108,7 +106,7 @@ export async function bench(options: BenchOptions, progress: Progress): Promise<
           prefill.push(await measurePrefill(model, options.prefill, roofline, profile));
         }
         for (const context of options.contexts) {
-          progress(`decode at context ${context}`);
+          progress(`decode ${context.sequences} at context ${context.length}`);
           decode.push(await measureDecode(model, context, bandwidth, profile));
         }
         return { prefill, decode };
@@ -116,7 +114,7 @@ export async function bench(options: BenchOptions, progress: Progress): Promise<
     );
     return {
       device: plain.description,
-      precision: options.precision,
+      precision: plain.precision,
       products,
       singleThreadProducts: await singleThreadProducts(options, plain, progress),
       bandwidth,
@@ -128,25 +126,21 @@ export async function bench(options: BenchOptions, progress: Progress): Promise<
   }
 }
 
-async function openDevice(
+function openDevice(
   { device, precision, profile }: BenchOptions,
   threads: number,
 ): Promise<Device> {
-  if (device === 'webgpu') return createWebgpuDevice({ precision, profile });
-  if (precision !== 'f32') {
-    throw new UserError(`--precision ${precision} is for --device webgpu; leave one of them out`);
-  }
-  return createDevice(device, { threads });
+  return createDevice(device, { threads, precision, profile });
 }
 
 async function productsOf(
   device: Device,
-  { sizes, precision }: BenchOptions,
+  { sizes }: BenchOptions,
   progress: Progress,
 ): Promise<ProductFigure[]> {
   const products: ProductFigure[] = [];
   for (const size of sizes) {
-    for (const each of new Set<Precision>(['f32', precision])) {
+    for (const each of new Set<Precision>(['f32', device.precision])) {
       progress(`matmul ${size}³, ${each}`);
       products.push(...(await measureProducts(device, size, each)));
     }

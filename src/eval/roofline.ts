@@ -4,14 +4,11 @@
  * and no faster than its bytes at the rate of the best pass over memory.
  */
 import { Random } from '../random.ts';
-import type { Device } from '../tensor/device.ts';
+import type { Device, Precision } from '../tensor/device.ts';
 import { readFloats, Scope } from '../tensor/scope.ts';
 import type { Tensor } from '../tensor/tensor.ts';
 import { queuedSeconds } from './measure.ts';
 import type { Work } from './work.ts';
-
-/** What the operands of a product are rounded to, at most. */
-export type Precision = 'f32' | 'mixed';
 
 export interface ProductFigure {
   /** M = N = K. */

@@ -58,9 +58,9 @@ export class BufferPool {
    * @throws OutOfMemoryError if one buffer cannot be so large
    */
   take(byteLength: number, flush: () => void): PooledBuffer {
-    const size = sizeClass(byteLength);
     const limit = this.#largest;
     if (byteLength > limit) throw tooLarge(byteLength, limit);
+    const size = this.#classOf(byteLength);
     const idle = this.#idle.get(size)?.pop();
     this.#usedBytes += size;
     this.#peakBytes = Math.max(this.#peakBytes, this.#usedBytes);
@@ -69,11 +69,11 @@ export class BufferPool {
       return idle;
     }
     this.#trim(keptBytes + slack * this.#peakBytes - this.#usedBytes, flush);
-    return this.#create(Math.min(size, limit), byteLength);
+    return this.#create(size, byteLength);
   }
 
   give(buffer: PooledBuffer): void {
-    const size = sizeClass(buffer.byteLength);
+    const size = this.#classOf(buffer.byteLength);
     const idle = this.#idle.get(size);
     if (idle) idle.push(buffer);
     else this.#idle.set(size, [buffer]);
@@ -88,11 +88,16 @@ export class BufferPool {
     const oldestFirst = [...this.#idle.values()].flat().sort((a, b) => a.batch - b.batch);
     for (const buffer of oldestFirst) {
       if (this.#idleBytes <= most) break;
-      const idle = this.#idle.get(sizeClass(buffer.byteLength))!;
+      const size = this.#classOf(buffer.byteLength);
+      const idle = this.#idle.get(size)!;
       idle.splice(idle.indexOf(buffer), 1);
-      this.#idleBytes -= sizeClass(buffer.byteLength);
+      this.#idleBytes -= size;
       buffer.gpu.destroy();
     }
+  }
+
+  #classOf(byteLength: number): number {
+    return Math.min(sizeClass(byteLength), this.#largest);
   }
 
   #create(size: number, wanted: number): PooledBuffer {

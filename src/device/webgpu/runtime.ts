@@ -76,7 +76,7 @@ export class Runtime {
     this.#pipelines = new Pipelines(device, options.immediates);
     this.#commands = new Commands(device, this.#pipelines.parameterLayout, options.profiler);
     this.#bindGroups = new BindGroups(device);
-    this.#readback = new Readback(device);
+    this.#readback = new Readback(device, this.bindingBytes);
   }
 
   allocate(byteLength: number): Storage {
