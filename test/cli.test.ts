@@ -165,7 +165,7 @@ describe('bad input ends in one line', () => {
 
   test('a precision that the device does not have', async () => {
     const message = messageOf(await run(['bench', '--device', 'wasm', '--precision', 'mixed']));
-    expect(message).toMatch(/--precision mixed.*webgpu/);
+    expect(message).toMatch(/mixed precision needs a GPU.*--precision f32/);
   });
 
   test('a broken line of JSONL, and nothing is left behind', async () => {

@@ -30,7 +30,7 @@ if (typeof found === 'string') {
   for (const { bytes, cases } of [
     {
       bytes: 2 ** 14,
-      cases: /^(linear|groupedLinear rows (?!130)|experts |add |adamw|gradientStat)/,
+      cases: /^(linear(?!\(rmsNorm)|groupedLinear rows (?!130)|experts |add |adamw|gradientStat)/,
     },
     { bytes: 2 ** 9, cases: /^gatherRows with/ },
   ]) {

@@ -33,8 +33,9 @@ export const normKernels: Pick<Kernels, 'rmsNorm' | 'rmsNormBackward'> = {
       }
       for (let i = 0; i < width; i++) {
         const at = row * width + i;
-        const own = r * gradient[at]! * scale[i]! - (r ** 3 * input[at]! * dot) / width;
-        dInput[at] = (added ? added[at]! : 0) + own;
+        dInput[at] = r * gradient[at]! * scale[i]! - (r ** 3 * input[at]! * dot) / width;
+        // Rounded before it is added, as if by a kernel of its own.
+        if (added) dInput[at] = dInput[at]! + added[at]!;
       }
     }
     if (!dWeight) return;

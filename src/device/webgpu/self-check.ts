@@ -7,7 +7,8 @@ import { UserError } from '../../errors.ts';
 import type { Device } from '../../tensor/device.ts';
 import { readFloats, Scope } from '../../tensor/scope.ts';
 
-const size = 64;
+/** More rows than decoding has, which are not multiplied on matrix units. */
+const size = 144;
 
 /** @throws UserError that names what was offered, and how to go on without it */
 export async function checkMatrixUnits(gpu: GPUDevice, device: Device): Promise<void> {
