@@ -90,8 +90,13 @@ export class Tokenizer {
   /** Decodes one id at a time, to the same text as `decode`. */
   streamDecoder({ skipSpecial = false }: DecodeOptions = {}): StreamDecoder {
     return new StreamDecoder((id) =>
-      skipSpecial && this.#specialIds.has(id) ? NO_BYTES : (this.#bytes[id] ?? NO_BYTES),
+      skipSpecial && this.#specialIds.has(id) ? NO_BYTES : this.bytesOf(id),
     );
+  }
+
+  /** The UTF-8 bytes of a token; none for an id of no token. */
+  bytesOf(id: number): Uint8Array {
+    return this.#bytes[id] ?? NO_BYTES;
   }
 
   /** The id of a token as the vocabulary spells it (control tokens as they are). */

@@ -1,0 +1,60 @@
+/** Log-probabilities of tokens as OpenAI's two APIs write them. */
+
+import type { Tokenizer } from '../../text/tokenizer.ts';
+import type { ScoredToken, TokenLogprob } from '../serving-engine.ts';
+
+/** No number below this can be written in JSON for a token of probability 0; OpenAI has the same. */
+const LOWEST = -9999;
+
+export interface TokenText {
+  text: string;
+  bytes: Uint8Array;
+}
+
+/** A token as text; bytes that are no whole character as OpenAI spells them, `bytes:\xe4\xbd`. */
+export function tokenText(tokenizer: Tokenizer, id: number): TokenText {
+  const bytes = tokenizer.bytesOf(id);
+  try {
+    const text = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true }).decode(bytes);
+    return { text, bytes };
+  } catch {
+    const hex = Array.from(bytes, (byte) => `\\x${byte.toString(16).padStart(2, '0')}`);
+    return { text: `bytes:${hex.join('')}`, bytes };
+  }
+}
+
+export const finite = (logprob: number) => Math.max(LOWEST, logprob);
+
+/** An entry of `logprobs.content`. */
+export function chatLogprob(tokenizer: Tokenizer, score: ScoredToken) {
+  const entry = ({ id, logprob }: TokenLogprob) => {
+    const { text, bytes } = tokenText(tokenizer, id);
+    return { token: text, logprob: finite(logprob), bytes: [...bytes] };
+  };
+  return { ...entry(score), top_logprobs: score.top.map(entry) };
+}
+
+/** The object of `/v1/completions`, of tokens one after another. */
+export class CompletionLogprobs {
+  readonly tokens: string[] = [];
+  readonly token_logprobs: (number | null)[] = [];
+  readonly top_logprobs: (Record<string, number> | null)[] = [];
+  readonly text_offset: number[] = [];
+
+  /** @param score `null` for the first token of a prompt, which has none. */
+  add(tokenizer: Tokenizer, id: number, offset: number, score: ScoredToken | null): void {
+    this.tokens.push(tokenText(tokenizer, id).text);
+    this.text_offset.push(offset);
+    this.token_logprobs.push(score && finite(score.logprob));
+    // The token itself is always there, also where others are more probable.
+    this.top_logprobs.push(
+      score &&
+        Object.fromEntries(
+          [...score.top, score].map((entry) => [
+            tokenText(tokenizer, entry.id).text,
+            finite(entry.logprob),
+          ]),
+        ),
+    );
+  }
+}
