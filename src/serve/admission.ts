@@ -16,7 +16,7 @@ export interface Ticket {
   readonly name: string | null;
   /** Aborts with an {@link ApiError} that says why. */
   readonly signal: AbortSignal;
-  /** Ends the request early, as when its client has left. */
+  /** Ends the request early, as when its client has left, and gives its place back. */
   abort(error: ApiError): void;
   /** To be called once the request is over. */
   leave(): void;
@@ -105,16 +105,20 @@ export class Admission {
     const { seconds } = this.#limits;
     const controller = new AbortController();
     const begin = performance.now();
-    const onClientLeft = () => controller.abort(clientLeft());
+    const onClientLeft = () => ticket.abort(clientLeft());
     const timer = setTimeout(() => {
-      controller.abort(
+      ticket.abort(
         new ApiError('timeout', `the request took longer than ${seconds} s; ask for fewer tokens`),
       );
     }, seconds * 1000);
     const ticket: Ticket = {
       name,
       signal: controller.signal,
-      abort: (error) => controller.abort(error),
+      abort: (error) => {
+        controller.abort(error);
+        // A client that does not read would otherwise keep its place.
+        ticket.leave();
+      },
       leave: () => {
         if (!this.#tickets.delete(ticket)) return;
         clearTimeout(timer);
