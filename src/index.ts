@@ -20,8 +20,16 @@ export { createDevice } from './device/create-device.ts';
 export { createReferenceDevice } from './device/reference/device.ts';
 export { createWasmDevice } from './device/wasm/device.ts';
 export { Assistant, type ReplyEvent, type ReplyOptions } from './engine/assistant.ts';
+export { Decoder } from './engine/decoder.ts';
+export { Engine, type EngineOptions } from './engine/engine.ts';
+export type {
+  FinishReason,
+  GenerationOptions,
+  GenerationStep,
+  TokenGenerator,
+} from './engine/generation.ts';
 export { greedy, type SamplingOptions } from './engine/sampling.ts';
-export { type GenerationOptions, type GenerationStep, Sequence } from './engine/sequence.ts';
+export { Sequence } from './engine/sequence.ts';
 export { GenerationStatistics } from './engine/statistics.ts';
 export { UserError } from './errors.ts';
 export { type Batch, packDocuments } from './model/batch.ts';

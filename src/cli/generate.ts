@@ -19,10 +19,8 @@ async function generate(prompt: string, options: ModelOptions): Promise<void> {
     const decoder = text.tokenizer.streamDecoder();
     const statistics = new GenerationStatistics();
     process.stdout.write(prompt);
-    for await (const step of sequence.generate(text.tokenizer.encode(prompt), {
-      vocabSize: text.tokenizer.vocabSize,
-      ...generationOptions(options),
-    })) {
+    const tokens = text.tokenizer.encode(prompt);
+    for await (const step of sequence.generate(tokens, generationOptions(options))) {
       statistics.add(step);
       for (const token of step.tokens) process.stdout.write(decoder.push(token));
     }

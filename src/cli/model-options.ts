@@ -14,6 +14,7 @@ export interface ModelOptions extends DeviceOptions {
   temperature: number;
   topP: number;
   topK: number;
+  minP: number;
   seed: number;
   maxTokens?: number;
   drafts?: number;
@@ -41,6 +42,12 @@ export function withModel(command: Command): Command {
       naturalNumber,
       0,
     )
+    .option(
+      '--min-p <number>',
+      'keep tokens with at least this share of the largest probability',
+      numberBetween(0, 1),
+      0,
+    )
     .option('--seed <number>', 'seed of the sampling', naturalNumber, 0)
     .option('--max-tokens <count>', 'most tokens to generate', positiveInteger)
     .option(
@@ -56,9 +63,9 @@ export function generationOptions(options: ModelOptions): {
   maxTokens?: number;
   drafts?: number;
 } {
-  const { temperature, topP, topK, seed, maxTokens, drafts } = options;
+  const { temperature, topP, topK, minP, seed, maxTokens, drafts } = options;
   return {
-    sampling: { temperature, topP, topK },
+    sampling: { temperature, topP, topK, minP },
     seed,
     ...(maxTokens !== undefined && { maxTokens }),
     ...(drafts !== undefined && { drafts }),

@@ -6,6 +6,7 @@ import { type ChatMessage, regularMessages } from '../text/chat-messages.ts';
 import { renderGuarded } from '../text/chat-template.ts';
 import { ReasoningParser, reasoningStart } from '../text/reasoning-parser.ts';
 import { loadTextFiles, type TextFiles } from '../text/tokenizer-files.ts';
+import type { FinishReason, TokenGenerator } from './generation.ts';
 import type { SamplingOptions } from './sampling.ts';
 import { Sequence } from './sequence.ts';
 import { GenerationStatistics } from './statistics.ts';
@@ -24,7 +25,7 @@ export interface ReplyOptions {
 export type ReplyEvent =
   | { type: 'reasoning-delta'; text: string }
   | { type: 'text-delta'; text: string }
-  | { type: 'finish'; reason: 'stop' | 'length'; statistics: GenerationStatistics };
+  | { type: 'finish'; reason: FinishReason; statistics: GenerationStatistics };
 
 /** A model with its tokenizer and chat template: messages in, text out. */
 export class Assistant {
@@ -37,7 +38,7 @@ export class Assistant {
     text.tokenizer.assertFits(model.config);
     this.model = model;
     this.text = text;
-    this.sequence = new Sequence(model);
+    this.sequence = new Sequence(model, text.tokenizer);
   }
 
   /**
@@ -57,13 +58,15 @@ export class Assistant {
   }
 
   /**
-   * Streams the reply to a chat. A chat that continues the last one computes its new part only.
+   * Streams the reply to a chat. A chat that continues the last one computes its new part only; chats
+   * that are to be answered at the same time need an `Engine` as the generator.
    *
    * @throws UserError if the chat does not fit the model's context
    */
   async *reply(
     messages: readonly ChatMessage[],
     options: ReplyOptions = {},
+    generator: TokenGenerator = this.sequence,
   ): AsyncGenerator<ReplyEvent> {
     const { thinking = false, ...generation } = options;
     const { tokenizer, chatTemplate } = this.text;
@@ -76,13 +79,12 @@ export class Assistant {
     const parser = new ReasoningParser(reasoningStart(rendered));
     const decoder = tokenizer.streamDecoder();
     const statistics = new GenerationStatistics();
-    let reason: 'stop' | 'length' = 'length';
-    const { vocabSize } = tokenizer;
-    for await (const step of this.sequence.generate(prompt, { ...generation, vocabSize })) {
+    let reason: FinishReason = 'length';
+    for await (const step of generator.generate(prompt, generation)) {
       statistics.add(step);
+      reason = step.finish ?? reason;
       for (const token of step.tokens) {
-        if (stops.has(token)) reason = 'stop';
-        else yield* parser.push(decoder.push(token));
+        if (!stops.has(token)) yield* parser.push(decoder.push(token));
       }
     }
     yield* parser.push(decoder.end());

@@ -1,65 +1,43 @@
 import { UserError } from '../errors.ts';
-import type { Batch } from '../model/batch.ts';
-import { mtpInput } from '../model/mtp.ts';
-import { trunk } from '../model/trunk.ts';
 import type { Model } from '../model/weights.ts';
-import { Random } from '../random.ts';
-import { linear } from '../tensor/ops/index.ts';
-import { readFloats, Scope } from '../tensor/scope.ts';
-import type { Tensor } from '../tensor/tensor.ts';
-import { Drafter } from './drafter.ts';
-import { distribution, draw, greedy, type SamplingOptions } from './sampling.ts';
-import { SequenceCache } from './sequence-cache.ts';
-import { type Draft, verify } from './verification.ts';
-
-export interface GenerationOptions {
-  sampling?: SamplingOptions;
-  seed?: number;
-  /** Most tokens to generate; by default as many as the context holds. */
-  maxTokens?: number;
-  /** Tokens that end the generation (and are yielded); by default the model's end of turn. */
-  stopTokens?: readonly number[];
-  /** MTP blocks to draft with; by default all, 0 for plain decoding. */
-  drafts?: number;
-  /** Ids from here on are padding of the head and never sampled. */
-  vocabSize?: number;
-  signal?: AbortSignal;
-}
-
-/** Tokens of one pass of the model: `drafted` were proposed, all but the last token were accepted. */
-export interface GenerationStep {
-  tokens: number[];
-  drafted: number;
-}
-
-/** Rows of a prompt that pass the model at once. */
-const chunkRows = 512;
+import { Decoder } from './decoder.ts';
+import type { DecoderSequence } from './decoder-sequence.ts';
+import {
+  Generation,
+  type GenerationOptions,
+  type GenerationStep,
+  type TokenGenerator,
+} from './generation.ts';
+import { nextTask } from './next-task.ts';
+import { chunkEnd } from './prompt-chunks.ts';
 
 /**
  * One sequence of tokens and its caches, on which a model generates. Generating again from a longer
  * prompt that begins with what is already there computes the new part only.
  */
-export class Sequence {
-  readonly #model: Model;
-  readonly #cache: SequenceCache;
-  readonly #drafter: Drafter | null;
-  /** Everything so far; the cache holds all of it or all but the last token. */
-  #tokens: number[] = [];
+export class Sequence implements TokenGenerator {
+  readonly #decoder: Decoder;
+  readonly #cacheTokens: number;
+  #sequence: DecoderSequence;
 
-  constructor(model: Model) {
-    this.#model = model;
-    this.#cache = new SequenceCache(model);
-    this.#drafter =
-      model.mtp.length > 0 ? new Drafter(model, this.#cache, model.mtp.length + 1) : null;
+  /** `vocabSize`: ids from here on are padding of the head and never sampled. */
+  constructor(model: Model, { vocabSize }: { vocabSize?: number } = {}) {
+    this.#cacheTokens = model.config.maxPositions + model.mtp.length;
+    this.#decoder = new Decoder(model, {
+      cacheTokens: this.#cacheTokens,
+      sequences: 1,
+      vocabSize,
+    });
+    this.#sequence = this.#decoder.open([])!;
   }
 
   get tokens(): readonly number[] {
-    return this.#tokens;
+    return this.#sequence.tokens;
   }
 
   /** Bytes of keys and values held, by layer kind. */
   get cacheBytes(): { global: number; sliding: number } {
-    return this.#cache.bytes();
+    return this.#decoder.cacheBytes;
   }
 
   /**
@@ -72,143 +50,57 @@ export class Sequence {
     prompt: readonly number[],
     options: GenerationOptions = {},
   ): AsyncGenerator<GenerationStep> {
-    const { config, mtp } = this.#model;
-    const sampling = options.sampling ?? greedy;
-    const vocabSize = options.vocabSize ?? config.vocabSize;
-    const stops = new Set(options.stopTokens ?? config.eosTokenIds);
-    const random = new Random(options.seed ?? 0, 'sampling');
-    const room = config.maxPositions - prompt.length;
-    const wanted = Math.min(mtp.length, options.drafts ?? mtp.length);
-    if (prompt.length === 0) throw new UserError('the prompt is empty: give at least one token');
-    if (room <= 0) {
-      throw new UserError(
-        `the prompt has ${prompt.length} tokens, but the model's context is ${config.maxPositions}: shorten it`,
-      );
-    }
-    let left = Math.min(options.maxTokens ?? room, room);
-    if (left <= 0) return;
-
-    const logits = await this.#prefill(prompt, options.signal);
-    const first = draw(distribution(logits, sampling, vocabSize), random);
-    this.#tokens.push(first);
-    yield { tokens: [first], drafted: 0 };
-    left--;
-    let done = stops.has(first);
-    while (!done && left > 0) {
-      options.signal?.throwIfAborted();
-      const count = Math.min(wanted, left - 1);
-      const drafts =
-        count > 0
-          ? await this.#drafter!.draft(this.#tokens, count, sampling, random, vocabSize)
-          : [];
-      const tokens = await this.#verify(
-        drafts,
-        (targets) =>
-          verify(
-            drafts,
-            targets.map((row) => distribution(row, sampling, vocabSize)),
-            random,
-          ),
-        stops,
-      );
-      left -= tokens.length;
-      done = stops.has(tokens.at(-1)!);
-      yield { tokens, drafted: drafts.length };
+    const { model } = this.#decoder;
+    const generation = new Generation(model, prompt, options, this.#cacheTokens);
+    if (generation.isEmpty) return;
+    const { sampling, random, drafts, signal } = generation;
+    await this.#prefill(prompt, signal);
+    const sequence = this.#sequence;
+    for (;;) {
+      signal?.throwIfAborted();
+      this.#reserve(sequence.length + drafts + 1);
+      const [given] = await this.#decoder.step([{ sequence, sampling, random }], drafts);
+      const step = generation.take(given!);
+      sequence.append(step.tokens);
+      yield step;
+      if (step.finish) return;
+      await nextTask();
     }
   }
 
   /** Forgets all tokens. */
   clear(): void {
-    this.#tokens = [];
-    this.#cache.clear();
+    this.#startWith([]);
   }
 
   release(): void {
-    this.#cache.release();
-    this.#drafter?.release();
+    this.#decoder.release();
   }
 
-  /** Brings the cache to the end of the prompt; → the logits after its last token. */
-  async #prefill(prompt: readonly number[], signal?: AbortSignal): Promise<Float32Array> {
-    const extendsPresent =
-      prompt.length > this.#cache.length(0) &&
-      this.#tokens.every((token, i) => token === prompt[i]);
-    if (!extendsPresent) this.clear();
-    this.#tokens = [...prompt];
-    for (;;) {
+  /** Brings the cache to the last token of the prompt, which is the first step's. */
+  async #prefill(prompt: readonly number[], signal?: AbortSignal): Promise<void> {
+    const { tokens, length } = this.#sequence;
+    const extendsPresent = prompt.length > length && tokens.every((t, i) => t === prompt[i]);
+    if (extendsPresent) tokens.push(...prompt.slice(tokens.length));
+    else this.#startWith([...prompt]);
+    const sequence = this.#sequence;
+    this.#reserve(prompt.length);
+    while (sequence.length < prompt.length - 1) {
       signal?.throwIfAborted();
-      const begin = this.#cache.length(0);
-      const end = Math.min(begin + chunkRows, prompt.length);
-      const isLast = end === prompt.length;
-      const [logits] = await this.#forward(
-        prompt.slice(begin, end),
-        isLast ? 1 : 0,
-        () => end - begin,
-      );
-      if (isLast) return logits!;
+      this.#decoder.prefill([{ sequence, end: chunkEnd(sequence) }]);
+      await nextTask();
     }
   }
 
-  /** One pass over the pending token and the drafts; keeps what `choose` makes of the logits. */
-  async #verify(
-    drafts: readonly Draft[],
-    choose: (targets: Float32Array[]) => number[],
-    stops: ReadonlySet<number>,
-  ): Promise<number[]> {
-    const rows = [this.#tokens.at(-1)!, ...drafts.map(({ token }) => token)];
-    let chosen: number[] = [];
-    await this.#forward(rows, rows.length, (targets) => {
-      chosen = choose(targets);
-      const stop = chosen.findIndex((token) => stops.has(token));
-      if (stop >= 0) chosen.length = stop + 1;
-      return chosen.length;
-    });
-    this.#tokens.push(...chosen);
-    return chosen;
+  #startWith(tokens: number[]): void {
+    this.#decoder.close(this.#sequence);
+    this.#sequence = this.#decoder.open(tokens)!;
   }
 
-  /**
-   * Runs the trunk over `tokens` after what the cache holds, reads the logits of the last
-   * `logitRows` rows, and commits as many rows as `accept` says.
-   */
-  async #forward(
-    tokens: readonly number[],
-    logitRows: number,
-    accept: (logits: Float32Array[]) => number,
-  ): Promise<Float32Array[]> {
-    const model = this.#model;
-    const { device, config } = model;
-    const scope = new Scope(device);
-    try {
-      const begin = this.#cache.length(0);
-      const count = tokens.length;
-      const batch: Batch = {
-        tokens: scope.from([count], Int32Array.from(tokens)),
-        positions: scope.from(
-          [count],
-          Int32Array.from(tokens, (_, row) => begin + row),
-        ),
-        rowStart: scope.from([count], new Int32Array(count)),
-      };
-      const call = this.#cache.begin(scope, 0, config.layers.length, count);
-      const result = trunk(scope, model, batch, { cache: call });
-      const logits = await this.#logits(scope, result.hidden.slice(count - logitRows, count));
-      const accepted = accept(logits);
-      call.commit(accepted);
-      this.#drafter?.remember(scope, mtpInput(model, result).slice(0, accepted), begin);
-      return logits;
-    } finally {
-      scope.close();
-    }
-  }
-
-  async #logits(scope: Scope, hidden: Tensor): Promise<Float32Array[]> {
-    if (hidden.rows === 0) return [];
-    const { head, device } = this.#model;
-    const all = await readFloats(device, linear(scope, hidden, head));
-    const width = head.shape[0]!;
-    return Array.from({ length: hidden.rows }, (_, row) =>
-      all.subarray(row * width, (row + 1) * width),
+  #reserve(positions: number): void {
+    if (this.#decoder.reserve(this.#sequence, positions)) return;
+    throw new UserError(
+      `there is no memory left for the keys and values of ${positions} tokens: give a shorter prompt, or ask for fewer tokens`,
     );
   }
 }

@@ -1,4 +1,4 @@
-import type { GenerationStep } from './sequence.ts';
+import type { GenerationStep } from './generation.ts';
 
 /** How a generation went: speed, and how often the MTP heads' drafts were right. */
 export class GenerationStatistics {
@@ -10,11 +10,16 @@ export class GenerationStatistics {
   readonly #hit: number[] = [];
   readonly #begin = performance.now();
   #firstToken = 0;
+  /** Tokens that came with the first. */
+  #firstTokens = 0;
   #last = 0;
 
   add({ tokens, drafted }: GenerationStep): void {
     this.#last = performance.now();
-    if (this.#tokens === 0) this.#firstToken = this.#last;
+    if (this.#tokens === 0) {
+      this.#firstToken = this.#last;
+      this.#firstTokens = tokens.length;
+    }
     this.#tokens += tokens.length;
     if (drafted === 0) return;
     this.#verifications++;
@@ -36,10 +41,10 @@ export class GenerationStatistics {
     return (this.#firstToken - this.#begin) / 1000;
   }
 
-  /** Tokens per second after the first; 0 if there was only one. */
+  /** Tokens per second after the first pass; 0 if there was only one. */
   get tokensPerSecond(): number {
     const seconds = (this.#last - this.#firstToken) / 1000;
-    return seconds > 0 ? (this.#tokens - 1) / seconds : 0;
+    return seconds > 0 ? (this.#tokens - this.#firstTokens) / seconds : 0;
   }
 
   /** Passes that verified drafts. */

@@ -46,6 +46,6 @@ export function mtpBlock(
 }
 
 /** The hidden state that MTP blocks read: after or before the final norm, by the config's switch. */
-export function mtpInput(model: Model, result: TrunkResult): Tensor {
+export function mtpInput(model: Model, result: Pick<TrunkResult, 'hidden' | 'residual'>): Tensor {
   return model.config.mtpHidden === 'post-norm' ? result.hidden : result.residual;
 }

@@ -1,4 +1,6 @@
 import { createReferenceDevice } from '../../src/device/reference/device.ts';
 import { conformance } from './conformance.ts';
+import { samplingStatistics } from './sampling-statistics.ts';
 
 conformance('reference', async () => createReferenceDevice());
+samplingStatistics('reference', async () => createReferenceDevice());

@@ -6,12 +6,10 @@ import type { Device } from '../../tensor/device.ts';
 import type { CachedRows, InferenceKernels } from '../../tensor/inference-kernels.ts';
 import {
   dispatchRows,
-  expertWeights,
   groupByExpert,
   groupedLinear,
   linear,
   rmsNorm,
-  selectExperts,
   swiglu,
 } from '../../tensor/ops/index.ts';
 import { Scope } from '../../tensor/scope.ts';
@@ -19,7 +17,7 @@ import type { HostMemory } from './memory.ts';
 
 export function hostInferenceKernels(
   device: Device,
-  { ints }: Pick<HostMemory, 'ints'>,
+  memory: Pick<HostMemory, 'ints'>,
 ): Pick<
   InferenceKernels,
   | 'attentionInputs'
@@ -59,7 +57,7 @@ export function hostInferenceKernels(
           const rotation = { positions, headDim, rotaryDim, theta, inverse: false };
           kernels.rotary({ x: heads, out: heads, ...rotation });
         }
-        const layout = ints(cache.layout);
+        const layout = memory.ints(cache.layout);
         const places = Int32Array.from({ length: x.rows }, (_, row) =>
           cacheRow(cache, x.rows, layout, layout[x.rows + row]!, layout[row]!),
         );
@@ -79,15 +77,13 @@ export function hostInferenceKernels(
 
     routeTokens({ x, norm, epsilon, router, bias, normed, experts, weights, ...options }) {
       const { kernels } = device;
+      const { groups, selectedGroups, normalize, scale } = options;
       within((scope) => {
-        kernels.copy({ source: rmsNorm(scope, x, norm, epsilon), out: normed });
+        const inverseRms = scope.empty([x.rows]);
+        kernels.rmsNorm({ x, weight: norm, epsilon, out: normed, inverseRms });
         const logits = linear(scope, normed, router, { exact: true });
-        const chosen = selectExperts(scope, logits, bias, {
-          ...options,
-          perToken: experts.columns,
-        });
-        kernels.copy({ source: chosen, out: experts });
-        kernels.copy({ source: expertWeights(scope, logits, experts, options), out: weights });
+        kernels.selectExperts({ logits, bias, groups, selectedGroups, experts });
+        kernels.expertWeights({ logits, experts, normalize, scale, weights });
       });
     },
 

@@ -2,12 +2,14 @@
  * Sampling and verification over rows that the host can see: see `InferenceKernels`. Sums are in f64.
  */
 import type { InferenceKernels } from '../../tensor/inference-kernels.ts';
+import type { Tensor } from '../../tensor/tensor.ts';
 import type { HostMemory } from './memory.ts';
 
-export function hostSamplingKernels({
-  floats,
-  ints,
-}: HostMemory): Pick<InferenceKernels, 'samplingDistribution' | 'drawTokens' | 'verifyDrafts'> {
+export function hostSamplingKernels(
+  memory: HostMemory,
+): Pick<InferenceKernels, 'samplingDistribution' | 'drawTokens' | 'verifyDrafts'> {
+  const floats = (tensor: Tensor) => memory.floats(tensor);
+  const ints = (tensor: Tensor) => memory.ints(tensor);
   return {
     samplingDistribution({ logits, settings, vocabSize }) {
       const [values, width] = [floats(logits), logits.columns];

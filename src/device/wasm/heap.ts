@@ -7,6 +7,8 @@ const alignment = 64;
 export const largestHeapBytes = 65535 * pageBytes;
 /** The first page belongs to the kernels' own constants. */
 const firstAddress = pageBytes;
+/** Larger blocks are few, and joining them keeps room for others. */
+const mostRecentBytes = 2 ** 16;
 
 export function roundToAlignment(byteLength: number): number {
   return Math.max(alignment, Math.ceil(byteLength / alignment) * alignment);
@@ -15,7 +17,8 @@ export function roundToAlignment(byteLength: number): number {
 /**
  * One WebAssembly memory and its allocator. Free blocks are kept in bins by size, about four to an
  * octave, and found by their borders for merging, so that both calls take constant time whatever the
- * number of blocks: a decode step makes hundreds of small temporaries.
+ * number of blocks. A decode step makes hundreds of small temporaries, of the same sizes as the step
+ * before: small blocks are kept as they are, by their size, until there is no other room.
  */
 export class Heap {
   readonly memory: WasmMemory;
@@ -25,6 +28,8 @@ export class Heap {
   readonly #bins: Set<number>[] = [];
   readonly #sizeByStart = new Map<number, number>();
   readonly #startByEnd = new Map<number, number>();
+  /** Small blocks just given back, by size; not among the free ones. */
+  readonly #recent = new Map<number, number[]>();
   #bytes: Uint8Array<SharedArrayBuffer>;
   #ints: Int32Array<SharedArrayBuffer>;
   #floats: Float32Array<SharedArrayBuffer>;
@@ -69,29 +74,26 @@ export class Heap {
 
   /** The address of a block of `size` bytes (a multiple of 64), or null if no free block has it. */
   take(size: number): number | null {
-    const start = this.#find(size);
-    if (start === null) return null;
-    const blockSize = this.#sizeByStart.get(start)!;
-    this.#remove(start, blockSize);
-    if (blockSize > size) this.#insert(start + size, blockSize - size);
-    return start;
+    const known = this.#recent.get(size)?.pop();
+    if (known !== undefined) return known;
+    const found = this.#takeFree(size);
+    if (found !== null || this.#recent.size === 0) return found;
+    for (const [recentSize, starts] of this.#recent) {
+      for (const start of starts) this.#free(start, recentSize);
+    }
+    this.#recent.clear();
+    return this.#takeFree(size);
   }
 
   /** Gives back a block that `take` returned. */
   give(start: number, size: number): void {
-    let first = start;
-    let last = start + size;
-    const before = this.#startByEnd.get(first);
-    if (before !== undefined) {
-      this.#remove(before, first - before);
-      first = before;
+    if (size > mostRecentBytes) {
+      this.#free(start, size);
+      return;
     }
-    const sizeAfter = this.#sizeByStart.get(last);
-    if (sizeAfter !== undefined) {
-      this.#remove(last, sizeAfter);
-      last += sizeAfter;
-    }
-    this.#insert(first, last - first);
+    const starts = this.#recent.get(size);
+    if (starts) starts.push(start);
+    else this.#recent.set(size, [start]);
   }
 
   /** Bytes the memory must grow by before it can give a block of `size` bytes. */
@@ -120,8 +122,34 @@ export class Heap {
     this.#bytes = new Uint8Array(this.memory.buffer);
     this.#ints = new Int32Array(this.memory.buffer);
     this.#floats = new Float32Array(this.memory.buffer);
-    this.give(start, step);
+    this.#free(start, step);
     return true;
+  }
+
+  #takeFree(size: number): number | null {
+    const start = this.#find(size);
+    if (start === null) return null;
+    const blockSize = this.#sizeByStart.get(start)!;
+    this.#remove(start, blockSize);
+    if (blockSize > size) this.#insert(start + size, blockSize - size);
+    return start;
+  }
+
+  /** Joins a block with its free neighbours. */
+  #free(start: number, size: number): void {
+    let first = start;
+    let last = start + size;
+    const before = this.#startByEnd.get(first);
+    if (before !== undefined) {
+      this.#remove(before, first - before);
+      first = before;
+    }
+    const sizeAfter = this.#sizeByStart.get(last);
+    if (sizeAfter !== undefined) {
+      this.#remove(last, sizeAfter);
+      last += sizeAfter;
+    }
+    this.#insert(first, last - first);
   }
 
   #find(size: number): number | null {

@@ -17,38 +17,38 @@ export interface AttentionPlan {
   scoreCount: number;
 }
 
-/** What the plan needs to know of a past: see `PastKeys`. */
-export interface PastLengths {
-  lengths: Int32Array;
-  sequence: Int32Array;
+/** Rows of one sequence and of successive positions. */
+export interface RowRun {
+  begin: number;
+  end: number;
+  /** Of row `begin`. */
+  position: number;
+  /** Keys of the sequence before this position lie in its pages, later ones in the call's own rows. */
+  held: number;
+  /** Row of the page table. */
+  sequence: number;
 }
 
-/** Cuts sequences into spans of rows, and the keys of a span into parts where they are many. */
-export function planAttention(
-  shape: AttentionShape,
-  rowStart: Int32Array,
-  past: PastLengths | null,
-): AttentionPlan {
+/** Cuts runs of rows into spans, and the keys of a span into parts where they are many. */
+export function planAttention(shape: AttentionShape, runs: readonly RowRun[]): AttentionPlan {
   const group = shape.heads / shape.keyValueHeads;
   const spanTokens = Math.max(1, Math.floor(rowsPerSpan / group));
   const window = shape.window ?? Number.POSITIVE_INFINITY;
   const spans: number[] = [];
   const merges: number[] = [];
   let [maximumTokens, partialCount, scoreCount] = [0, 0, 0];
-  for (const { begin, end } of sequencesOf(rowStart)) {
-    const sequence = past?.sequence[begin] ?? 0;
-    const pastLength = past?.lengths[sequence] ?? 0;
+  for (const { begin, end, position: firstPosition, held, sequence } of runs) {
     // Later rows see more keys: they come first, so that no thread ends with the longest work.
     const first = begin + Math.floor((end - begin - 1) / spanTokens) * spanTokens;
     for (let row = first; row >= begin; row -= spanTokens) {
       const tokens = Math.min(spanTokens, end - row);
-      const position = pastLength + row - begin;
+      const position = firstPosition + row - begin;
       const keyBegin = Math.max(0, position - window + 1);
       const keyEnd = position + tokens;
       const keys = keyEnd - keyBegin;
       const parts = keys >= 2 * keysPerPart && tokens * 4 <= spanTokens ? keys / keysPerPart : 1;
       const add = (from: number, to: number, partial: number) =>
-        spans.push(row, tokens, position, pastLength, sequence, from, to, partial);
+        spans.push(row, tokens, position, held, sequence, from, to, partial);
       if (parts === 1) {
         add(keyBegin, keyEnd, -1);
       } else {
@@ -66,6 +66,36 @@ export function planAttention(
     merges: Int32Array.from(merges),
     ...{ maximumTokens, partialCount, scoreCount },
   };
+}
+
+/** Runs of the rows of `attention`; see `PastKeys`. */
+export function runsOfCall(
+  rowStart: Int32Array,
+  past: { lengths: Int32Array; sequence: Int32Array } | null,
+): RowRun[] {
+  return sequencesOf(rowStart).map(({ begin, end }) => {
+    const sequence = past?.sequence[begin] ?? 0;
+    const held = past?.lengths[sequence] ?? 0;
+    return { begin, end, position: held, held, sequence };
+  });
+}
+
+/** Runs of the `rows` rows of `cachedAttention`, all of whose keys are held; see `CachedRows`. */
+export function runsOfCache(rows: number, layout: Int32Array): RowRun[] {
+  const runs: RowRun[] = [];
+  for (let begin = 0, end = 0; begin < rows; begin = end) {
+    const [position, sequence] = [layout[begin]!, layout[rows + begin]!];
+    end = begin + 1;
+    while (
+      end < rows &&
+      layout[end] === position + end - begin &&
+      layout[rows + end] === sequence
+    ) {
+      end++;
+    }
+    runs.push({ begin, end, position, held: position + end - begin, sequence });
+  }
+  return runs;
 }
 
 /** The runs of rows of one sequence each. */

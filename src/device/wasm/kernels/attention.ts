@@ -1,6 +1,7 @@
-import type { Kernels } from '../../../tensor/kernels.ts';
+import type { AttentionShape, Kernels } from '../../../tensor/kernels.ts';
+import type { Tensor } from '../../../tensor/tensor.ts';
 import { type Operand, type Runtime, read, write } from '../runtime.ts';
-import { planAttention } from './attention-plan.ts';
+import { type AttentionPlan, planAttention, runsOfCache, runsOfCall } from './attention-plan.ts';
 
 /** A window that hides nothing; small enough that the kernel's sums with positions stay in i32. */
 export const noWindow = 2 ** 30;
@@ -9,53 +10,85 @@ export const keyBlock = 96;
 /** Multiply-adds that one thread should take at a time: tens of microseconds. */
 export const multiplyGrain = 2 ** 19;
 
-export function attentionKernels(runtime: Runtime): Pick<Kernels, 'attention'> {
+export function attentionKernels(runtime: Runtime): Pick<Kernels, 'attention' | 'cachedAttention'> {
   return {
     attention(a) {
-      const { heads, keyValueHeads, keyDim, valueDim, past } = a;
-      const plan = planAttention(
-        a,
+      const { past } = a;
+      const runs = runsOfCall(
         runtime.ints(a.rowStart),
         past && { lengths: runtime.ints(past.lengths), sequence: runtime.ints(past.sequence) },
       );
-      const group = heads / keyValueHeads;
-      const maximumRows = plan.maximumTokens * group;
-      const rows = roundUp(maximumRows, 6);
-      const paddedValueDim = roundUp(valueDim, 8);
-      // Running sums, their totals in f64 and the largest scores; after packed queries, keys, values
-      // and the scores of one tile.
-      const sumBytes = 4 * (rows * paddedValueDim + 2 * rows + rows);
-      const packedBytes = 4 * (rows * keyDim + keyBlock * (keyDim + paddedValueDim + 6));
-      const scratchBytes = roundUp(sumBytes + packedBytes, 64);
-      const partialBytes = roundUp(sumBytes, 64);
-      const scratch = runtime.scratch(runtime.threads * scratchBytes);
-      const spans = ints(runtime, plan.spans);
-      const partials = runtime.scratch(plan.partialCount * keyValueHeads * partialBytes);
+      attend(runtime, planAttention(a, runs), a, past && { ...past, width: past.table.columns });
+    },
 
-      const sinks = a.sinks ? read(a.sinks) : 0;
-      const outputs = [write(a.out), write(a.logSumExp)];
-      const spanCount = plan.spans.length / 8;
-      const multiplies = (plan.scoreCount * group * (keyDim + valueDim)) / Math.max(1, spanCount);
-      runtime.launch(
-        'attention',
-        [
-          ...[read(a.query), read(a.key), read(a.value), sinks, ...outputs],
-          ...(past ? [read(past.keys), read(past.values), read(past.table)] : [0, 0, 0]),
-          ...[spans, partials, scratch, heads, keyValueHeads, keyDim, valueDim],
-          ...[a.scale, a.valueScale, a.window ?? noWindow],
-          ...[past?.pageSize ?? 1, past?.table.columns ?? 1],
-          ...[scratchBytes, partialBytes, maximumRows],
-        ],
-        spanCount * keyValueHeads,
-        Math.max(1, Math.floor(multiplyGrain / Math.max(1, multiplies))),
-      );
-
-      if (plan.partialCount === 0) return;
-      const shape = [heads, keyValueHeads, valueDim, a.valueScale, partialBytes, maximumRows];
-      const merging = [partials, ints(runtime, plan.merges), sinks, ...outputs, scratch, ...shape];
-      runtime.launch('attentionMerge', merging, (plan.merges.length / 4) * keyValueHeads, 1);
+    cachedAttention(a) {
+      const { cache, query } = a;
+      const { layout } = cache;
+      const runs = runsOfCache(query.rows, runtime.ints(layout));
+      const table = layout.slice(2 * query.rows, layout.size);
+      const logSumExp = runtime.scratch(4 * query.rows * a.heads).tensor;
+      const inputs = { ...a, key: null, value: null, logSumExp };
+      attend(runtime, planAttention(a, runs), inputs, { ...cache, table });
     },
   };
+}
+
+/** Rows of this call and what they see of it: nothing if `key` and `value` are null. */
+interface CallRows extends AttentionShape {
+  query: Tensor;
+  key: Tensor | null;
+  value: Tensor | null;
+  sinks: Tensor | null;
+  out: Tensor;
+  logSumExp: Tensor;
+}
+
+interface HeldRows {
+  keys: Tensor;
+  values: Tensor;
+  pageSize: number;
+  table: Tensor;
+  width: number;
+}
+
+function attend(runtime: Runtime, plan: AttentionPlan, a: CallRows, held: HeldRows | null): void {
+  const { heads, keyValueHeads, keyDim, valueDim } = a;
+  const group = heads / keyValueHeads;
+  const maximumRows = plan.maximumTokens * group;
+  const rows = roundUp(maximumRows, 6);
+  const paddedValueDim = roundUp(valueDim, 8);
+  // Running sums, their totals in f64 and the largest scores; after packed queries, keys, values
+  // and the scores of one tile.
+  const sumBytes = 4 * (rows * paddedValueDim + 2 * rows + rows);
+  const packedBytes = 4 * (rows * keyDim + keyBlock * (keyDim + paddedValueDim + 6));
+  const scratchBytes = roundUp(sumBytes + packedBytes, 64);
+  const partialBytes = roundUp(sumBytes, 64);
+  const scratch = runtime.scratch(runtime.threads * scratchBytes);
+  const spans = ints(runtime, plan.spans);
+  const partials = runtime.scratch(plan.partialCount * keyValueHeads * partialBytes);
+
+  const optional = (tensor: Tensor | null) => (tensor ? read(tensor) : 0);
+  const sinks = optional(a.sinks);
+  const outputs = [write(a.out), write(a.logSumExp)];
+  const spanCount = plan.spans.length / 8;
+  const multiplies = (plan.scoreCount * group * (keyDim + valueDim)) / Math.max(1, spanCount);
+  runtime.launch(
+    'attention',
+    [
+      ...[read(a.query), optional(a.key), optional(a.value), sinks, ...outputs],
+      ...(held ? [read(held.keys), read(held.values), read(held.table)] : [0, 0, 0]),
+      ...[spans, partials, scratch, heads, keyValueHeads, keyDim, valueDim],
+      ...[a.scale, a.valueScale, a.window ?? noWindow, held?.pageSize ?? 1, held?.width ?? 1],
+      ...[scratchBytes, partialBytes, maximumRows],
+    ],
+    spanCount * keyValueHeads,
+    Math.max(1, Math.floor(multiplyGrain / Math.max(1, multiplies))),
+  );
+
+  if (plan.partialCount === 0) return;
+  const shape = [heads, keyValueHeads, valueDim, a.valueScale, partialBytes, maximumRows];
+  const merging = [partials, ints(runtime, plan.merges), sinks, ...outputs, scratch, ...shape];
+  runtime.launch('attentionMerge', merging, (plan.merges.length / 4) * keyValueHeads, 1);
 }
 
 function ints(runtime: Runtime, data: Int32Array): Operand {

@@ -1,0 +1,218 @@
+import { mtpBlock, mtpInput } from '../model/mtp.ts';
+import { stepMtpBlock, stepTrunk } from '../model/step.ts';
+import { trunk } from '../model/trunk.ts';
+import type { Model } from '../model/weights.ts';
+import type { Random } from '../random.ts';
+import { gatherRows } from '../tensor/ops/index.ts';
+import { readInts, Scope } from '../tensor/scope.ts';
+import type { Tensor } from '../tensor/tensor.ts';
+import { DecoderSequence } from './decoder-sequence.ts';
+import { KeyValuePool } from './key-value-pool.ts';
+import { packRows } from './packed-rows.ts';
+import type { RowRange } from './row-ranges.ts';
+import type { SamplingOptions } from './sampling.ts';
+import { type StepInputs, uploadStep } from './step-inputs.ts';
+import { planStep, type StepPlan, uncertainRows } from './step-plan.ts';
+
+export interface DecoderLimits {
+  /** Most positions of all sequences together. */
+  cacheTokens: number;
+  /** Most sequences open at once. */
+  sequences: number;
+  /** Ids from here on are padding of the head and never sampled; by default the model's size. */
+  vocabSize?: number | undefined;
+}
+
+/** One sequence of a step, and how its tokens are drawn. */
+export interface StepRequest {
+  sequence: DecoderSequence;
+  sampling: SamplingOptions;
+  /** Each step draws the same number of times for the same number of drafts. */
+  random: Random;
+}
+
+/**
+ * Runs a model on many sequences at once. A sequence's tokens do not depend on what others are in the
+ * batch, as far as the device's sums do not depend on the number of rows.
+ *
+ * The K MTP blocks draft up to K tokens, which the trunk verifies in one pass (Leviathan et al. 2023), so
+ * that the distribution is the trunk's alone. Drafting, sampling and verification stay on the device: a
+ * step reads back once, which tokens it has given.
+ */
+export class Decoder {
+  readonly model: Model;
+  readonly #pool: KeyValuePool;
+  readonly #vocabSize: number;
+
+  constructor(model: Model, { vocabSize, cacheTokens, sequences }: DecoderLimits) {
+    this.model = model;
+    this.#vocabSize = vocabSize ?? model.config.vocabSize;
+    this.#pool = new KeyValuePool(model, { tokens: cacheTokens, sequences });
+  }
+
+  /** Bytes of device memory for keys and values, by layer kind. */
+  get cacheBytes(): { global: number; sliding: number } {
+    return this.#pool.bytes;
+  }
+
+  /** Pages of `pageSize` positions that can still be reserved. */
+  get availablePages(): number {
+    return this.#pool.availablePages;
+  }
+
+  /** A sequence of `tokens`, none of which has passed the model; null if there is no room for more. */
+  open(tokens: number[]): DecoderSequence | null {
+    const held = this.#pool.open();
+    return held && new DecoderSequence(held, tokens, this.model.mtp.length);
+  }
+
+  /** Forgets a sequence and gives its memory back. */
+  close(sequence: DecoderSequence): void {
+    this.#pool.close(sequence);
+  }
+
+  /** Sees to memory for the first `positions` of a sequence; false if there is not enough. */
+  reserve(sequence: DecoderSequence, positions: number): boolean {
+    return this.#pool.reserve(sequence, positions);
+  }
+
+  /**
+   * Passes the next tokens of some sequences through the trunk, up to `end` of each, all in one call.
+   * Memory must have been reserved.
+   */
+  prefill(parts: readonly { sequence: DecoderSequence; end: number }[]): void {
+    const ranges = parts.map(({ sequence, end }) => ({ sequence, begin: sequence.length, end }));
+    this.#inScope((scope) => {
+      const packed = packRows(
+        scope,
+        this.#pool,
+        ranges,
+        ({ tokens }, position) => tokens[position]!,
+      );
+      const result = trunk(scope, this.model, packed.batch, { cache: packed.cache });
+      this.#keepStates(mtpInput(this.model, result), packed.stateRows);
+    });
+    for (const { sequence, end } of parts) sequence.length = end;
+  }
+
+  /**
+   * The next tokens of each sequence, of which all but the last have passed the trunk: 1 to `drafts` + 1,
+   * to be appended by the caller. Memory for `drafts` + 1 more positions must have been reserved.
+   */
+  async step(requests: readonly StepRequest[], drafts: number): Promise<number[][]> {
+    const sequences = requests.map(({ sequence }) => sequence);
+    for (let head = 0; head < drafts; head++) this.#catchUp(sequences, head);
+    const scope = new Scope(this.model.device);
+    try {
+      const plan = planStep(sequences, drafts, this.#window);
+      const inputs = uploadStep(scope, requests, plan, this.#pool.ringSize);
+      const drafted = drafts > 0 ? this.#draft(scope, plan, inputs) : null;
+      const chosen = this.#verify(scope, inputs, drafted);
+      for (const sequence of sequences) {
+        for (let head = 0; head < drafts; head++) {
+          const certain = sequence.length - head;
+          sequence.blockLengths[head] = Math.max(sequence.blockLengths[head]!, certain);
+        }
+      }
+      const result = await readInts(this.model.device, chosen);
+      return sequences.map((_, s) => {
+        const [count = 0, ...tokens] = result.subarray(s * (drafts + 2), (s + 1) * (drafts + 2));
+        return tokens.slice(0, count);
+      });
+    } finally {
+      scope.close();
+    }
+  }
+
+  release(): void {
+    this.#pool.release();
+  }
+
+  /**
+   * Brings block `head` to the end of sequences of which it lacks more than a step leaves: after a
+   * prompt. That costs no more than one window.
+   */
+  #catchUp(sequences: readonly DecoderSequence[], head: number): void {
+    const longest = this.model.mtp.length + 1 + head;
+    const ranges: RowRange<DecoderSequence>[] = [];
+    for (const sequence of sequences) {
+      const { begin, end } = uncertainRows(sequence, head, this.#window);
+      // The last rows are the step's: it drafts from the very last, and others wait for drafts.
+      if (end - begin > longest) ranges.push({ sequence, begin, end: end - 1 - head });
+    }
+    if (ranges.length === 0) return;
+    this.#inScope((scope) => {
+      const packed = packRows(
+        scope,
+        this.#pool,
+        ranges,
+        ({ tokens }, position) => tokens[position + 1 + head]!,
+      );
+      const states = gatherRows(scope, this.#pool.states, packed.stateRows);
+      mtpBlock(scope, this.model, head, packed.batch, states, packed.cache);
+    });
+    for (const { sequence, end } of ranges) sequence.blockLengths[head] = end;
+  }
+
+  /** Drafts with each block in turn → the distributions drafted from, [D·S, V]. */
+  #draft(scope: Scope, { blocks }: StepPlan, inputs: StepInputs): Tensor {
+    const { model } = this;
+    const { tokens, settings } = inputs;
+    const count = inputs.trunk.uniforms.rows;
+    const distributions = scope.empty([blocks.length * count, model.head.shape[0]!]);
+    for (const [head, { rows, firstToken }] of blocks.entries()) {
+      const { slidingLayout, stateRows, lastRows, uniforms, places } = inputs.blocks[head]!;
+      const probabilities = distributions.slice(head * count, (head + 1) * count);
+      const own = tokens.slice(firstToken, firstToken + rows);
+      const states = gatherRows(scope, this.#pool.states, stateRows);
+      const cache = this.#pool.stepCache({ sliding: slidingLayout });
+      const out = rows > 0 ? stepMtpBlock(scope, model, head, own, states, cache) : states;
+      // A sequence of a single token has no rows: its drafts are guesses from a state of zeros.
+      this.#distribution(gatherRows(scope, out, lastRows), settings, probabilities);
+      model.device.kernels.drawTokens({ probabilities, uniforms, places, out: tokens });
+    }
+    return distributions;
+  }
+
+  /** Passes the last tokens and their drafts through the trunk → i32 [S, D+2], as `verifyDrafts`. */
+  #verify(scope: Scope, inputs: StepInputs, drafts: Tensor | null): Tensor {
+    const { model } = this;
+    const { globalLayout, slidingLayout, width, stateRows, settings, uniforms } = inputs.trunk;
+    const tokens = inputs.tokens.slice(0, uniforms.size);
+    const layouts = { global: globalLayout, width, sliding: slidingLayout };
+    const result = stepTrunk(scope, model, tokens, this.#pool.stepCache(layouts));
+    this.#keepStates(mtpInput(model, result), stateRows);
+    const targets = scope.empty([tokens.size, model.head.shape[0]!]);
+    this.#distribution(result.hidden, settings, targets);
+    const out = scope.empty([uniforms.rows, uniforms.columns + 1], 'i32');
+    model.device.kernels.verifyDrafts({ targets, drafts, tokens, uniforms, out });
+    return out;
+  }
+
+  /** The distributions after `hidden` [T,C], written to `out` [T,V]. */
+  #distribution(hidden: Tensor, settings: Tensor, out: Tensor): void {
+    const { kernels } = this.model.device;
+    const layout = { transposeA: false, transposeB: true, accumulate: false };
+    kernels.matmul({ a: hidden, b: this.model.head, out, ...layout });
+    kernels.samplingDistribution({ logits: out, settings, vocabSize: this.#vocabSize });
+  }
+
+  #keepStates(source: Tensor, indices: Tensor): void {
+    const { model } = this;
+    if (model.mtp.length === 0) return;
+    model.device.kernels.writeRows({ source, indices, out: this.#pool.states });
+  }
+
+  get #window(): number {
+    return this.model.config.slidingAttention.window ?? 0;
+  }
+
+  #inScope(work: (scope: Scope) => void): void {
+    const scope = new Scope(this.model.device);
+    try {
+      work(scope);
+    } finally {
+      scope.close();
+    }
+  }
+}

@@ -1,0 +1,65 @@
+import type { Batch, KeyValueCache } from '../model/batch.ts';
+import type { Scope } from '../tensor/scope.ts';
+import type { Tensor } from '../tensor/tensor.ts';
+import type { HeldPages, KeyValuePool } from './key-value-pool.ts';
+import {
+  eachRow,
+  firstRows,
+  globalRows,
+  pageTable,
+  type RowRange,
+  ringRows,
+  ringTable,
+  tableWidth,
+} from './row-ranges.ts';
+import { upload } from './upload.ts';
+
+export interface PackedRows {
+  batch: Batch;
+  /** Sees what is held before each range, and writes the rows of the call as they come. */
+  cache: KeyValueCache;
+  /** i32 [T]: where the trunk's states of the rows are kept, or −1. */
+  stateRows: Tensor;
+}
+
+/**
+ * Many rows of several sequences, for a call of `trunk` or `mtpBlock`: chunks of prompts. All of them are
+ * certain, so nothing is ever taken back.
+ */
+export function packRows<Sequence extends HeldPages>(
+  scope: Scope,
+  pool: KeyValuePool,
+  ranges: readonly RowRange<Sequence>[],
+  token: (sequence: Sequence, position: number) => number,
+): PackedRows {
+  const first = firstRows(ranges);
+  const inputs = upload(scope, {
+    tokens: eachRow(ranges, (position, { sequence }) => token(sequence, position)),
+    positions: eachRow(ranges, (position) => position),
+    rowStart: eachRow(ranges, (_position, _range, index) => first[index]!),
+    sequence: eachRow(ranges, (_position, _range, index) => index),
+    lengths: Int32Array.from(ranges, ({ begin }) => begin),
+    pageTable: pageTable(ranges),
+    rings: ringTable(ranges),
+    globalRows: globalRows(ranges),
+    ringRows: ringRows(ranges, pool.ringSize),
+  });
+  const places = {
+    ...inputs,
+    pageTable: inputs.pageTable.reshape([ranges.length, tableWidth(ranges)]),
+    rings: inputs.rings.reshape([ranges.length, 1]),
+  };
+  const { tokens, positions, rowStart } = inputs;
+  return {
+    batch: { tokens, positions, rowStart },
+    cache: {
+      past: (slot) => pool.past(slot, places),
+      keep(slot, key, value) {
+        pool.write(slot, key, value, places);
+        scope.release(key);
+        scope.release(value);
+      },
+    },
+    stateRows: inputs.ringRows,
+  };
+}

@@ -1,0 +1,94 @@
+/**
+ * Where the rows of a call lie: which position of which sequence each row is, and in which rows of the
+ * caches it belongs. All of it is computed on the host; see `CachedRows` and `PastKeys`.
+ */
+import { type HeldPages, pageSize } from './key-value-pool.ts';
+
+/** Successive positions of a sequence: so many rows of a call. */
+export interface RowRange<Sequence extends HeldPages = HeldPages> {
+  sequence: Sequence;
+  begin: number;
+  /** Exclusive. */
+  end: number;
+}
+
+/** Rows of all ranges. */
+export function countRows(ranges: readonly RowRange[]): number {
+  return ranges.reduce((sum, { begin, end }) => sum + end - begin, 0);
+}
+
+/** A number for each row. `index`: of the row's range. */
+export function eachRow<Sequence extends HeldPages>(
+  ranges: readonly RowRange<Sequence>[],
+  value: (position: number, range: RowRange<Sequence>, index: number) => number,
+): Int32Array {
+  const rows = new Int32Array(countRows(ranges));
+  let row = 0;
+  ranges.forEach((range, index) => {
+    for (let position = range.begin; position < range.end; position++) {
+      rows[row++] = value(position, range, index);
+    }
+  });
+  return rows;
+}
+
+/** The first row of each range. */
+export function firstRows(ranges: readonly RowRange[]): number[] {
+  let row = 0;
+  return ranges.map(({ begin, end }) => {
+    const first = row;
+    row += end - begin;
+    return first;
+  });
+}
+
+/** Width of the page table of the ranges' sequences. */
+export function tableWidth(ranges: readonly RowRange[]): number {
+  return Math.max(1, ...ranges.map(({ sequence }) => sequence.pages.length));
+}
+
+/** i32 [ranges, width] */
+export function pageTable(ranges: readonly RowRange[]): Int32Array {
+  const width = tableWidth(ranges);
+  const table = new Int32Array(ranges.length * width);
+  ranges.forEach(({ sequence }, index) => {
+    table.set(sequence.pages, index * width);
+  });
+  return table;
+}
+
+/** i32 [ranges, 1] */
+export function ringTable(ranges: readonly RowRange[]): Int32Array {
+  return Int32Array.from(ranges, ({ sequence }) => sequence.ring);
+}
+
+/** The layout that `CachedRows` describes, over a table of the ranges' sequences. */
+export function layoutOf(ranges: readonly RowRange[], table: Int32Array): Int32Array {
+  const count = countRows(ranges);
+  const layout = new Int32Array(2 * count + table.length);
+  layout.set(eachRow(ranges, (position) => position));
+  layout.set(
+    eachRow(ranges, (_position, _range, index) => index),
+    count,
+  );
+  layout.set(table, 2 * count);
+  return layout;
+}
+
+/** Cache row of each row in the global layers. */
+export function globalRows(ranges: readonly RowRange[]): Int32Array {
+  return eachRow(ranges, (position, { sequence }) => {
+    const page = sequence.pages[Math.floor(position / pageSize)]!;
+    return page * pageSize + (position % pageSize);
+  });
+}
+
+/**
+ * Cache row of each row in the rings. Rows that later ones of the same call push out of a ring get −1:
+ * they are not written at all.
+ */
+export function ringRows(ranges: readonly RowRange[], ringSize: number): Int32Array {
+  return eachRow(ranges, (position, { sequence, end }) =>
+    position < end - ringSize ? -1 : sequence.ring * ringSize + (position % ringSize),
+  );
+}

@@ -1,0 +1,99 @@
+import type { Scope } from '../tensor/scope.ts';
+import type { Tensor } from '../tensor/tensor.ts';
+import type { StepRequest } from './decoder.ts';
+import {
+  layoutOf,
+  pageTable,
+  type RowRange,
+  ringRows,
+  ringTable,
+  tableWidth,
+} from './row-ranges.ts';
+import { samplingSettings, uniform32 } from './sampling.ts';
+import type { StepPlan } from './step-plan.ts';
+import { upload } from './upload.ts';
+
+/** What a step of S sequences with D drafts needs on the device. */
+export interface StepInputs {
+  /** i32: the tokens of the plan, to which the drafts are then written. */
+  tokens: Tensor;
+  trunk: RowInputs & {
+    /** Of the layout of global layers; see `CachedRows`. */
+    width: number;
+    globalLayout: Tensor;
+    /** [S·(D+1), 4] */
+    settings: Tensor;
+    /** [S, D+1] */
+    uniforms: Tensor;
+  };
+  blocks: (RowInputs & {
+    /** i32 [S] */
+    lastRows: Tensor;
+    /** i32 [S, places] */
+    places: Tensor;
+    /** [S] */
+    uniforms: Tensor;
+  })[];
+  /** [S, 4]: of the blocks' drafts. */
+  settings: Tensor;
+}
+
+interface RowInputs {
+  slidingLayout: Tensor;
+  /** i32 [T]: where the trunk's states of the rows lie. */
+  stateRows: Tensor;
+}
+
+/** Two writes: the tokens, which the step writes to as well, and all the rest. */
+export function uploadStep(
+  scope: Scope,
+  requests: readonly StepRequest[],
+  { trunk, blocks, tokens }: StepPlan,
+  ringSize: number,
+): StepInputs {
+  const drafts = blocks.length;
+  const settings = requests.map(({ sampling }) => samplingSettings(sampling));
+  const uniforms = requests.map(({ random }) =>
+    Array.from({ length: 2 * drafts + 1 }, () => uniform32(random)),
+  );
+  const rowInputs = (ranges: readonly RowRange[]) => ({
+    slidingLayout: layoutOf(ranges, ringTable(ranges)),
+    stateRows: ringRows(ranges, ringSize),
+  });
+  const inputs = upload(scope, {
+    trunk: {
+      ...rowInputs(trunk),
+      globalLayout: layoutOf(trunk, pageTable(trunk)),
+      settings: Float32Array.from(
+        settings.flatMap((row) =>
+          Array(drafts + 1)
+            .fill(row)
+            .flat(),
+        ),
+      ),
+      uniforms: Float32Array.from(uniforms.flatMap((numbers) => numbers.slice(drafts))),
+    },
+    blocks: blocks.map(({ ranges, lastRows, places }, head) => ({
+      ...rowInputs(ranges),
+      lastRows,
+      places,
+      uniforms: Float32Array.from(uniforms, (numbers) => numbers[head]!),
+    })),
+    settings: Float32Array.from(settings.flat()),
+  });
+  const count = requests.length;
+  return {
+    tokens: scope.from([tokens.length], tokens),
+    trunk: {
+      ...inputs.trunk,
+      width: tableWidth(trunk),
+      settings: inputs.trunk.settings.reshape([count * (drafts + 1), 4]),
+      uniforms: inputs.trunk.uniforms.reshape([count, drafts + 1]),
+    },
+    blocks: inputs.blocks.map((block) => ({
+      ...block,
+      places: block.places.reshape([count, block.places.size / count]),
+    })),
+    settings: inputs.settings.reshape([count, 4]),
+  };
+}

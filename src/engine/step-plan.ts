@@ -1,0 +1,108 @@
+import type { DecoderSequence } from './decoder-sequence.ts';
+import { countRows, eachRow, firstRows, type RowRange } from './row-ranges.ts';
+import { alignedLength } from './upload.ts';
+
+/** What one MTP block does in a step. */
+export interface BlockPlan {
+  ranges: RowRange<DecoderSequence>[];
+  /** Where the tokens of its rows are among the step's. */
+  firstToken: number;
+  rows: number;
+  /** i32 [S]: the last row of each sequence, or −1 if it has none. */
+  lastRows: Int32Array;
+  /** i32 [S, places]: where the token that it drafts for each sequence goes; −1 for nowhere. */
+  places: Int32Array;
+}
+
+/**
+ * One step of S sequences: which rows pass which part of the model. With D drafts the trunk has the
+ * D + 1 rows of each sequence's last token and of its drafts.
+ *
+ * MTP block k's row for position t needs the trunk's state h_t and token t+1+k; for the last k rows that
+ * token is still a draft, and those rows are computed again in the next step. So a block's rows of a
+ * sequence are those since the last one that was certain, and a drafted token goes to one row of the
+ * trunk and to one of every later block.
+ */
+export interface StepPlan {
+  trunk: RowRange<DecoderSequence>[];
+  blocks: BlockPlan[];
+  /** Tokens of the trunk's rows, then of each block's; 0 where a draft will be. */
+  tokens: Int32Array;
+}
+
+/** `sequences` have at least one token that has not passed the trunk, and room for `drafts` more. */
+export function planStep(
+  sequences: readonly DecoderSequence[],
+  drafts: number,
+  window: number,
+): StepPlan {
+  const trunk = sequences.map((sequence) => {
+    const { length } = sequence;
+    return { sequence, begin: length, end: length + drafts + 1 };
+  });
+  let size = alignedLength(countRows(trunk));
+  const blocks = Array.from({ length: drafts }, (_, head) => {
+    const ranges = sequences.map((sequence) => uncertainRows(sequence, head, window));
+    const rows = countRows(ranges);
+    const first = firstRows(ranges);
+    const lastRows = Int32Array.from(ranges, ({ begin, end }, s) =>
+      end > begin ? first[s]! + end - begin - 1 : -1,
+    );
+    const firstToken = size;
+    size += alignedLength(rows);
+    return { ranges, rows, lastRows, firstToken };
+  });
+
+  const tokens = new Int32Array(size);
+  sequences.forEach(({ tokens: known, length }, s) => {
+    tokens[s * (drafts + 1)] = known[length]!;
+  });
+  blocks.forEach(({ ranges, firstToken }, head) => {
+    const known = eachRow(
+      ranges,
+      (position, { sequence }) => sequence.tokens[position + 1 + head] ?? 0,
+    );
+    tokens.set(known, firstToken);
+  });
+  return {
+    trunk,
+    blocks: blocks.map((block, head) => ({
+      ...block,
+      places: placesOf(sequences, drafts, head, blocks),
+    })),
+    tokens,
+  };
+}
+
+/**
+ * Rows of an MTP block that a step must compute. A block's keys do not depend on earlier rows, so
+ * nothing older than a window is ever needed.
+ */
+export function uncertainRows(
+  sequence: DecoderSequence,
+  head: number,
+  window: number,
+): RowRange<DecoderSequence> {
+  const { length, blockLengths } = sequence;
+  return { sequence, begin: Math.max(blockLengths[head]!, length - window, 0), end: length };
+}
+
+/** Block `head` drafts the token of position length + head + 1. */
+function placesOf(
+  sequences: readonly DecoderSequence[],
+  drafts: number,
+  head: number,
+  blocks: readonly Pick<BlockPlan, 'ranges' | 'firstToken' | 'lastRows'>[],
+): Int32Array {
+  const later = blocks.slice(head + 1);
+  return Int32Array.from(
+    sequences.flatMap((_, s) => [
+      s * (drafts + 1) + head + 1,
+      ...later.map(({ ranges, firstToken, lastRows }, i) => {
+        // The row of block head + 1 + i that reads this token lies i before the last.
+        const { begin, end } = ranges[s]!;
+        return end - 1 - i >= begin ? firstToken + lastRows[s]! - i : -1;
+      }),
+    ]),
+  );
+}
