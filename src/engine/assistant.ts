@@ -38,7 +38,7 @@ export class Assistant {
     text.tokenizer.assertFits(model.config);
     this.model = model;
     this.text = text;
-    this.sequence = new Sequence(model, text.tokenizer);
+    this.sequence = new Sequence(model, { vocabSize: text.tokenizer.vocabSize });
   }
 
   /**
