@@ -92,6 +92,9 @@ export class ServerMetrics {
       ]),
       byHead('drafted_tokens_total', 'Tokens drafted by each MTP head.', drafting.drafted),
       byHead('accepted_tokens_total', 'Of those, tokens accepted.', drafting.accepted),
+      writeMetric('process_resident_memory_bytes', 'gauge', 'Resident memory size in bytes.', [
+        `process_resident_memory_bytes ${process.memoryUsage.rss()}`,
+      ]),
     ].join('');
   }
 }

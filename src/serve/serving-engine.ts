@@ -20,8 +20,8 @@ export interface ServingEngine {
   figures(): EngineFigures;
 
   /**
-   * Replaces the weights by those of a checkpoint of the same shape. Requests in work go on after it,
-   * on the new weights.
+   * Replaces the weights by those of a checkpoint of the same shape. Requests in work end on the
+   * weights that they began with; later ones run on the new.
    *
    * @throws UserError if it does not load; the present weights then stay.
    */
@@ -111,6 +111,8 @@ export type GenerationEvent =
   /** The prompt is read; comes first and once. */
   | {
       type: 'prompt';
+      /** Names the weights that the request runs on. */
+      weightVersion: string;
       /** Tokens that were in a cache. */
       cachedTokens: number;
       /** From `promptLogprobs.from` on; the very first token of a prompt has none. */

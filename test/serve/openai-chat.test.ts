@@ -183,13 +183,13 @@ describe('an answer', () => {
   });
 
   test('the tokens, and which head drafted each', async () => {
-    server.says('Hello you', { pass: 3 });
+    server.says('Hello 你🙂', { pass: 3 });
     const body = { ...question, return_tokens: true };
     const answer = (await client.chat.completions.create(body)) as unknown as {
       choices: { tokens: { id: number; text: string; head: number | null }[] }[];
     };
     const { tokens } = answer.choices[0]!;
-    expect(tokens.map((token) => token.text).join('')).toBe('Hello you');
+    expect(tokens.map((token) => token.text).join('')).toBe('Hello 你🙂');
     expect(tokens.slice(0, 3).map(({ head }) => head)).toEqual([null, 0, 1]);
   });
 });

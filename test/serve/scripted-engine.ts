@@ -79,6 +79,7 @@ export class ScriptedEngine implements ServingEngine {
     signal.throwIfAborted();
     yield {
       type: 'prompt',
+      weightVersion: this.weightVersion,
       cachedTokens: Math.min(2, prompt.length - 1),
       ...(promptLogprobs && {
         logprobs: prompt

@@ -229,7 +229,7 @@ describe('routes', () => {
     const page = await response.text();
     for (const line of page.trimEnd().split('\n')) {
       expect(line).toMatch(
-        /^# (HELP|TYPE) mimoflash_\w+ .+$|^mimoflash_\w+(\{\w+="[^"]*"(,\w+="[^"]*")*\})? [\d.e+-]+$/,
+        /^# (HELP|TYPE) (mimoflash|process)_\w+ .+$|^(mimoflash|process)_\w+(\{\w+="[^"]*"(,\w+="[^"]*")*\})? [\d.e+-]+$/,
       );
     }
     for (const line of [

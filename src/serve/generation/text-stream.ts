@@ -9,6 +9,8 @@ import type { StreamDecoder } from '../../text/stream-decoder.ts';
 import type { GeneratedToken } from '../serving-engine.ts';
 
 export interface TextToken extends GeneratedToken {
+  /** The text that it completes; of a character over several tokens, the last has it. */
+  text: string;
   /** Where in the text the token begins, in UTF-16 units. */
   offset: number;
 }
@@ -36,8 +38,9 @@ export class TextStream {
   }
 
   push(token: GeneratedToken): TextPiece {
-    this.#waiting.push({ ...token, offset: this.#decodedLength });
-    return this.#give(this.#decoder.push(token.id));
+    const text = this.#decoder.push(token.id);
+    this.#waiting.push({ ...token, text, offset: this.#decodedLength });
+    return this.#give(text);
   }
 
   /** What was held back, now that no more comes. */

@@ -3,7 +3,7 @@ import { randomUUID } from 'node:crypto';
 import type { ServerContext } from '../context.ts';
 import type { ChatEvent, ChatFinish, ChatUsage } from '../generation/chat.ts';
 import type { TextToken } from '../generation/text-stream.ts';
-import { chatLogprob, tokenText } from './logprobs.ts';
+import { chatLogprob } from './logprobs.ts';
 
 type PartEvent = Exclude<ChatEvent, { type: 'prompt' } | ChatFinish>;
 
@@ -96,7 +96,7 @@ export class ChatResponse {
         ? { content: scores.map((score) => chatLogprob(tokenizer, score)), refusal: null }
         : null,
       ...(withTokens && {
-        tokens: tokens.map(({ id, head }) => ({ id, text: tokenText(tokenizer, id).text, head })),
+        tokens: tokens.map(({ id, text, head }) => ({ id, text, head })),
       }),
     };
   }

@@ -30,6 +30,7 @@ export class GenerateOutput {
   #text = '';
   readonly #generated: GeneratedToken[] = [];
   #cachedTokens = 0;
+  #weightVersion = '';
   #prompt: readonly (ScoredToken | null)[] = [];
   #promptRoutes = new Int32Array(0);
   #finishReason: object | null = null;
@@ -44,6 +45,7 @@ export class GenerateOutput {
   add(event: AnswerEvent): void {
     if (event.type === 'prompt') {
       this.#cachedTokens = event.cachedTokens;
+      this.#weightVersion = event.weightVersion;
       this.#prompt = event.logprobs ?? [];
       this.#promptRoutes = Int32Array.from(event.experts ?? []);
     } else if (event.type === 'text') {
@@ -71,7 +73,7 @@ export class GenerateOutput {
         prompt_tokens: prompt.length,
         completion_tokens: this.#generated.length,
         cached_tokens: this.#cachedTokens,
-        weight_version: this.#context.engine.weightVersion,
+        weight_version: this.#weightVersion,
         ...(logprobs !== undefined && this.#outputLogprobs()),
         ...(promptLogprobs !== undefined && this.#inputLogprobs(promptLogprobs.from)),
         ...(routedExperts !== undefined && this.#routes(routedExperts.from)),
