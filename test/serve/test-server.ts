@@ -9,7 +9,7 @@ export const text = await loadTextFiles(shippedModel);
 export const modelName = 'mimo';
 export const contextTokens = 2048;
 
-const config = tinyConfig({
+export const scriptedConfig = tinyConfig({
   vocabSize: text.tokenizer.vocabSize,
   maxPositions: contextTokens,
   eosTokenIds: [text.tokenizer.idOf('<|im_end|>')!],
@@ -25,7 +25,7 @@ export interface TestServer extends RunningServer {
 }
 
 export async function startTestServer(options: Partial<ServerOptions> = {}): Promise<TestServer> {
-  const engine = new ScriptedEngine(config);
+  const engine = new ScriptedEngine(scriptedConfig);
   const modelPath = shippedModel;
   const server = await startServer({ engine, text, modelName, modelPath, ...options });
   return {
