@@ -67,7 +67,7 @@ export function serveCommand(): Command {
     )
     .option('--request-timeout <seconds>', 'longest time of a request', positiveInteger, 600)
     .option('--shutdown-timeout <seconds>', 'time to finish requests in', naturalNumber, 30)
-    .option('--body-limit <MiB>', 'largest request', numberBetween(0.001, 1024), 8)
+    .option('--body-limit <MiB>', 'largest request', numberBetween(0.001, 1024), 4)
     .option(
       '--weights-root <directory>',
       'folder that /update_weights_from_disk may load from (default: none)',

@@ -57,6 +57,12 @@ export class Admission {
    * @throws {ApiError} if there is no room.
    */
   enter(client: AbortSignal, answers = 1, name: string | null = null): Ticket {
+    this.check(answers);
+    return this.#ticket(client, answers, name);
+  }
+
+  /** @throws {ApiError} if there is no room for so many answers. */
+  check(answers = 1): void {
     const { requests } = this.#limits;
     if (this.#closing) {
       throw new ApiError('unavailable', 'the server is shutting down; try another or later', {
@@ -76,7 +82,6 @@ export class Admission {
         { code: 'queue_full', retryAfterSeconds: this.#expectedSeconds() },
       );
     }
-    return this.#ticket(client, answers, name);
   }
 
   /** Aborts the requests of a name, or all; → how many. */

@@ -1,5 +1,5 @@
 /** The routes, and what all of them have in common: keys, limits, errors, counting. */
-import { type Context, Hono } from 'hono';
+import { type Context, Hono, type MiddlewareHandler } from 'hono';
 import { bodyLimit } from 'hono/body-limit';
 import { checkAccess, type KeyRing } from './access.ts';
 import { countTokens, messages } from './anthropic/messages.ts';
@@ -41,14 +41,19 @@ export function createApp(context: ServerContext, limits: AppLimits): Hono {
     }),
   );
 
-  app.post('/v1/chat/completions', chatCompletions(context));
-  app.post('/v1/completions', completions(context));
-  app.post('/v1/responses', responses(context));
+  // A full server says so before it reads and renders what it will not answer.
+  const ifThereIsRoom: MiddlewareHandler = (_, next) => {
+    context.admission.check();
+    return next();
+  };
+  app.post('/v1/chat/completions', ifThereIsRoom, chatCompletions(context));
+  app.post('/v1/completions', ifThereIsRoom, completions(context));
+  app.post('/v1/responses', ifThereIsRoom, responses(context));
+  app.post('/v1/messages', ifThereIsRoom, messages(context));
+  app.post('/generate', ifThereIsRoom, generate(context));
   app.get('/v1/models', listModels(context));
   app.get('/v1/models/:model', getModel(context));
-  app.post('/v1/messages', messages(context));
   app.post('/v1/messages/count_tokens', countTokens(context));
-  app.post('/generate', generate(context));
   app.post('/update_weights_from_disk', updateWeights(context));
   app.post('/abort_request', abortRequest(context));
   app.get('/get_model_info', modelInfo(context));

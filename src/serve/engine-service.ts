@@ -35,6 +35,12 @@ export class EngineService implements ServingEngine {
     return this.#present.model.config;
   }
 
+  get contextTokens(): number {
+    const { cacheTokens = Number.POSITIVE_INFINITY } = this.#options;
+    // A step writes its drafts to the cache, right or wrong.
+    return Math.min(this.config.maxPositions, cacheTokens - this.config.mtpHeads);
+  }
+
   get weightVersion(): string {
     return this.#present.name;
   }

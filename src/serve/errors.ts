@@ -60,9 +60,9 @@ export function invalid(field: string, message: string, code?: string): ApiError
  */
 export function toApiError(error: unknown): ApiError {
   if (error instanceof ApiError) return error;
+  // Of the engine, such as that its memory is full.
   if (error instanceof UserError) {
-    const field = /^([a-z_]+(?:\[\d+\]|\.\w+)*): /.exec(error.message)?.[1] ?? null;
-    return new ApiError('invalid', error.message, { field, cause: error });
+    return new ApiError('unavailable', error.message, { retryAfterSeconds: 5, cause: error });
   }
   return new ApiError('internal', 'the server failed on this request; its log says more', {
     cause: error,

@@ -44,7 +44,7 @@ const receiveSeconds = 60;
 export async function startServer(options: ServerOptions): Promise<RunningServer> {
   const { engine, text, modelName, modelPath, weightsRoot = null } = options;
   const { host = '127.0.0.1', port = 0, apiKeys = [] } = options;
-  const { maxRequests = 256, requestSeconds = 600, bodyBytes = 8 << 20 } = options;
+  const { maxRequests = 256, requestSeconds = 600, bodyBytes = 4 << 20 } = options;
   text.tokenizer.assertFits(engine.config);
   const admission = new Admission({ requests: maxRequests, seconds: requestSeconds });
   const context = {

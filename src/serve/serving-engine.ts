@@ -6,6 +6,8 @@ import type { ModelConfig } from '../model/config.ts';
 
 export interface ServingEngine {
   readonly config: ModelConfig;
+  /** Most tokens of a prompt and its answer together. */
+  readonly contextTokens: number;
   /** What it can do beyond temperature, top-p, top-k and seeds; the rest has to be refused. */
   readonly features: ReadonlySet<EngineFeature>;
   /** Names the weights that new requests run on. */

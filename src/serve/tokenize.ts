@@ -3,10 +3,10 @@ import type { Context } from 'hono';
 import { z } from 'zod';
 import { readBody } from './body.ts';
 import type { ServerContext } from './context.ts';
-import { encodePrompt } from './generation/chat.ts';
+import { renderPrompt } from './generation/chat.ts';
 import { checkModel, checkTokens } from './generation/request.ts';
 import { chatSchema, messagesOf, thinkingOf, toolsOf } from './openai/chat-schema.ts';
-import { tokenText } from './openai/logprobs.ts';
+import { tokenText } from './token-text.ts';
 
 const tokenizeSchema = z
   .strictObject({
@@ -28,23 +28,25 @@ export function tokenize(context: ServerContext) {
     checkModel(context, body.model);
     const { tokenizer } = context.text;
     const { prompt, messages } = body;
-    const lists =
-      messages === undefined
-        ? [prompt!].flat().map((text) => tokenizer.encode(text))
-        : [
-            encodePrompt(context, {
-              messages: messagesOf({ messages }),
-              tools: toolsOf(body),
-              thinking: thinkingOf(body),
-              keepAllReasoning: body.chat_template_kwargs?.keep_all_reasoning,
-            }).ids,
-          ];
+    const text =
+      prompt ??
+      renderPrompt(
+        context,
+        {
+          messages: messagesOf({ messages: messages! }),
+          tools: toolsOf(body),
+          thinking: thinkingOf(body),
+          keepAllReasoning: body.chat_template_kwargs?.keep_all_reasoning,
+        },
+        'messages',
+      );
+    const lists = [text].flat().map((text) => tokenizer.encode(text));
     const strings = lists.map((ids) => ids.map((id) => tokenText(tokenizer, id).text));
     const isList = Array.isArray(prompt);
     return c.json({
       tokens: isList ? lists : lists[0],
       count: isList ? lists.map((ids) => ids.length) : lists[0]!.length,
-      max_model_len: context.engine.config.maxPositions,
+      max_model_len: context.engine.contextTokens,
       ...(body.return_token_strs && { token_strs: isList ? strings : strings[0] }),
     });
   };

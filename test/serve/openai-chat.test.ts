@@ -388,7 +388,7 @@ describe('errors', () => {
     const error = await failing({ messages: [{ role: 'user', content: '啊'.repeat(2100) }] });
     expect(error.code).toBe('context_length_exceeded');
     expect(error.param).toBe('messages');
-    expect(error.message).toMatch(/context is 2048 tokens/);
+    expect(error.message).toMatch(/more than 2048 tokens.*context is 2048 tokens/);
   });
 
   test('what the engine cannot do is refused, not passed over', async () => {

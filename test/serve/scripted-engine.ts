@@ -39,6 +39,9 @@ export class ScriptedEngine implements ServingEngine {
   /** Requests that were ended before they were done. */
   ended = 0;
   running = 0;
+  get contextTokens(): number {
+    return this.config.maxPositions;
+  }
   script: (request: GenerationRequest) => Script;
 
   constructor(config: ModelConfig, script: ScriptedEngine['script'] = () => ({ tokens: [] })) {

@@ -8,9 +8,9 @@ import { eventStream, type ServerEvent } from '../event-stream.ts';
 import {
   answerChat,
   type ChatEvent,
-  encodePrompt,
   type PreparedChat,
   prepareChat,
+  renderPrompt,
 } from '../generation/chat.ts';
 import { checkModel, samplingOf, seedsOf } from '../generation/request.ts';
 import { reportError } from '../report-error.ts';
@@ -51,7 +51,8 @@ export function countTokens(context: ServerContext) {
   return async (c: Context): Promise<Response> => {
     const body = await readBody(c, countSchema);
     checkModel(context, body.model);
-    return c.json({ input_tokens: encodePrompt(context, promptOf(body)).ids.length });
+    const rendered = renderPrompt(context, promptOf(body), 'messages');
+    return c.json({ input_tokens: context.text.tokenizer.encode(rendered).length });
   };
 }
 

@@ -1,12 +1,14 @@
 /** A chat and its answer as the chat APIs share it; each API only renames what is here. */
 
+import { UserError } from '../../errors.ts';
 import { type ChatMessage, regularMessages, type Tool } from '../../text/chat-messages.ts';
 import { renderGuarded } from '../../text/chat-template.ts';
 import { type ResponseEvent, ResponseParser } from '../../text/response-parser.ts';
 import type { ServerContext } from '../context.ts';
+import { invalid } from '../errors.ts';
 import type { SamplingParameters } from '../serving-engine.ts';
 import { type AnswerFinish, answer } from './answer.ts';
-import { stopTokensOf, type TextRequest, tokensLeft } from './request.ts';
+import { encodeText, stopTokensOf, type TextRequest, tokensLeft } from './request.ts';
 import type { TextToken } from './text-stream.ts';
 
 export interface ChatPrompt {
@@ -63,17 +65,32 @@ export interface ChatUsage {
   reasoningTokens: number;
 }
 
-export function encodePrompt(
-  { text }: ServerContext,
+/**
+ * The chat as the template writes it.
+ *
+ * @param field what the API calls the messages, for errors.
+ * @throws {ApiError} if they cannot be rendered.
+ */
+export function renderPrompt(
+  { text: { tokenizer, chatTemplate } }: ServerContext,
   { messages, tools, thinking, keepAllReasoning }: ChatPrompt,
-): { rendered: string; ids: number[] } {
-  const rendered = renderGuarded(text.tokenizer, text.chatTemplate, regularMessages(messages), {
-    tools,
-    ...(thinking !== undefined && { enableThinking: thinking }),
-    ...(keepAllReasoning !== undefined && { keepAllReasoning }),
-    addGenerationPrompt: true,
-  });
-  return { rendered, ids: text.tokenizer.encode(rendered) };
+  field: string,
+): string {
+  try {
+    return renderGuarded(tokenizer, chatTemplate, regularMessages(messages), {
+      tools,
+      ...(thinking !== undefined && { enableThinking: thinking }),
+      ...(keepAllReasoning !== undefined && { keepAllReasoning }),
+      addGenerationPrompt: true,
+    });
+  } catch (error) {
+    if (!(error instanceof UserError)) throw error;
+    const named = /^(messages\S*): (.*)$/s.exec(error.message);
+    if (named !== null) throw invalid(named[1]!, named[2]!);
+    // The template is a file of ours, of which the path is nobody's business.
+    const reason = error.cause instanceof Error ? `: ${error.cause.message}` : '';
+    throw invalid(field, `the chat template does not take them${reason}`);
+  }
 }
 
 /**
@@ -83,7 +100,8 @@ export function encodePrompt(
  * @throws {ApiError} if it does not fit the model's context.
  */
 export function prepareChat(context: ServerContext, task: ChatTask, field: string): PreparedChat {
-  const { rendered, ids } = encodePrompt(context, task);
+  const rendered = renderPrompt(context, task, field);
+  const ids = encodeText(context, rendered);
   return {
     rendered,
     tools: task.tools,

@@ -112,6 +112,11 @@ function checkToken({ text }: ServerContext, id: number, field: string): void {
   }
 }
 
+/** Ids of a text; of one that does not fit the context, only as many as show that. */
+export function encodeText({ engine, text }: ServerContext, prompt: string): number[] {
+  return text.tokenizer.encode(prompt, engine.contextTokens);
+}
+
 /**
  * How many tokens may be generated after a prompt: as many as asked for, or fewer where the context
  * ends before.
@@ -124,13 +129,14 @@ export function tokensLeft(
   field: string,
   maxTokens?: number | null,
 ): number {
-  const context = engine.config.maxPositions;
+  const context = engine.contextTokens;
   const room = context - promptTokens;
   if (promptTokens === 0) throw invalid(field, 'is empty; give at least one token');
   if (room < (maxTokens === 0 ? 0 : 1)) {
+    const count = room < 0 ? `more than ${context}` : promptTokens;
     throw invalid(
       field,
-      `the prompt has ${promptTokens} tokens, but the model's context is ${context} tokens, the answer included; shorten it`,
+      `the prompt has ${count} tokens, but the model's context is ${context} tokens, the answer included; shorten it`,
       'context_length_exceeded',
     );
   }

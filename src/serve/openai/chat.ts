@@ -2,7 +2,7 @@
 import type { Context } from 'hono';
 import { readBody } from '../body.ts';
 import type { ServerContext } from '../context.ts';
-import { invalid, openAiError, toApiError } from '../errors.ts';
+import { invalid } from '../errors.ts';
 import { eventStream, type ServerEvent } from '../event-stream.ts';
 import {
   answerChat,
@@ -13,9 +13,9 @@ import {
 } from '../generation/chat.ts';
 import { merge } from '../generation/merge.ts';
 import { checkModel, requireFeature, samplingOf, seedsOf } from '../generation/request.ts';
-import { reportError } from '../report-error.ts';
 import { ChatResponse } from './chat-response.ts';
 import { type ChatBody, chatSchema, messagesOf, thinkingOf, toolsOf } from './chat-schema.ts';
+import { errorEvents } from './error-events.ts';
 
 export function chatCompletions(context: ServerContext) {
   return async (c: Context): Promise<Response> => {
@@ -108,8 +108,4 @@ async function* chunks(
   }
   if (withUsage) yield { data: response.usage(usages) };
   yield { data: '[DONE]' };
-}
-
-export function errorEvents(error: unknown): ServerEvent[] {
-  return [{ data: openAiError(reportError(toApiError(error))) }];
 }

@@ -15,6 +15,7 @@ import { merge } from '../generation/merge.ts';
 import {
   checkModel,
   checkTokens,
+  encodeText,
   requireFeature,
   samplingFields,
   samplingOf,
@@ -25,7 +26,7 @@ import {
 } from '../generation/request.ts';
 import type { TextToken } from '../generation/text-stream.ts';
 import type { ScoredToken } from '../serving-engine.ts';
-import { errorEvents } from './chat.ts';
+import { errorEvents } from './error-events.ts';
 import { CompletionLogprobs } from './logprobs.ts';
 
 const tokenIds = z.array(z.int().nonnegative());
@@ -123,7 +124,7 @@ function choicesOf(context: ServerContext, body: CompletionBody): Choice[] {
   return promptsOf(body).flatMap((prompt, i) => {
     const field = isList(body.prompt) ? `prompt[${i}]` : 'prompt';
     const { tokenizer } = context.text;
-    const ids = typeof prompt === 'string' ? tokenizer.encode(prompt) : prompt;
+    const ids = typeof prompt === 'string' ? encodeText(context, prompt) : prompt;
     checkTokens(context, ids, field);
     const maxTokens = tokensLeft(context, ids.length, field, body.max_tokens ?? defaultMaxTokens);
     const text = typeof prompt === 'string' ? prompt : tokenizer.decode(ids);

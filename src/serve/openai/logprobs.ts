@@ -2,28 +2,7 @@
 
 import type { Tokenizer } from '../../text/tokenizer.ts';
 import type { ScoredToken, TokenLogprob } from '../serving-engine.ts';
-
-/** No number below this can be written in JSON for a token of probability 0; OpenAI has the same. */
-const LOWEST = -9999;
-
-export interface TokenText {
-  text: string;
-  bytes: Uint8Array;
-}
-
-/** A token as text; bytes that are no whole character as OpenAI spells them, `bytes:\xe4\xbd`. */
-export function tokenText(tokenizer: Tokenizer, id: number): TokenText {
-  const bytes = tokenizer.bytesOf(id);
-  try {
-    const text = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true }).decode(bytes);
-    return { text, bytes };
-  } catch {
-    const hex = Array.from(bytes, (byte) => `\\x${byte.toString(16).padStart(2, '0')}`);
-    return { text: `bytes:${hex.join('')}`, bytes };
-  }
-}
-
-export const finite = (logprob: number) => Math.max(LOWEST, logprob);
+import { finite, tokenText } from '../token-text.ts';
 
 /** An entry of `logprobs.content`. */
 export function chatLogprob(tokenizer: Tokenizer, score: ScoredToken) {

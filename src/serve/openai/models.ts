@@ -26,7 +26,7 @@ function describe({ modelName, startedAt, engine }: ServerContext) {
     object: 'model',
     created: startedAt,
     owned_by: 'mimoflash',
-    max_model_len: engine.config.maxPositions,
+    max_model_len: engine.contextTokens,
     type: 'model',
     display_name: modelName,
     created_at: new Date(startedAt * 1000).toISOString(),

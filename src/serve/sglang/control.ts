@@ -102,7 +102,7 @@ export function serverInfo(context: ServerContext) {
     return c.json({
       model: modelName,
       weight_version: engine.weightVersion,
-      max_model_len: engine.config.maxPositions,
+      max_model_len: engine.contextTokens,
       mtp_heads: engine.config.mtpHeads,
       features: [...engine.features],
       started_at: startedAt,

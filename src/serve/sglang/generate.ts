@@ -9,6 +9,7 @@ import { answer } from '../generation/answer.ts';
 import { merge } from '../generation/merge.ts';
 import {
   checkTokens,
+  encodeText,
   requireFeature,
   samplingOf,
   seedsOf,
@@ -16,7 +17,7 @@ import {
   type TextRequest,
   tokensLeft,
 } from '../generation/request.ts';
-import { errorEvents } from '../openai/chat.ts';
+import { errorEvents } from '../openai/error-events.ts';
 import { type GenerateBody, type GenerateSampling, generateSchema } from './generate-schema.ts';
 import { GenerateOutput, type OutputOptions } from './output.ts';
 
@@ -26,7 +27,7 @@ export function generate(context: ServerContext) {
   return async (c: Context): Promise<Response> => {
     const body = await readBody(c, generateSchema);
     const requests = requestsOf(context, body);
-    const isBatch = Array.isArray(body.text ?? body.input_ids?.[0]);
+    const isBatch = isNested(body);
     const rid = body.rid ?? randomUUID().replaceAll('-', '');
     const ticket = context.admission.enter(c.req.raw.signal, requests.length, rid);
     const outputs = requests.map(({ request, options }, i) => {
@@ -81,7 +82,6 @@ interface PreparedRequest {
 }
 
 function requestsOf(context: ServerContext, body: GenerateBody): PreparedRequest[] {
-  const { tokenizer } = context.text;
   const field = body.text == null ? 'input_ids' : 'text';
   const prompts = [body.text ?? body.input_ids!].flat(isNested(body) ? 1 : 0) as (
     | string
@@ -89,7 +89,7 @@ function requestsOf(context: ServerContext, body: GenerateBody): PreparedRequest
   )[];
   return prompts.map((prompt, i) => {
     const name = prompts.length > 1 ? `${field}[${i}]` : field;
-    const ids = typeof prompt === 'string' ? tokenizer.encode(prompt) : prompt;
+    const ids = typeof prompt === 'string' ? encodeText(context, prompt) : prompt;
     checkTokens(context, ids, name);
     return prepare(context, body, ids, name, samplingAt(body, i, prompts.length));
   });

@@ -3,13 +3,13 @@
 import type { ServerContext } from '../context.ts';
 import type { AnswerEvent, AnswerFinish } from '../generation/answer.ts';
 import type { TextRequest } from '../generation/request.ts';
-import { finite, tokenText } from '../openai/logprobs.ts';
 import type {
   DraftingFigures,
   GeneratedToken,
   ScoredToken,
   TokenLogprob,
 } from '../serving-engine.ts';
+import { finite, tokenText } from '../token-text.ts';
 
 export interface OutputOptions {
   id: string;
