@@ -1,6 +1,7 @@
 /** The routes, and what all of them have in common: keys, limits, errors, counting. */
 import { type Context, Hono, type MiddlewareHandler } from 'hono';
 import { bodyLimit } from 'hono/body-limit';
+import { routePath } from 'hono/route';
 import { checkAccess, type KeyRing } from './access.ts';
 import { countTokens, messages } from './anthropic/messages.ts';
 import type { ServerContext } from './context.ts';
@@ -28,8 +29,9 @@ export function createApp(context: ServerContext, limits: AppLimits): Hono {
 
   app.use(async (c, next) => {
     await next();
-    const route = c.res.status === 404 ? 'unknown' : c.req.routePath;
-    context.metrics.response(route, c.res.status);
+    // Unknown paths and those of shut-out clients are not told apart: anyone could make up more.
+    const route = routePath(c, -1);
+    context.metrics.response(route === '/*' ? 'other' : route, c.res.status);
   });
   app.use(checkAccess(limits));
   app.use(

@@ -15,6 +15,8 @@ export interface ServerContext {
   metrics: ServerMetrics;
   /** The only folder that weights may be loaded from while serving; `null` for none. */
   weightsRoot: string | null;
+  /** Streams in which nothing happens for so long say that they are still there. */
+  heartbeatSeconds: number;
   /** Seconds since 1970. */
   startedAt: number;
 }

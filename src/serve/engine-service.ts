@@ -22,6 +22,8 @@ export class EngineService implements ServingEngine {
   readonly #drafting = new DraftingCounts();
   /** Engines with requests, the present one last. */
   #versions: Version[] = [];
+  /** Preemptions of engines that have ended. */
+  #retiredPreemptions = 0;
   /** Loading is one at a time. */
   #loading: Promise<void> = Promise.resolve();
 
@@ -77,9 +79,14 @@ export class EngineService implements ServingEngine {
     return {
       running: sum(({ engine }) => engine.load.running),
       waiting: sum(({ engine }) => engine.load.waiting),
+      preemptions: this.#retiredPreemptions + sum(({ engine }) => engine.load.preemptions),
       cacheBytes: {
         global: sum(({ engine }) => engine.memory.global),
         sliding: sum(({ engine }) => engine.memory.sliding),
+      },
+      cachePages: {
+        used: sum(({ pages, engine }) => pages - engine.memory.freePages),
+        total: sum(({ pages }) => pages),
       },
       drafting: this.#drafting.figures,
     };
@@ -117,6 +124,7 @@ export class EngineService implements ServingEngine {
   async #retire(): Promise<void> {
     const done = this.#versions.slice(0, -1).filter(({ requests }) => requests === 0);
     this.#versions = this.#versions.filter((version) => !done.includes(version));
+    for (const { engine } of done) this.#retiredPreemptions += engine.load.preemptions;
     await Promise.all(done.map((version) => version.release()));
   }
 }
@@ -126,12 +134,15 @@ class Version {
   readonly model: Model;
   readonly name: string;
   readonly engine: Engine;
+  /** Pages of its caches. */
+  readonly pages: number;
   requests = 0;
 
   constructor(model: Model, name: string, options: EngineOptions) {
     this.model = model;
     this.name = name;
     this.engine = new Engine(model, options);
+    this.pages = this.engine.memory.freePages;
   }
 
   async release(): Promise<void> {

@@ -2,9 +2,9 @@
  * Counters, gauges and histograms in Prometheus' text format, version 0.0.4.
  * https://prometheus.io/docs/instrumenting/exposition_formats/
  */
-export type Labels = Record<string, string>;
+type Labels = Record<string, string>;
 
-export class Counter {
+export class Counter implements MetricSource {
   readonly #values = new Map<string, number>();
 
   add(count: number, labels: Labels = {}): void {
@@ -18,7 +18,7 @@ export class Counter {
 }
 
 /** How often a value was at most as large as each of some bounds. */
-export class Histogram {
+export class Histogram implements MetricSource {
   readonly #bounds: readonly number[];
   readonly #counts: number[];
   #sum = 0;
@@ -51,20 +51,43 @@ export class Histogram {
   }
 }
 
+export type MetricType = 'counter' | 'gauge' | 'histogram';
+
+export interface MetricSource {
+  /** A line for each value there is. */
+  lines(name: string): string[];
+}
+
+/** One number. */
+export function value(number: number): MetricSource {
+  return { lines: (name) => [`${name} ${number}`] };
+}
+
+/** Numbers that differ in one label. */
+export function values(label: string, numbers: Record<string, number>): MetricSource {
+  return {
+    lines: (name) =>
+      Object.entries(numbers).map(
+        ([key, number]) => `${name}${writeLabels({ [label]: key })} ${number}`,
+      ),
+  };
+}
+
 /** One metric with its head lines; nothing if it has no values yet. */
 export function writeMetric(
   name: string,
-  type: 'counter' | 'gauge' | 'histogram',
+  type: MetricType,
   help: string,
-  lines: readonly string[],
+  source: MetricSource,
 ): string {
+  const lines = source.lines(name);
   return lines.length === 0
     ? ''
     : `# HELP ${name} ${help}\n# TYPE ${name} ${type}\n${lines.join('\n')}\n`;
 }
 
 /** `{le="0.1"}`, or nothing. */
-export function writeLabels(labels: Labels): string {
+function writeLabels(labels: Labels): string {
   const pairs = Object.entries(labels).map(([name, value]) => {
     const escaped = value.replaceAll('\\', '\\\\').replaceAll('"', '\\"').replaceAll('\n', '\\n');
     return `${name}="${escaped}"`;

@@ -1,6 +1,14 @@
 /** What the server measures, and the page of it that Prometheus reads. */
 
-import { Counter, Histogram, writeLabels, writeMetric } from './metrics.ts';
+import {
+  Counter,
+  Histogram,
+  type MetricSource,
+  type MetricType,
+  value,
+  values,
+  writeMetric,
+} from './metrics.ts';
 import type { EngineFigures } from './serving-engine.ts';
 
 export class ServerMetrics {
@@ -51,50 +59,44 @@ export class ServerMetrics {
   }
 
   /** The page. */
-  write({ running, waiting, cacheBytes, drafting }: EngineFigures): string {
-    const gauge = (name: string, help: string, lines: string[]) =>
-      writeMetric(`mimoflash_${name}`, 'gauge', help, lines);
-    const counter = (name: string, help: string, source: Counter) =>
-      writeMetric(`mimoflash_${name}`, 'counter', help, source.lines(`mimoflash_${name}`));
-    const histogram = (name: string, help: string, source: Histogram) =>
-      writeMetric(`mimoflash_${name}`, 'histogram', help, source.lines(`mimoflash_${name}`));
-    const byHead = (name: string, help: string, counts: readonly number[]) =>
-      writeMetric(
-        `mimoflash_${name}`,
-        'counter',
-        help,
-        counts.map((count, i) => `mimoflash_${name}${writeLabels({ head: `${i + 1}` })} ${count}`),
-      );
+  write({
+    running,
+    waiting,
+    preemptions,
+    cacheBytes,
+    cachePages,
+    drafting,
+  }: EngineFigures): string {
+    const { verifications, drafted, accepted } = drafting;
+    const heads = (counts: readonly number[]) =>
+      values('head', Object.fromEntries(counts.map((count, head) => [head, count])));
+    const acceptedTokens = accepted.reduce((sum, count) => sum + count, 0);
+    const acceptance =
+      verifications > 0 ? value(1 + acceptedTokens / verifications) : values('', {});
+    const page: [name: string, type: MetricType, help: string, source: MetricSource][] = [
+      ['requests_running', 'gauge', 'Requests in the batch.', value(running)],
+      ['requests_waiting', 'gauge', 'Requests in the queue.', value(waiting)],
+      ['preemptions_total', 'counter', 'Requests that gave their memory back.', value(preemptions)],
+      ['cache_bytes', 'gauge', 'Memory for keys and values.', values('kind', cacheBytes)],
+      ['cache_pages', 'gauge', 'Pages of global layers.', value(cachePages.total)],
+      ['cache_pages_used', 'gauge', 'Of these, pages in use.', value(cachePages.used)],
+      ['http_responses_total', 'counter', 'Responses by route and status.', this.#responses],
+      ['answers_total', 'counter', 'Answers by what ended them.', this.#finished],
+      ['prompt_tokens_total', 'counter', 'Tokens of prompts.', this.#promptTokens],
+      ['cached_tokens_total', 'counter', 'Of these, found in a cache.', this.#cachedTokens],
+      ['generated_tokens_total', 'counter', 'Tokens generated.', this.#generatedTokens],
+      ['unknown_tool_calls_total', 'counter', 'Calls of unknown functions.', this.#unknownCalls],
+      ['time_to_first_token_seconds', 'histogram', 'From request to token.', this.#firstToken],
+      ['time_per_token_seconds', 'histogram', 'Mean time of a token after it.', this.#perToken],
+      ['verifications_total', 'counter', 'Passes that verified drafts.', value(verifications)],
+      ['drafted_tokens_total', 'counter', 'Tokens drafted by each MTP head.', heads(drafted)],
+      ['accepted_tokens_total', 'counter', 'Of these, accepted.', heads(accepted)],
+      ['acceptance_length', 'gauge', 'Mean tokens of such a pass.', acceptance],
+    ];
+    const memory = value(process.memoryUsage.rss());
     return [
-      gauge('requests_running', 'Requests in the batch.', [
-        `mimoflash_requests_running ${running}`,
-      ]),
-      gauge('requests_waiting', 'Requests in the queue.', [
-        `mimoflash_requests_waiting ${waiting}`,
-      ]),
-      gauge(
-        'cache_bytes',
-        'Bytes of keys and values, by kind of layer.',
-        Object.entries(cacheBytes).map(
-          ([kind, bytes]) => `mimoflash_cache_bytes${writeLabels({ kind })} ${bytes}`,
-        ),
-      ),
-      counter('http_responses_total', 'Responses by route and status.', this.#responses),
-      counter('answers_total', 'Answers by what ended them.', this.#finished),
-      counter('prompt_tokens_total', 'Tokens of prompts.', this.#promptTokens),
-      counter('cached_tokens_total', 'Tokens of prompts found in a cache.', this.#cachedTokens),
-      counter('generated_tokens_total', 'Tokens generated.', this.#generatedTokens),
-      counter('unknown_tool_calls_total', 'Calls of unknown functions.', this.#unknownCalls),
-      histogram('time_to_first_token_seconds', 'From request to first token.', this.#firstToken),
-      histogram('time_per_token_seconds', 'Mean time of a token after it.', this.#perToken),
-      writeMetric('mimoflash_verifications_total', 'counter', 'Passes that verified drafts.', [
-        `mimoflash_verifications_total ${drafting.verifications}`,
-      ]),
-      byHead('drafted_tokens_total', 'Tokens drafted by each MTP head.', drafting.drafted),
-      byHead('accepted_tokens_total', 'Of those, tokens accepted.', drafting.accepted),
-      writeMetric('process_resident_memory_bytes', 'gauge', 'Resident memory size in bytes.', [
-        `process_resident_memory_bytes ${process.memoryUsage.rss()}`,
-      ]),
+      ...page.map(([name, ...rest]) => writeMetric(`mimoflash_${name}`, ...rest)),
+      writeMetric('process_resident_memory_bytes', 'gauge', 'Resident memory in bytes.', memory),
     ].join('');
   }
 }

@@ -27,6 +27,8 @@ export interface ServerOptions {
   requestSeconds?: number;
   bodyBytes?: number;
   weightsRoot?: string | null;
+  /** After so long without an event a stream gets a comment, before a proxy thinks it dead. */
+  heartbeatSeconds?: number;
 }
 
 export interface RunningServer {
@@ -44,6 +46,7 @@ const receiveSeconds = 60;
 export async function startServer(options: ServerOptions): Promise<RunningServer> {
   const { engine, text, modelName, modelPath, weightsRoot = null } = options;
   const { host = '127.0.0.1', port = 0, apiKeys = [] } = options;
+  const { heartbeatSeconds = 15 } = options;
   const { maxRequests = 256, requestSeconds = 600, bodyBytes = 4 << 20 } = options;
   text.tokenizer.assertFits(engine.config);
   const admission = new Admission({ requests: maxRequests, seconds: requestSeconds });
@@ -53,6 +56,7 @@ export async function startServer(options: ServerOptions): Promise<RunningServer
     modelName,
     modelPath,
     weightsRoot,
+    heartbeatSeconds,
     admission,
     metrics: new ServerMetrics(),
     startedAt: Math.floor(Date.now() / 1000),

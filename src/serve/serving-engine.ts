@@ -137,8 +137,12 @@ export interface DraftingFigures {
 export interface EngineFigures {
   running: number;
   waiting: number;
-  /** Bytes of keys and values in use. */
+  /** Times that a request had to give its memory back and begin anew. */
+  preemptions: number;
+  /** Bytes of memory for keys and values, by kind of layer. */
   cacheBytes: { global: number; sliding: number };
+  /** Pages of the global layers' caches. */
+  cachePages: { used: number; total: number };
   /** Since the engine started. */
   drafting: DraftingFigures;
 }

@@ -18,6 +18,7 @@ const context = {
   admission: new Admission({ requests: 1, seconds: 60 }),
   metrics: new ServerMetrics(),
   weightsRoot: null,
+  heartbeatSeconds: 15,
   startedAt: 0,
 };
 const tools: Tool[] = [

@@ -66,7 +66,9 @@ export class ScriptedEngine implements ServingEngine {
     return {
       running: this.running,
       waiting: 0,
+      preemptions: 0,
       cacheBytes: { global: 1024, sliding: 512 },
+      cachePages: { used: 3, total: 8 },
       drafting: { verifications: 10, drafted: [10, 10], accepted: [8, 4] },
     };
   }

@@ -2,8 +2,10 @@
 import { request as httpRequest } from 'node:http';
 import { connect } from 'node:net';
 import { afterEach, describe, expect, test } from 'vitest';
+import { UserError } from '../../src/errors.ts';
 import type { ServerOptions } from '../../src/serve/server.ts';
-import { startTestServer, type TestServer, until } from './test-server.ts';
+import { ChatTemplate } from '../../src/text/chat-template.ts';
+import { startTestServer, type TestServer, text, until } from './test-server.ts';
 
 let server: TestServer;
 const start = async (options: Partial<ServerOptions> = {}) => {
@@ -155,6 +157,16 @@ test('a client that stops reading keeps its place no longer than the limit', asy
   await until(() => server.engine.running === 0);
 });
 
+test('a stream in which nothing happens says that it is still there', async () => {
+  await start({ heartbeatSeconds: 0.02 });
+  server.says('a b', { delay: 70 });
+  const response = await server.request(completions, { ...chat, stream: true });
+  const said = await response.text();
+  expect(said.match(/^: still here$/gm)!.length).toBeGreaterThanOrEqual(3);
+  expect(said.match(/"content":"[^"]+"/g)!.join()).toContain('"content":"a"');
+  expect(said).toMatch(/data: \[DONE\]\n\n$/);
+});
+
 describe('how it ends', () => {
   test('requests in work are finished, new ones refused', async () => {
     await start();
@@ -198,6 +210,28 @@ describe('how it ends', () => {
   });
 });
 
+test('what the engine has no room for is its trouble, not the client’s', async () => {
+  await start();
+  const error = new UserError('there is no memory left');
+  server.says('a b', { failure: { after: 1, error } });
+  const response = await server.request(completions, chat);
+  expect(response.status).toBe(503);
+  expect(response.headers.get('retry-after')).toBe('5');
+  expect(await response.text()).toMatch(/there is no memory left/);
+});
+
+test('what a template does not take names the messages, and no file', async () => {
+  const template = "{{ raise_exception('roles must alternate') }}";
+  const chatTemplate = new ChatTemplate(template, '/home/someone/chat_template.jinja');
+  await start({ text: { ...text, chatTemplate } });
+  const response = await server.request(completions, chat);
+  expect(response.status).toBe(400);
+  const { error } = (await response.json()) as { error: { param: string; message: string } };
+  expect(error.param).toBe('messages');
+  expect(error.message).toMatch(/the chat template does not take them: roles must alternate/i);
+  expect(error.message).not.toContain('someone');
+});
+
 describe('routes', () => {
   test('that are not there', async () => {
     await start();
@@ -224,6 +258,7 @@ describe('routes', () => {
     await server.request(completions, chat);
     await server.request(completions, { ...chat, max_tokens: 2 });
     await server.request(completions, {});
+    await server.request('/nothing');
     const response = await server.request('/metrics');
     expect(response.headers.get('content-type')).toMatch(/^text\/plain; version=0\.0\.4/);
     const page = await response.text();
@@ -236,12 +271,15 @@ describe('routes', () => {
       'mimoflash_requests_running 0',
       'mimoflash_cache_bytes{kind="sliding"} 512',
       'mimoflash_http_responses_total{route="/v1/chat/completions",status="400"} 1',
+      'mimoflash_http_responses_total{route="other",status="404"} 1',
       'mimoflash_answers_total{reason="stop"} 1',
       'mimoflash_answers_total{reason="length"} 1',
       'mimoflash_time_to_first_token_seconds_count 2',
       'mimoflash_time_per_token_seconds_bucket{le="+Inf"} 2',
-      'mimoflash_drafted_tokens_total{head="1"} 10',
-      'mimoflash_accepted_tokens_total{head="2"} 4',
+      'mimoflash_drafted_tokens_total{head="0"} 10',
+      'mimoflash_accepted_tokens_total{head="1"} 4',
+      'mimoflash_acceptance_length 2.2',
+      'mimoflash_cache_pages_used 3',
     ]) {
       expect(page).toContain(`${line}\n`);
     }

@@ -34,7 +34,7 @@ export function messages(context: ServerContext) {
     const events = answerChat(context, prepared, seed!, ticket.signal);
     if (body.stream) {
       const promptTokens = prepared.request.prompt.length;
-      return eventStream(ticket, messageEvents(head, promptTokens, events), errorEvents);
+      return eventStream(context, ticket, messageEvents(head, promptTokens, events), errorEvents);
     }
     try {
       const collected: ChatEvent[] = [];

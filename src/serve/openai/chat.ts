@@ -32,7 +32,7 @@ export function chatCompletions(context: ServerContext) {
     );
     if (body.stream) {
       const withUsage = body.stream_options?.include_usage ?? false;
-      return eventStream(ticket, chunks(choices, response, withUsage), errorEvents);
+      return eventStream(context, ticket, chunks(choices, response, withUsage), errorEvents);
     }
     try {
       const collected: ChatEvent[][] = seeds.map(() => []);

@@ -86,7 +86,7 @@ export function completions(context: ServerContext) {
         if (withUsage) yield { data: { ...head, choices: [], usage: writeUsage(usage) } };
         yield { data: '[DONE]' };
       };
-      return eventStream(ticket, events(), errorEvents);
+      return eventStream(context, ticket, events(), errorEvents);
     }
     try {
       const collected: Piece[][] = choices.map(() => []);

@@ -27,7 +27,7 @@ export function responses(context: ServerContext) {
     const answer = answerChat(context, prepared, seed!, ticket.signal);
     const response = new StatedResponse(context, body);
     if (body.stream) {
-      return eventStream(ticket, named(response.events(answer)), (error) => [
+      return eventStream(context, ticket, named(response.events(answer)), (error) => [
         withName(response.failure(error)),
       ]);
     }

@@ -44,7 +44,7 @@ export function generate(context: ServerContext) {
         }
         yield { data: '[DONE]' };
       };
-      return eventStream(ticket, events(), errorEvents);
+      return eventStream(context, ticket, events(), errorEvents);
     }
     try {
       for await (const _ of changes);
