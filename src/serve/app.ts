@@ -3,6 +3,7 @@ import { type Context, Hono, type MiddlewareHandler } from 'hono';
 import { bodyLimit } from 'hono/body-limit';
 import { routePath } from 'hono/route';
 import { checkAccess, type KeyRing } from './access.ts';
+import { clientLeft } from './admission.ts';
 import { countTokens, messages } from './anthropic/messages.ts';
 import type { ServerContext } from './context.ts';
 import { ApiError, anthropicError, openAiError, toApiError } from './errors.ts';
@@ -79,7 +80,10 @@ export function createApp(context: ServerContext, limits: AppLimits): Hono {
       ? respondError(c, new ApiError('method', `${c.req.path} takes ${others[0]!.method} only`))
       : respondError(c, new ApiError('not-found', `there is no ${c.req.method} ${c.req.path}`));
   });
-  app.onError((error, c) => respondError(c, reportError(toApiError(error))));
+  app.onError((error, c) => {
+    const hasLeft = 'code' in error && error.code === 'ECONNRESET';
+    return respondError(c, hasLeft ? clientLeft() : reportError(toApiError(error)));
+  });
   return app;
 }
 

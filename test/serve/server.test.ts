@@ -1,7 +1,7 @@
 /** What all routes share: who is let in, how much, for how long, and how it ends. */
 import { request as httpRequest } from 'node:http';
 import { connect } from 'node:net';
-import { afterEach, describe, expect, test } from 'vitest';
+import { afterEach, describe, expect, test, vi } from 'vitest';
 import { UserError } from '../../src/errors.ts';
 import type { ServerOptions } from '../../src/serve/server.ts';
 import { ChatTemplate } from '../../src/text/chat-template.ts';
@@ -137,6 +137,23 @@ describe('how long', () => {
     expect(await streamed.text()).toMatch(/"content":" l".*took longer than 0.05 s/s);
     expect(server.engine.running).toBe(0);
   });
+});
+
+test.each([
+  'content-length: 1000',
+  'transfer-encoding: chunked',
+])('a client that leaves in the middle of its request is no error of ours (%s)', async (header) => {
+  await start();
+  const log = vi.spyOn(console, 'error').mockReturnValue();
+  const socket = connect(server.port, '127.0.0.1');
+  const lines = [`POST ${completions} HTTP/1.1`, 'host: localhost', header];
+  socket.write(`${lines.join('\r\n')}\r\ncontent-type: application/json\r\n\r\n5\r\n{"mes`);
+  await new Promise((resolve) => setTimeout(resolve, 50));
+  socket.destroy();
+  const page = async () => (await server.request('/metrics')).text();
+  while (!/route="\/v1\/chat\/completions",status="503"\} 1/.test(await page()));
+  expect(log.mock.calls).toEqual([]);
+  log.mockRestore();
 });
 
 test('a client that stops reading keeps its place no longer than the limit', async () => {
