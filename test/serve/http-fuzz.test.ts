@@ -50,6 +50,7 @@ const bodies: [path: string, body: object][] = [
       tools: [{ type: 'function', function: { name: 'f', description: 'F', parameters } }],
       tool_choice: 'auto',
       chat_template_kwargs: { enable_thinking: true },
+      thinking_budget: 2,
     },
   ],
   [

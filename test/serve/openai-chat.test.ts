@@ -213,6 +213,36 @@ describe('thinking', () => {
     expect(await collect(stream)).toMatchObject({ content: '\n\n42', reasoning: 'Let me see.' });
   });
 
+  test('that goes on for too long is ended', async () => {
+    const thoughts = '<think>one two three four five six';
+    const asked: string[] = [];
+    server.engine.script = ({ prompt }) => {
+      const said = text.tokenizer.decode(prompt).split('assistant\n')[1]!;
+      asked.push(said);
+      return { tokens: text.tokenizer.encode(said === '' ? thoughts : 'So: 7'), pass: 3 };
+    };
+    const options = { ...question, reasoning_effort: 'low' as const, max_tokens: 40 };
+    const limited = { ...options, thinking_budget: 6 };
+    const { choices, usage } = await client.chat.completions.create(limited);
+    const { content, reasoning_content } = choices[0]!.message as unknown as Record<string, string>;
+    expect(content).toBe('So: 7');
+    expect(thoughts.startsWith(`<think>${reasoning_content}`)).toBe(true);
+    expect(text.tokenizer.encode(`<think>${reasoning_content}`)).toHaveLength(6);
+    expect(asked).toEqual(['', `<think>${reasoning_content}</think>`]);
+    expect(usage!.completion_tokens).toBe(6 + 1 + text.tokenizer.encode('So: 7').length + 1);
+    const stream = await client.chat.completions.create({ ...limited, stream: true });
+    expect(await collect(stream)).toMatchObject({ content: 'So: 7', reasoning: reasoning_content });
+
+    // Enough of it, or no thinking to end.
+    asked.length = 0;
+    await client.chat.completions.create({ ...options, thinking_budget: 30 } as never);
+    server.says('one two three four five six');
+    const plain = await client.chat.completions.create(limited);
+    expect(plain.choices[0]!.message.content).toBe('one two three four five six');
+    expect(asked).toHaveLength(1);
+    await until(() => server.engine.running === 0);
+  });
+
   test('goes back to the model as it came', async () => {
     server.says('ok');
     await client.chat.completions.create({

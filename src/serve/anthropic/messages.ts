@@ -70,6 +70,7 @@ function prepare(context: ServerContext, body: MessagesBody): PreparedChat {
     {
       ...promptOf(body),
       sampling: samplingOf(context, { temperature, top_p, top_k }),
+      thinkingBudget: body.thinking?.type === 'enabled' ? body.thinking.budget_tokens : undefined,
       maxTokens: body.max_tokens,
       stops: body.stop_sequences ?? [],
       parallelToolCalls: body.tool_choice?.disable_parallel_tool_use !== true,

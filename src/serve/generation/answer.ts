@@ -4,6 +4,7 @@ import type { ServerContext } from '../context.ts';
 import type { DraftingFigures, GeneratedToken, GenerationEvent } from '../serving-engine.ts';
 import type { TextRequest } from './request.ts';
 import { TextStream, type TextToken } from './text-stream.ts';
+import { submitWithin } from './thinking-budget.ts';
 
 export type AnswerEvent =
   | Extract<GenerationEvent, { type: 'prompt' }>
@@ -39,7 +40,7 @@ export async function* answer(
   signal: AbortSignal,
 ): AsyncGenerator<AnswerEvent> {
   const { engine, text, metrics } = context;
-  const { stops, skipSpecial = true, ...generation } = request;
+  const { stops, skipSpecial = true, thinkingBudget, ...generation } = request;
   const { vocabSize } = text.tokenizer;
   const stream = new TextStream(text.tokenizer.streamDecoder({ skipSpecial }), stops);
   const stopTokens = new Set(request.stopTokens);
@@ -52,7 +53,12 @@ export async function* answer(
   };
   let endToken: number | null = null;
   try {
-    for await (const event of engine.submit({ ...generation, vocabSize, signal })) {
+    const asked = { ...generation, vocabSize, signal };
+    const events =
+      thinkingBudget === undefined
+        ? engine.submit(asked)
+        : submitWithin(engine, asked, thinkingBudget);
+    for await (const event of events) {
       if (event.type === 'prompt') {
         meter.prompt(event.cachedTokens);
         yield event;

@@ -22,6 +22,8 @@ export interface ChatPrompt {
 
 export interface ChatTask extends ChatPrompt {
   sampling: SamplingParameters;
+  /** Most tokens of thinking. */
+  thinkingBudget?: number | undefined;
   maxTokens?: number | null | undefined;
   stops: readonly string[];
   stopTokens?: readonly number[] | null | undefined;
@@ -36,6 +38,7 @@ export interface PreparedChat {
   rendered: string;
   tools: readonly Tool[];
   parallelToolCalls: boolean;
+  thinkingBudget: number | undefined;
   request: Omit<TextRequest, 'seed'>;
 }
 
@@ -106,6 +109,7 @@ export function prepareChat(context: ServerContext, task: ChatTask, field: strin
     rendered,
     tools: task.tools,
     parallelToolCalls: task.parallelToolCalls,
+    thinkingBudget: task.thinkingBudget,
     request: {
       prompt: ids,
       sampling: task.sampling,
@@ -121,11 +125,18 @@ export function prepareChat(context: ServerContext, task: ChatTask, field: strin
 /** Answers a chat: thinking, text and tool calls as they are complete. */
 export async function* answerChat(
   context: ServerContext,
-  { rendered, tools, parallelToolCalls, request }: PreparedChat,
+  { rendered, tools, parallelToolCalls, thinkingBudget, request }: PreparedChat,
   seed: number,
   signal: AbortSignal,
 ): AsyncGenerator<ChatEvent> {
   const parser = new ResponseParser(rendered, tools);
+  const budget = thinkingBudget !== undefined && {
+    thinkingBudget: {
+      tokens: thinkingBudget,
+      closing: context.text.tokenizer.encode('</think>'),
+      isThinking: () => parser.isThinking,
+    },
+  };
   const usage: ChatUsage = {
     promptTokens: request.prompt.length,
     cachedTokens: 0,
@@ -142,7 +153,7 @@ export async function* answerChat(
     tokens,
   });
 
-  for await (const event of answer(context, { ...request, seed }, signal)) {
+  for await (const event of answer(context, { ...request, ...budget, seed }, signal)) {
     if (event.type === 'prompt') {
       usage.cachedTokens = event.cachedTokens;
       yield { type: 'prompt', cachedTokens: event.cachedTokens };

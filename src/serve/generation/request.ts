@@ -9,6 +9,7 @@ import {
   noPenalties,
   type SamplingParameters,
 } from '../serving-engine.ts';
+import type { ThinkingBudget } from './thinking-budget.ts';
 
 /** A request for one answer, before it is let in. */
 export interface TextRequest extends Omit<GenerationRequest, 'signal' | 'vocabSize'> {
@@ -16,6 +17,7 @@ export interface TextRequest extends Omit<GenerationRequest, 'signal' | 'vocabSi
   stops: readonly string[];
   /** Whether control tokens, such as the end of a turn, stay out of the text; so by default. */
   skipSpecial?: boolean;
+  thinkingBudget?: ThinkingBudget;
 }
 
 const number = (low: number, high: number) => z.number().min(low).max(high).nullish();

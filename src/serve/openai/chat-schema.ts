@@ -84,6 +84,8 @@ export const chatSchema = z.strictObject({
   reasoning_effort: z.enum(thinkingEfforts).nullish(),
   /** As Xiaomi's own service has it. */
   thinking: z.strictObject({ type: z.enum(['enabled', 'disabled']) }).nullish(),
+  /** Most tokens of thinking. */
+  thinking_budget: z.int().min(1).nullish(),
   chat_template_kwargs: z
     .strictObject({
       enable_thinking: z.boolean().optional(),

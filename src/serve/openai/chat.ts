@@ -63,6 +63,7 @@ function prepare(context: ServerContext, body: ChatBody): PreparedChat {
       messages: messagesOf(body),
       tools: toolsOf(body),
       thinking: thinkingOf(body),
+      thinkingBudget: body.thinking_budget ?? undefined,
       keepAllReasoning: body.chat_template_kwargs?.keep_all_reasoning,
       sampling: samplingOf(context, body),
       maxTokens: body.max_completion_tokens ?? body.max_tokens,
