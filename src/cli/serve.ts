@@ -1,6 +1,6 @@
 import { readFile } from 'node:fs/promises';
 import { basename, resolve } from 'node:path';
-import { Command, Option } from 'commander';
+import { Command, InvalidArgumentError, Option } from 'commander';
 import pc from 'picocolors';
 import { findCheckpoint } from '../checkpoint/checkpoint-directory.ts';
 import { loadModel } from '../checkpoint/load-model.ts';
@@ -37,6 +37,9 @@ interface ServeOptions extends DeviceOptions {
 /** Where keys may be put so that they are in no list of processes. */
 const keyVariable = 'MIMOFLASH_API_KEY';
 
+/** In seconds; timers hold no more than 24 days. */
+const longestTime = 1e6;
+
 export function serveCommand(): Command {
   const command = new Command('serve')
     .description('serve a model over HTTP: OpenAI’s, Anthropic’s and SGLang’s APIs')
@@ -48,7 +51,7 @@ export function serveCommand(): Command {
     )
     .option('--name <name>', 'what clients call the model (default: its directory’s name)')
     .option('--host <address>', 'address to listen on; 0.0.0.0 for every network', '127.0.0.1')
-    .option('--port <number>', 'port to listen on; 0 takes a free one', naturalNumber, 8000)
+    .option('--port <number>', 'port to listen on; 0 takes a free one', portNumber, 8000)
     .option(
       '--api-key-file <file>',
       `keys that clients need one of, one a line (or ${keyVariable} in the environment)`,
@@ -65,8 +68,18 @@ export function serveCommand(): Command {
       positiveInteger,
       256,
     )
-    .option('--request-timeout <seconds>', 'longest time of a request', positiveInteger, 600)
-    .option('--shutdown-timeout <seconds>', 'time to finish requests in', naturalNumber, 30)
+    .option(
+      '--request-timeout <seconds>',
+      'longest time of a request',
+      numberBetween(1, longestTime),
+      600,
+    )
+    .option(
+      '--shutdown-timeout <seconds>',
+      'time to finish requests in',
+      numberBetween(0, longestTime),
+      30,
+    )
     .option('--body-limit <MiB>', 'largest request', numberBetween(0.001, 1024), 4)
     .option(
       '--weights-root <directory>',
@@ -127,6 +140,12 @@ async function open(
     await engine.release();
     throw error;
   }
+}
+
+function portNumber(text: string): number {
+  const port = naturalNumber(text);
+  if (port > 65535) throw new InvalidArgumentError('give a number up to 65535');
+  return port;
 }
 
 async function readKeys(file: string | undefined): Promise<string[]> {

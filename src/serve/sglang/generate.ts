@@ -83,12 +83,11 @@ interface PreparedRequest {
 
 function requestsOf(context: ServerContext, body: GenerateBody): PreparedRequest[] {
   const field = body.text == null ? 'input_ids' : 'text';
-  const prompts = [body.text ?? body.input_ids!].flat(isNested(body) ? 1 : 0) as (
-    | string
-    | number[]
-  )[];
+  const isBatch = isNested(body);
+  const given = body.text ?? body.input_ids!;
+  const prompts = (isBatch ? given : [given]) as (string | number[])[];
   return prompts.map((prompt, i) => {
-    const name = prompts.length > 1 ? `${field}[${i}]` : field;
+    const name = isBatch ? `${field}[${i}]` : field;
     const ids = typeof prompt === 'string' ? encodeText(context, prompt) : prompt;
     checkTokens(context, ids, name);
     return prepare(context, body, ids, name, samplingAt(body, i, prompts.length));
