@@ -159,6 +159,15 @@ describe('bad input ends in one line', () => {
     expect(message).toMatch(/prompt has 120 tokens.*context is 64/);
   });
 
+  test('a server without its keys, or at an address of another machine', async () => {
+    const keys = join(folder, 'keys');
+    await writeFile(keys, '\n  \n');
+    const serve = (...parameters: string[]) => run(['serve', '--model', good, ...parameters]);
+    expect(messageOf(await serve('--api-key-file', keys))).toMatch(/keys: has no keys/);
+    expect(messageOf(await serve('--api-key-file', `${keys}.txt`))).toMatch(/keys\.txt/);
+    expect(messageOf(await serve('--host', '192.0.2.1'))).toMatch(/192\.0\.2\.1:8000.*--host/);
+  });
+
   test('a fixture that is not there', async () => {
     expect(messageOf(await run(['parity', join(folder, 'tiny')]))).toMatch(/tiny\.scalars\.json/);
   });

@@ -9,6 +9,7 @@ import { evalCommand } from './eval.ts';
 import { generateCommand } from './generate.ts';
 import { inspectCommand } from './inspect.ts';
 import { parityCommand } from './parity.ts';
+import { serveCommand } from './serve.ts';
 import { trainCommand } from './train.ts';
 
 const { version, description } = JSON.parse(
@@ -21,6 +22,7 @@ const program = new Command('mimoflash')
   .showSuggestionAfterError()
   .addCommand(chatCommand())
   .addCommand(generateCommand())
+  .addCommand(serveCommand())
   .addCommand(trainCommand())
   .addCommand(evalCommand())
   .addCommand(inspectCommand())

@@ -29,6 +29,8 @@ export class Tokenizer {
   readonly #controlPattern: RegExp;
   readonly #specialIds: ReadonlySet<number>;
   readonly #bytes: readonly Uint8Array[];
+  /** Bytes of the longest token. */
+  readonly #longestToken: number;
   readonly #wordIds = new Map<string, number[]>();
 
   /**
@@ -51,17 +53,25 @@ export class Tokenizer {
     this.#specialIds = new Set(added.filter(({ special }) => special).map(({ id }) => id));
     this.#bytes = this.#readVocabulary();
     this.vocabSize = this.#bytes.length;
+    this.#longestToken = this.#bytes.reduce((most, { length }) => Math.max(most, length), 1);
   }
 
-  /** Ids of `text`, in which control tokens are recognised; none are added. */
-  encode(text: string): number[] {
+  /**
+   * Ids of `text`, in which control tokens are recognised; none are added.
+   *
+   * @param limit the work may end once there are more ids than this, for who has no use for them all.
+   */
+  encode(text: string, limit = Number.POSITIVE_INFINITY): number[] {
+    // More than so many tokens stand for, even where composing characters (NFC) halves the text.
+    const part = text.slice(0, 2 * (limit + 1) * this.#longestToken);
     const ids: number[] = [];
     // The captured control tokens are the odd sections.
-    text.split(this.#controlPattern).forEach((section, i) => {
+    for (const [i, section] of part.split(this.#controlPattern).entries()) {
       if (i % 2 === 1) ids.push(this.#controlIds.get(section)!);
-      else if (section !== '') this.#encodeInto(ids, removeGuards(section));
-    });
-    return ids;
+      else if (section !== '') this.#encodeInto(ids, removeGuards(section), limit);
+      if (ids.length > limit) return ids;
+    }
+    return part.length === text.length ? ids : this.encode(text);
   }
 
   /** Ids of `text` as plain text: a control token spelled out in it stays a spelling. */
@@ -90,8 +100,13 @@ export class Tokenizer {
   /** Decodes one id at a time, to the same text as `decode`. */
   streamDecoder({ skipSpecial = false }: DecodeOptions = {}): StreamDecoder {
     return new StreamDecoder((id) =>
-      skipSpecial && this.#specialIds.has(id) ? NO_BYTES : (this.#bytes[id] ?? NO_BYTES),
+      skipSpecial && this.#specialIds.has(id) ? NO_BYTES : this.bytesOf(id),
     );
+  }
+
+  /** The UTF-8 bytes of a token; none for an id of no token. */
+  bytesOf(id: number): Uint8Array {
+    return this.#bytes[id] ?? NO_BYTES;
   }
 
   /** The id of a token as the vocabulary spells it (control tokens as they are). */
@@ -118,7 +133,7 @@ export class Tokenizer {
     }
   }
 
-  #encodeInto(ids: number[], text: string): void {
+  #encodeInto(ids: number[], text: string, limit = Number.POSITIVE_INFINITY): void {
     const { normalizer, pre_tokenizer, model } = this.#huggingFace;
     const normal = normalizer === null ? text : normalizer.normalize(text);
     for (const word of pre_tokenizer!.pre_tokenize(normal)) {
@@ -129,6 +144,7 @@ export class Tokenizer {
         this.#wordIds.set(word, wordIds);
       }
       for (const id of wordIds) ids.push(id);
+      if (ids.length > limit) return;
     }
   }
 
