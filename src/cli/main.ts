@@ -9,6 +9,7 @@ import { evalCommand } from './eval.ts';
 import { generateCommand } from './generate.ts';
 import { inspectCommand } from './inspect.ts';
 import { parityCommand } from './parity.ts';
+import { tasksCommand } from './tasks.ts';
 import { trainCommand } from './train.ts';
 
 const { version, description } = JSON.parse(
@@ -23,6 +24,7 @@ const program = new Command('mimoflash')
   .addCommand(generateCommand())
   .addCommand(trainCommand())
   .addCommand(evalCommand())
+  .addCommand(tasksCommand())
   .addCommand(inspectCommand())
   .addCommand(convertCommand())
   .addCommand(parityCommand())

@@ -63,6 +63,15 @@ export function count(number: number, thing: Thing): Phrase {
   };
 }
 
+/** The word with its article. */
+export function withArticle(word: string): string {
+  return `${/^[aeiou]/i.test(word) ? 'an' : 'a'} ${word}`;
+}
+
+export function capitalize(text: string): string {
+  return text[0]!.toUpperCase() + text.slice(1);
+}
+
 /** Pairs of English and Chinese, parted by semicolons. */
 export function phrases(list: string): Phrase[] {
   return entries(list).map(([en, zh]) => ({ en: en!, zh: zh! }));

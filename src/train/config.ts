@@ -4,7 +4,7 @@ import { dirname, resolve } from 'node:path';
 import { z } from 'zod';
 import { asUserError } from '../checkpoint/file-errors.ts';
 import { UserError } from '../errors.ts';
-import { familyNames } from './task-source.ts';
+import { familyNames } from '../tasks/index.ts';
 
 const positive = z.number('must be a number').positive('must be more than 0');
 const natural = z.number('must be a number').min(0, 'must be 0 or more');

@@ -1,8 +1,7 @@
 import { Random } from '../random.ts';
 import {
   DEFAULT_MIXTURE,
-  FAMILIES,
-  type Mixture,
+  mixtureOf,
   type Split,
   sampleProblem,
   solvedChat,
@@ -19,29 +18,19 @@ export interface TaskSourceOptions {
   families?: Partial<Record<string, number>>;
 }
 
-/** Names that `families` may have. */
-export const familyNames: readonly string[] = FAMILIES.map(({ name }) => name);
-
 /** Solved problems of the task families, without end: problem number i depends on seed and i only. */
 export function taskSource({ seed, split, learn, families }: TaskSourceOptions): DocumentSource {
-  const mixture: Mixture = families
-    ? {
-        ...DEFAULT_MIXTURE,
-        families: FAMILIES.flatMap((family) => {
-          const weight = families[family.name] ?? 0;
-          return weight > 0 ? [{ family, weight }] : [];
-        }),
-      }
-    : DEFAULT_MIXTURE;
+  const mixture = families ? mixtureOf(families) : DEFAULT_MIXTURE;
   return {
     where: (index) => `task problem ${index}`,
     async document(index) {
       const problem = sampleProblem(new Random(`${split} ${seed} ${index}`), split, mixture);
-      const { thinking } = problem;
-      return { kind: 'chat', messages: solvedChat(problem), thinking, learn };
+      const { thinking, tools } = problem;
+      const messages = solvedChat(problem);
+      return { kind: 'chat', messages, thinking, learn, ...(tools && { tools }) };
     },
     async *corpus(count) {
-      yield* tokenizerCorpus(seed, count);
+      yield* tokenizerCorpus(seed, count, mixture);
     },
   };
 }

@@ -15,7 +15,7 @@ interface Test {
 }
 
 /** Tests that the prompt shows, and in all. */
-const [SHOWN, TESTS] = [2, 8];
+const [SHOWN, TESTS] = [2, 10];
 
 export const code: TaskFamily = {
   name: 'code',
@@ -63,15 +63,24 @@ const QUESTIONS: readonly ((call: string, description: Phrase) => Phrase)[] = [
   }),
 ];
 
-/** Different inputs; the first ones, which the prompt shows, are not the emptiest. */
+/**
+ * Different inputs with outputs as different as the function gives: first some with outputs that none
+ * before had, since a test whose output is the usual one, such as an empty list, tells little.
+ */
 function makeTests(random: Random, { input, run }: Program): Test[] {
   const tests = new Map<string, Test>();
-  for (let tries = 0; tests.size < TESTS && tries < 100; tries++) {
+  const outputs = new Set<string>();
+  for (let tries = 0; tests.size < TESTS && tries < 60; tries++) {
     const value = input(random);
-    if (tests.size < SHOWN && Array.isArray(value) && value.length < 3) continue;
-    tests.set(JSON.stringify(value), { input: value, output: run(value) });
+    const output = run(value);
+    const isNew = !outputs.has(JSON.stringify(output));
+    if (!isNew && tries < 30) continue;
+    outputs.add(JSON.stringify(output));
+    tests.set(JSON.stringify(value), { input: value, output });
   }
-  return [...tests.values()];
+  // The prompt shows the first ones: an empty output would explain nothing.
+  const isEmpty = ({ output }: Test) => output === '' || JSON.stringify(output) === '[]';
+  return [...tests.values()].sort((a, b) => Number(isEmpty(a)) - Number(isEmpty(b)));
 }
 
 /** The code in the last fence, or the whole answer if there is none. */

@@ -112,6 +112,9 @@ export const JOIN: { number: Factory<number[], number>[]; text: Factory<string[]
   ],
 };
 
+/** Few, so that words and conditions meet. */
+export const LETTERS: readonly string[] = [...'abelnost'];
+
 /** Words are the English and the Chinese, parted by the last space. */
 function part<From, To>(words: string, code: string, apply: (value: From) => To): Part<From, To> {
   const space = words.lastIndexOf(' ');
@@ -123,5 +126,5 @@ function numbered<From, To>(make: (n: number) => Part<From, To>): Factory<From, 
 }
 
 function lettered<From, To>(make: (letter: string) => Part<From, To>): Factory<From, To> {
-  return (random) => make(random.pick([...'abcdefghiklmnoprstuw']));
+  return (random) => make(random.pick(LETTERS));
 }

@@ -2,7 +2,7 @@
 import type { Random } from '../../random.ts';
 import type { Level } from '../task.ts';
 import type { Phrase } from '../words.ts';
-import { CHANGE, JOIN, KEEP, type Kind, type Part } from './parts.ts';
+import { CHANGE, JOIN, KEEP, type Kind, LETTERS, type Part } from './parts.ts';
 import type { Json } from './quickjs.ts';
 
 export interface Program {
@@ -182,7 +182,6 @@ function rename(code: string, name: string): string {
 }
 
 function randomWord(random: Random): string {
-  const letters = [...'abcdefghiklmnoprstuw'];
-  const word = Array.from({ length: random.int(1, 7) }, () => random.pick(letters)).join('');
+  const word = Array.from({ length: random.int(1, 7) }, () => random.pick(LETTERS)).join('');
   return random.chance(0.2) ? word[0]!.toUpperCase() + word.slice(1) : word;
 }

@@ -8,7 +8,7 @@ import { wordDialogue } from '../dialogue.ts';
 import { solve } from '../solution.ts';
 import type { Language, Problem, ProblemOptions, TaskFamily } from '../task.ts';
 import { acceptsOnly } from '../verdict.ts';
-import { CITIES, COLORS, NAMES, type Phrase, phrases } from '../words.ts';
+import { CITIES, COLORS, NAMES, type Phrase, phrases, withArticle } from '../words.ts';
 import { CONVERSATION_INTENTS } from './intents.ts';
 
 /**
@@ -89,7 +89,7 @@ const ACKNOWLEDGEMENTS: readonly Phrase[] = [
 
 const PETS = phrases(
   'cat 猫; dog 狗; bird 鸟; fish 鱼; rabbit 兔子; turtle 乌龟; horse 马; mouse 老鼠',
-);
+).map(({ en, zh }) => ({ en: withArticle(en), zh }));
 const FOODS = phrases(
   'bread 面包; rice 米饭; soup 汤; fish 鱼; cake 蛋糕; fruit 水果; noodles 面条',
 );
@@ -135,7 +135,7 @@ const TOPICS: readonly Topic[] = [
   ),
   topic(
     PETS,
-    (value) => ({ en: `I have a ${value} at home.`, zh: `我家里养了${value}。` }),
+    (value) => ({ en: `I have ${value} at home.`, zh: `我家里养了${value}。` }),
     { en: 'pet', zh: '宠物' },
     { en: 'What pet do I have?', zh: '我养了什么宠物？' },
   ),

@@ -3,7 +3,7 @@
  * draws one, so that calls have to be written from the schema at hand and not from memory.
  */
 import type { Random } from '../../random.ts';
-import { CITIES, COLORS, NAMES, type Phrase, phrases, THINGS } from '../words.ts';
+import { CITIES, COLORS, NAMES, type Phrase, phrases, THINGS, withArticle } from '../words.ts';
 
 export type Value = string | number | boolean | string[];
 
@@ -30,7 +30,7 @@ export interface Operation {
   result?(random: Random): string | number;
 }
 
-/** A word that is the same value for both languages is drawn in one of them. */
+/** Words that are to be written as they stand: they are the same in both languages. */
 function words(names: string, about: string, list: readonly Phrase[]): Parameter {
   return {
     names: names.split(' '),
@@ -153,7 +153,7 @@ export const QUERIES: readonly Operation[] = [
     names: ['get_price', 'price', 'find_price'],
     about: split('The price of an item. 物品的价格。'),
     parameters: [item],
-    ask: (what) => ({ en: `What does a ${what.en} cost?`, zh: `${what.zh}多少钱？` }),
+    ask: (what) => ({ en: `What does ${withArticle(what.en)} cost?`, zh: `${what.zh}多少钱？` }),
     result: (random) => random.int(2, 99),
   },
   {

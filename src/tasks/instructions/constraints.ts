@@ -130,7 +130,7 @@ const ending: ConstraintMaker = (random, language) => {
   const word = random.pick(ENDINGS)[language];
   return {
     kind: 'ending',
-    ask: { en: `End with the words ${word}`, zh: `以“${word}”结尾。` },
+    ask: { en: `End with "${word}".`, zh: `以“${word}”结尾。` },
     apply: (draft) => ({ ...draft, ending: word }),
     holds: (text) => text.replace(/["”]$/, '').toLowerCase().endsWith(word.toLowerCase()),
   };
@@ -179,9 +179,9 @@ helmet 头盔; anchor 船锚; kettle 水壶; pillow 枕头; ladder 梯子; magne
 
 /** The star stands for the word. */
 const KEYWORD_SENTENCES: readonly Phrase[] = [
-  { en: 'There is a * too.', zh: '那里还有*。' },
-  { en: 'A * is on the table.', zh: '桌上有*。' },
-  { en: 'Somebody has a *.', zh: '有人有*。' },
+  { en: 'There is one * too.', zh: '那里还有*。' },
+  { en: 'The * is on the table.', zh: '桌上有*。' },
+  { en: 'Somebody has this *.', zh: '有人有*。' },
   { en: 'Look at the *.', zh: '看看*。' },
 ];
 

@@ -4,7 +4,7 @@ import { answerOf, type Response } from '../response.ts';
 import { solve } from '../solution.ts';
 import type { Language, Level, TaskFamily } from '../task.ts';
 import { CORRECT, type Verdict, wrong } from '../verdict.ts';
-import { type Phrase, phrases } from '../words.ts';
+import { capitalize, type Phrase, phrases } from '../words.ts';
 import { type Constraint, type Draft, makersFor, writeDraft } from './constraints.ts';
 
 /** Easy: one rule. Medium: two. Hard: three or four. */
@@ -58,10 +58,10 @@ function compose(
   language: Language,
 ): string {
   const name = subject[language];
-  const capital = name[0]!.toUpperCase() + name.slice(1);
+  const capital = capitalize(name);
   const sentences = random
     .shuffle(SENTENCES)
-    .map((sentence) => sentence[language].replace('*', name).replace('#', capital));
+    .map((sentence) => sentence[language].replaceAll('*', name).replace('#', capital));
   const isCounted = rules.some(({ kind }) => kind === 'count');
   const drawn = isCounted ? sentences : sentences.slice(0, random.int(1, 3));
   const titled = rules.some(({ kind }) => kind === 'title') ? { title: capital } : {};

@@ -1,5 +1,5 @@
 /** The small world that the model is to know by heart. */
-import { ANIMALS, COLORS, type Phrase, PLACES, phrases, THINGS } from '../words.ts';
+import { ANIMALS, COLORS, type Phrase, PLACES, phrases, THINGS, withArticle } from '../words.ts';
 
 /** Pairs of a subject and what is true of it. */
 export interface Relation {
@@ -79,12 +79,14 @@ export const RELATIONS: readonly Relation[] = [
   },
   {
     pairs: LEGS,
-    ask: [({ en, zh }) => ({ en: `how many legs has a ${en}`, zh: `${zh}有几条腿` })],
+    ask: [({ en, zh }) => ({ en: `how many legs has ${withArticle(en)}`, zh: `${zh}有几条腿` })],
   },
   {
     pairs: YOUNG,
     ask: [({ en, zh }) => ({ en: `what is a young ${en} called`, zh: `${zh}的宝宝叫什么` })],
-    reverse: [({ en, zh }) => ({ en: `what does a ${en} grow into`, zh: `${zh}长大后是什么` })],
+    reverse: [
+      ({ en, zh }) => ({ en: `what does ${withArticle(en)} grow into`, zh: `${zh}长大后是什么` }),
+    ],
   },
   {
     // The same word in the other language, whichever the question is asked in.

@@ -3,6 +3,7 @@ import type { Random } from '../../random.ts';
 import { solve } from '../solution.ts';
 import type { Language, Level, TaskFamily } from '../task.ts';
 import { acceptsLastLine } from '../verdict.ts';
+import { capitalize } from '../words.ts';
 import {
   bySize,
   fact,
@@ -25,7 +26,7 @@ export const knowledge: TaskFamily = {
     const { ask, steps, answer, isFact } = random.pick(KINDS[level])(random);
     const [opener, closer] = random.pick(FRAMES[language]);
     const bare = ask[language];
-    const wording = `${opener}${opener === '' ? bare[0]!.toUpperCase() + bare.slice(1) : bare}${closer}`;
+    const wording = `${opener}${opener === '' ? capitalize(bare) : bare}${closer}`;
     const value = answer[language];
     return {
       family: 'knowledge',

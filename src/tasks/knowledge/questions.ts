@@ -1,7 +1,7 @@
 /** Questions about the small world of `facts.ts`, from a fact alone to a few facts put together. */
 import type { Random } from '../../random.ts';
 import { workedSum } from '../sums.ts';
-import type { Phrase } from '../words.ts';
+import { type Phrase, withArticle } from '../words.ts';
 import { BY_SIZE, DAYS, KINDS, MONTHS, RELATIONS, type Relation, UNITS } from './facts.ts';
 
 export interface Question {
@@ -101,9 +101,8 @@ export function isOfKind(random: Random): Question {
   const name = random.pick(own!.members);
   const yes = random.chance(0.5);
   const { kind } = yes ? own! : other!;
-  const a = kind.en === 'animal' ? 'an' : 'a';
   return {
-    ask: { en: `is ${name.en} ${a} ${kind.en}`, zh: `${name.zh}是${kind.zh}吗` },
+    ask: { en: `is ${name.en} ${withArticle(kind.en)}`, zh: `${name.zh}是${kind.zh}吗` },
     steps: [{ en: `${name.en}: ${own!.kind.en}`, zh: `${name.zh}：${own!.kind.zh}` }],
     answer: yes ? { en: 'yes', zh: '是' } : { en: 'no', zh: '不是' },
     isFact: false,

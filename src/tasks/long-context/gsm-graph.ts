@@ -74,15 +74,14 @@ function growGraph(random: Random, free: FreeNames, sums: number, largest: numbe
   for (let made = 0; made < sums; made++) {
     // Another told quantity comes in, an earlier one comes back, or a number is told with the sum.
     const way = random.uniform();
-    let right: Quantity | number;
-    if (way < 0.35) {
-      right = told();
-      graph.push(right);
-    } else if (way < 0.5 && graph.length > 2) {
-      right = random.pick(graph.slice(0, -1));
-    } else {
-      right = random.int(2, 9);
-    }
+    const other =
+      way < 0.35
+        ? told()
+        : way < 0.5 && graph.length > 2
+          ? random.pick(graph.slice(0, -1))
+          : random.int(2, 9);
+    const right = operatorsFor(current, other, largest).length > 0 ? other : random.int(2, 9);
+    if (typeof right !== 'number' && !graph.includes(right)) graph.push(right);
     current = combine(random, free.take(), current, right, largest);
     graph.push(current);
   }
@@ -97,13 +96,20 @@ function combine(
   right: Quantity | number,
   largest: number,
 ): Quantity {
-  const other = typeof right === 'number' ? right : right.value;
-  const fits = (['+', '+', '-', '-', '*'] as const).filter((operator) => {
-    const value = evaluate(left.value, operator, other);
+  const operator = random.pick(operatorsFor(left, right, largest));
+  return { name, value: evaluate(left.value, operator, amountOf(right)), operator, left, right };
+}
+
+/** Those that keep a value in bounds; for a small number there is always one. */
+function operatorsFor(left: Quantity, right: Quantity | number, largest: number): Operator[] {
+  return (['+', '+', '-', '-', '*'] as const).filter((operator) => {
+    const value = evaluate(left.value, operator, amountOf(right));
     return value >= 0 && value <= largest && (operator !== '*' || typeof right === 'number');
   });
-  const operator = fits.length > 0 ? random.pick(fits) : left.value >= other ? '-' : '+';
-  return { name, value: evaluate(left.value, operator, other), operator, left, right };
+}
+
+function amountOf(right: Quantity | number): number {
+  return typeof right === 'number' ? right : right.value;
 }
 
 /** Quantities that the answer does not need; some are computed from those that it needs. */
@@ -168,7 +174,7 @@ function describe({ name, value, operator, left, right }: Quantity): Phrase {
 function step({ name, value, operator, left, right }: Quantity, language: Language): string {
   const label = `${name[language]}${language === 'en' ? ': ' : '：'}`;
   if (operator === undefined) return `${label}${value}`;
-  return `${label}${workedSum(left!.value, operator, typeof right === 'number' ? right : right!.value)}`;
+  return `${label}${workedSum(left!.value, operator, amountOf(right!))}`;
 }
 
 /**

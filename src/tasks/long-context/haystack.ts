@@ -1,7 +1,15 @@
 /** Text of a wanted length in which sentences that matter are scattered. */
 import type { Random } from '../../random.ts';
 import type { Language, Level, ProblemOptions } from '../task.ts';
-import { ANIMALS, COLORS, type Phrase, PLACES, phrases } from '../words.ts';
+import {
+  ANIMALS,
+  COLORS,
+  capitalize,
+  type Phrase,
+  PLACES,
+  phrases,
+  withArticle,
+} from '../words.ts';
 
 /**
  * Scatters `needles`, in their order, among sentences that say nothing of them, until the text has
@@ -78,12 +86,12 @@ function idleSentence(random: Random): Phrase {
       };
     case 2:
       return {
-        en: `A ${quality.en} ${animal.en} ${verb.en} near the ${other.en}.`,
+        en: `${capitalize(withArticle(quality.en))} ${animal.en} ${verb.en} near the ${other.en}.`,
         zh: `一只${quality.zh}的${animal.zh}在${other.zh}旁边${verb.zh}。`,
       };
     case 3:
       return {
-        en: `${time.en} a ${animal.en} ${verb.en} there.`,
+        en: `${time.en} ${withArticle(animal.en)} ${verb.en} there.`,
         zh: `${time.zh}有一只${animal.zh}在那里${verb.zh}。`,
       };
     default:

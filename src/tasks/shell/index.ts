@@ -20,7 +20,7 @@ export const shell: TaskFamily = {
     const job = randomJob(random, level);
     return {
       family: 'shell',
-      key: `shell ${job.ask.en} ${JSON.stringify(job.before)}`,
+      key: `shell ${job.ask.en}`,
       messages: [{ role: 'user', content: job.ask[language] }],
       tools: SHELL_TOOLS,
       thinking,

@@ -1,6 +1,6 @@
 /** Stories of prices, wages and goods that are packed. */
 import type { Phrase } from '../words.ts';
-import { count, PLACES } from '../words.ts';
+import { capitalize, count, PLACES, withArticle } from '../words.ts';
 import type { Story } from './story.ts';
 
 /** Goods at a price each, and perhaps what is left of a bill. */
@@ -20,7 +20,7 @@ export function shopping(story: Story): void {
         zh: `${who.zh}买了${goods.zh}，每${thing.measure}${price}元。`,
       },
       {
-        en: `A ${thing.en} costs ${price} dollars, and ${who.en} buys ${amount}.`,
+        en: `${capitalize(withArticle(thing.en))} costs ${price} dollars, and ${who.en} buys ${amount}.`,
         zh: `一${thing.measure}${thing.zh}${price}元，${who.zh}买了${amount}${thing.measure}。`,
       },
     );
@@ -90,7 +90,7 @@ function extra(story: Story, who: Phrase, money: number): number {
   const thing = story.thing();
   story.say(
     {
-      en: `${who.en} pays ${spent} dollars for a ${thing.en}.`,
+      en: `${who.en} pays ${spent} dollars for ${withArticle(thing.en)}.`,
       zh: `${who.zh}花${spent}元买了一${thing.measure}${thing.zh}。`,
     },
     { en: `${who.en} spends ${spent} dollars on food.`, zh: `${who.zh}花${spent}元吃饭。` },
