@@ -5,6 +5,7 @@ import { UserError } from '../errors.ts';
 import { benchCommand } from './bench.ts';
 import { chatCommand } from './chat.ts';
 import { convertCommand } from './convert.ts';
+import { dataCommand } from './data.ts';
 import { evalCommand } from './eval.ts';
 import { generateCommand } from './generate.ts';
 import { inspectCommand } from './inspect.ts';
@@ -22,6 +23,7 @@ const program = new Command('mimoflash')
   .showSuggestionAfterError()
   .addCommand(chatCommand())
   .addCommand(generateCommand())
+  .addCommand(dataCommand())
   .addCommand(trainCommand())
   .addCommand(evalCommand())
   .addCommand(tasksCommand())

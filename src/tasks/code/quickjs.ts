@@ -2,13 +2,7 @@
  * Runs JavaScript that a model wrote in QuickJS, an interpreter inside WebAssembly: it sees no host, no
  * files and no network, and has limits of time, memory and stack. A context is thrown away after use.
  */
-import {
-  getQuickJS,
-  type QuickJSContext,
-  type QuickJSHandle,
-  type QuickJSWASMModule,
-  shouldInterruptAfterDeadline,
-} from 'quickjs-emscripten';
+import type { QuickJSContext, QuickJSHandle, QuickJSWASMModule } from 'quickjs-emscripten';
 
 /** A value that JSON can write. */
 export type Json = null | boolean | number | string | Json[] | { [key: string]: Json };
@@ -35,6 +29,8 @@ export async function callFunction(
   calls: readonly (readonly Json[])[],
   limits: Limits = DEFAULT_LIMITS,
 ): Promise<Outcome[]> {
+  // Loaded when first used: making problems runs nothing.
+  const { getQuickJS } = await import('quickjs-emscripten');
   const quickJs = await getQuickJS();
   return withContext(quickJs, limits, (context) => {
     const defined = run(context, source);
@@ -55,7 +51,8 @@ function withContext<Result>(
   try {
     runtime.setMemoryLimit(megabytes * 2 ** 20);
     runtime.setMaxStackSize(256 * 2 ** 10);
-    runtime.setInterruptHandler(shouldInterruptAfterDeadline(Date.now() + milliseconds));
+    const deadline = Date.now() + milliseconds;
+    runtime.setInterruptHandler(() => Date.now() > deadline);
     const context = runtime.newContext();
     try {
       return work(context);

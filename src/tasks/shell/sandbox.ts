@@ -2,7 +2,7 @@
  * The shell that a model works in: bash and its commands written in TypeScript, over files in memory.
  * There is no network, no host file and no other language in it, and every command has limits.
  */
-import { Bash } from 'just-bash';
+import type { Bash } from 'just-bash';
 import type { Tool } from '../../text/chat-messages.ts';
 import type { Call } from '../response.ts';
 import type { ToolSession } from '../task.ts';
@@ -24,22 +24,11 @@ export const SHELL_TOOLS: readonly Tool[] = [
 ];
 
 export class ShellSession implements ToolSession {
-  readonly #bash: Bash;
+  readonly #bash: Promise<Bash>;
   #answer: string | undefined;
 
   constructor(files: Files) {
-    const placed = Object.entries(files).map(([path, text]) => [`${HOME}/${path}`, text]);
-    this.#bash = new Bash({
-      files: Object.fromEntries(placed),
-      cwd: HOME,
-      executionLimits: {
-        maxExecutionTimeMs: 2000,
-        maxCommandCount: 1000,
-        maxLoopIterations: 1000,
-        maxFileSystemBytes: 4 * 2 ** 20,
-        maxLiveBytes: 16 * 2 ** 20,
-      },
-    });
+    this.#bash = openBash(files);
   }
 
   /** What `finish` was given; undefined before. */
@@ -72,32 +61,51 @@ export class ShellSession implements ToolSession {
   /** All files as they are now. */
   async files(): Promise<Files> {
     const files: Record<string, string> = {};
-    for (const path of this.#bash.fs.getAllPaths()) {
+    const { fs } = await this.#bash;
+    for (const path of fs.getAllPaths()) {
       if (!path.startsWith(`${HOME}/`)) continue;
-      if (!(await this.#bash.fs.lstat(path)).isFile) continue;
-      files[path.slice(HOME.length + 1)] = await this.#bash.fs.readFile(path);
+      if (!(await fs.lstat(path)).isFile) continue;
+      files[path.slice(HOME.length + 1)] = await fs.readFile(path);
     }
     return files;
   }
 
   async #run(command: string): Promise<string> {
-    const { stdout, stderr } = await this.#bash.exec(command);
+    const { stdout, stderr } = await (await this.#bash).exec(command);
     const output = (stdout + stderr).trimEnd();
     return output === '' ? '(no output)' : output.slice(0, LONGEST_OUTPUT);
   }
 
   async #replace(path: string, old: string, replacement: string): Promise<string> {
-    const full = this.#bash.fs.resolvePath(HOME, path);
-    const text = await this.#bash.fs.readFile(full).catch(() => undefined);
+    const { fs } = await this.#bash;
+    const full = fs.resolvePath(HOME, path);
+    const text = await fs.readFile(full).catch(() => undefined);
     if (text === undefined) return `error: there is no file ${path}`;
     const times = old === '' ? 0 : text.split(old).length - 1;
     if (times !== 1) return `error: the text occurs ${times} times in ${path}`;
-    await this.#bash.fs.writeFile(
+    await fs.writeFile(
       full,
       text.replace(old, () => replacement),
     );
     return 'replaced';
   }
+}
+
+/** Loaded when first used: making problems needs no shell. */
+async function openBash(files: Files): Promise<Bash> {
+  const { Bash } = await import('just-bash');
+  const placed = Object.entries(files).map(([path, text]) => [`${HOME}/${path}`, text]);
+  return new Bash({
+    files: Object.fromEntries(placed),
+    cwd: HOME,
+    executionLimits: {
+      maxExecutionTimeMs: 2000,
+      maxCommandCount: 1000,
+      maxLoopIterations: 1000,
+      maxFileSystemBytes: 4 * 2 ** 20,
+      maxLiveBytes: 16 * 2 ** 20,
+    },
+  });
 }
 
 /** In characters. */
