@@ -14,6 +14,7 @@ import type { ChatTemplate } from '../text/chat-template.ts';
 import type { TextFiles } from '../text/tokenizer-files.ts';
 import { documentText, encodeDocument, type Sample, type TrainingDocument } from './documents.ts';
 import { download, isUrl } from './download.ts';
+import { MalformedRows } from './malformed-rows.ts';
 import { documentOf, type Fields } from './row-document.ts';
 import { type Row, type RowFormat, readRows } from './rows.ts';
 import { ShardBuilder } from './shards.ts';
@@ -59,8 +60,6 @@ export interface ShardSet {
 /** To be raised when the same file would give other shards. */
 const VERSION = 1;
 const INDEX_FILE = 'index.json';
-/** Malformed rows that are logged. */
-const LOGGED = 100;
 
 /**
  * @throws UserError when the file is missing, holds no documents, or has more malformed rows than it
@@ -142,7 +141,11 @@ async function build(
   });
   const hash = createHash('sha256');
   const seen = new Set<number>();
-  const malformed = new MalformedRows(data, directory);
+  const malformed = new MalformedRows(
+    data.location,
+    data.maxMalformed,
+    join(directory, 'malformed.jsonl'),
+  );
   const shards: ShardIndex['shards'] = [];
   let [shard, rows, duplicates, documents, tokens] = [new ShardBuilder(), 0, 0, 0, 0];
   const finishShard = async () => {
@@ -219,44 +222,4 @@ function identityOf(document: TrainingDocument): number {
   const said = document.kind === 'text' ? document.text : JSON.stringify(document.messages);
   const digest = createHash('sha256').update(said.toLowerCase().replaceAll(/\s+/g, ' ')).digest();
   return digest.readUIntBE(0, 6) * 32 + (digest[6]! >> 3);
-}
-
-/** Counts malformed rows, and keeps some for the log. */
-class MalformedRows {
-  readonly #data: FileData;
-  readonly #path: string;
-  readonly #lines: string[] = [];
-  #first = '';
-  count = 0;
-
-  constructor(data: FileData, directory: string) {
-    this.#data = data;
-    this.#path = join(directory, 'malformed.jsonl');
-  }
-
-  add(row: Row, problem: string): void {
-    if (this.count++ === 0) this.#first = `${row.place}: ${problem}`;
-    if (this.#lines.length >= LOGGED) return;
-    const text = 'text' in row ? row.text : readable(row.columns);
-    this.#lines.push(JSON.stringify({ place: row.place, problem, row: text.slice(0, 1000) }));
-  }
-
-  /** @returns where the log is, if there is one */
-  async finish(rows: number): Promise<string | undefined> {
-    if (this.count === 0) return undefined;
-    await atomicWriteFile(this.#path, `${this.#lines.join('\n')}\n`);
-    const { location, maxMalformed } = this.#data;
-    if (this.count > maxMalformed * rows) {
-      throw new UserError(
-        `${location}: ${this.count} of ${rows} rows are malformed, more than maxMalformed ` +
-          `(${maxMalformed}) allows; the first is ${this.#first}; more are in ${this.#path}`,
-      );
-    }
-    return this.#path;
-  }
-}
-
-/** Parquet has numbers that JSON does not. */
-function readable(columns: Readonly<Record<string, unknown>>): string {
-  return JSON.stringify(columns, (_, value) => (typeof value === 'bigint' ? String(value) : value));
 }

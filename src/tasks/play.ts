@@ -22,9 +22,10 @@ export async function play(
     const { calls } = readTurns([message])[0]!;
     if (session === undefined || calls.length === 0) break;
     for (const call of calls) {
-      response.push({ role: 'tool', content: await session.call(call) });
+      const output = await session.call(call);
+      if (session.finished) return response;
+      response.push({ role: 'tool', content: output });
     }
-    if (session.finished) break;
   }
   return response;
 }

@@ -4,21 +4,7 @@
  */
 import type { Random } from '../../random.ts';
 import { CITIES, COLORS, NAMES, type Phrase, phrases, THINGS, withArticle } from '../words.ts';
-
-export type Value = string | number | boolean | string[];
-
-/** A value, and how a user says it. */
-export interface Said {
-  value: Value;
-  words: Phrase;
-}
-
-export interface Parameter {
-  names: readonly string[];
-  schema: Record<string, unknown>;
-  about: Phrase;
-  draw(random: Random): Said;
-}
+import { choice, list, number, type Parameter, split, words } from './parameters.ts';
 
 export interface Operation {
   names: readonly string[];
@@ -28,63 +14,6 @@ export interface Operation {
   ask(...said: Phrase[]): Phrase;
   /** What it gives back, for those that are asked for something. */
   result?(random: Random): string | number;
-}
-
-/** Words that are to be written as they stand: they are the same in both languages. */
-function words(names: string, about: string, list: readonly Phrase[]): Parameter {
-  return {
-    names: names.split(' '),
-    schema: { type: 'string' },
-    about: split(about),
-    draw(random) {
-      const phrase = random.pick(list);
-      return { value: phrase.en, words: { en: phrase.en, zh: phrase.en } };
-    },
-  };
-}
-
-function number(names: string, about: string, low: number, high: number): Parameter {
-  return {
-    names: names.split(' '),
-    schema: { type: 'integer' },
-    about: split(about),
-    draw(random) {
-      const value = random.int(low, high);
-      return { value, words: { en: String(value), zh: String(value) } };
-    },
-  };
-}
-
-/** One of a few values that a user has words for. */
-function choice(names: string, about: string, type: string, said: readonly Said[]): Parameter {
-  const values = said.map(({ value }) => value);
-  return {
-    names: names.split(' '),
-    schema: type === 'string' ? { type, enum: values } : { type },
-    about: split(about),
-    draw: (random) => random.pick(said),
-  };
-}
-
-function list(names: string, about: string, items: readonly Phrase[]): Parameter {
-  return {
-    names: names.split(' '),
-    schema: { type: 'array', items: { type: 'string' } },
-    about: split(about),
-    draw(random) {
-      const value = random
-        .shuffle(items)
-        .slice(0, random.int(2, 3))
-        .map(({ en }) => en);
-      return { value, words: { en: value.join(' and '), zh: value.join('和') } };
-    },
-  };
-}
-
-/** The English and, after the last space, the Chinese. */
-function split(text: string): Phrase {
-  const space = text.lastIndexOf(' ');
-  return { en: text.slice(0, space), zh: text.slice(space + 1) };
 }
 
 export const PEOPLE: readonly Phrase[] = NAMES.en.map((en) => ({ en, zh: en }));

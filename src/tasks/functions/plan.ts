@@ -4,7 +4,8 @@ import type { Tool } from '../../text/chat-messages.ts';
 import type { Call } from '../response.ts';
 import type { Language, Level } from '../task.ts';
 import type { Phrase } from '../words.ts';
-import { ACTIONS, type Operation, PEOPLE, QUERIES, type Said } from './operations.ts';
+import { ACTIONS, type Operation, PEOPLE, QUERIES } from './operations.ts';
+import type { Said } from './parameters.ts';
 
 export interface PlannedCall extends Call {
   /** What the function gives, as JSON. */

@@ -43,6 +43,31 @@ export function writeSettings(settings: ReadonlyMap<string, string>): string {
   return [...settings].map(([key, value]) => `${key}=${value}\n`).join('');
 }
 
+/** Files of which one has a word that the others lack. */
+export function filesWithWord(random: Random, count: number) {
+  const drawn = randomFiles(random, count, [1, 4]);
+  const path = random.pick(Object.keys(drawn));
+  const all = Object.values(drawn).join(' ');
+  const word = random.pick(WORDS.filter((candidate) => !all.includes(candidate)));
+  const line = `${random.pick(WORDS.filter((other) => other !== word))} ${word}`;
+  return { files: { ...drawn, [path]: `${drawn[path]}${line}\n` }, path, word };
+}
+
+/** Files of settings; `path` is one of them, and `settings` are its. */
+export function filesWithSettings(random: Random, count: number) {
+  const names = random.shuffle(['app', 'server', 'client', 'site', 'game', 'test']).slice(0, count);
+  const all = names.map(
+    (name) => [`${name}.conf`, randomSettings(random, random.int(3, 5))] as const,
+  );
+  const [path, settings] = all[0]!;
+  const files: Files = Object.fromEntries(all.map(([name, own]) => [name, writeSettings(own)]));
+  return { files, path, settings };
+}
+
+export function countLines(text: string): number {
+  return text.split('\n').length - 1;
+}
+
 export const WORDS =
   `red blue green black white river stone house light night apple bread sugar salt
 water fire wind cloud storm snow bird fish horse tree leaf root seed gold iron glass paper song

@@ -7,8 +7,9 @@ import type { ChatMessage } from '../../text/chat-messages.ts';
 import { type Response, readTurns } from '../response.ts';
 import type { Language, TaskFamily } from '../task.ts';
 import { CORRECT, expected, type Verdict, wrong } from '../verdict.ts';
-import { type Job, randomJob } from './jobs.ts';
+import { randomJob } from './jobs.ts';
 import { SHELL_TOOLS, ShellSession } from './sandbox.ts';
+import type { Job } from './steps.ts';
 
 /** Calls that a response may make. */
 const MOST_CALLS = 20;
