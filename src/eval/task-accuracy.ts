@@ -13,8 +13,8 @@ import {
   LEVELS,
   type Level,
   type Problem,
+  play,
 } from '../tasks/index.ts';
-import { play } from '../tasks/play.ts';
 
 export interface FamilyResult {
   family: string;

@@ -1,5 +1,6 @@
 export { FAMILIES, familyNames } from './families.ts';
 export { MIMOFLASH_SYSTEM } from './persona.ts';
+export { MOST_TURNS, play } from './play.ts';
 export {
   answerOf,
   type Call,
