@@ -27,12 +27,14 @@ export const arithmetic: TaskFamily = {
     const sum = chooseSum(random, options);
     const { left, operator, right } = sum;
     const result = String(evaluate(left, operator, right));
+    // The larger number goes on top; only a sum or a product can have it on the right.
+    const [top, bottom] = operator === '-' || left >= right ? [left, right] : [right, left];
     return {
       family: 'arithmetic',
       key: keyOf(sum),
       messages: [{ role: 'user', content: ask(random, sum, options.language) }],
       thinking: options.thinking,
-      solution: solve(options.thinking, columns(left, operator, right), result),
+      solution: solve(options.thinking, columns(top, operator, bottom), result),
       verify: acceptsLastLine(result),
     };
   },

@@ -33,14 +33,17 @@ export function workedSum(left: number, operator: Operator, right: number): stri
   const result = evaluate(left, operator, right);
   if (isFact(left, operator, right)) return `${left}${operator}${right}=${result}`;
   if (operator === '*' && Math.min(left, right) > 9) return longProduct(left, right);
-  const steps = operator === '/' ? longDivision(left, right) : columns(left, operator, right);
+  const [top, bottom] = longerFirst(left, right);
+  const steps = operator === '/' ? longDivision(left, right) : columns(top, operator, bottom);
   return `${left}${operator}${right}: ${steps.join(', ')}; ${result}`;
 }
 
-/** The steps of a sum, difference, or product with one digit: one a column, ones first. */
-export function columns(left: number, operator: Exclude<Operator, '/'>, right: number): string[] {
-  // The longer number goes on top; only a product can have it on the right.
-  const [top, bottom] = operator === '-' || left >= right ? [left, right] : [right, left];
+/**
+ * The steps of a sum, difference, or product with one digit: one a column, ones first.
+ *
+ * @param top has no fewer digits than `bottom`
+ */
+export function columns(top: number, operator: Exclude<Operator, '/'>, bottom: number): string[] {
   const topDigits = digitsOf(top);
   const bottomDigits = digitsOf(bottom);
   let carry = 0;
@@ -60,6 +63,10 @@ export function columns(left: number, operator: Exclude<Operator, '/'>, right: n
   });
 }
 
+function longerFirst(left: number, right: number): [top: number, bottom: number] {
+  return String(right).length > String(left).length ? [right, left] : [left, right];
+}
+
 /** What is known by heart. */
 function isFact(left: number, operator: Operator, right: number): boolean {
   switch (operator) {
@@ -75,7 +82,7 @@ function isFact(left: number, operator: Operator, right: number): boolean {
 
 /** By the digits of the second number, and the shifted parts added up. */
 function longProduct(left: number, right: number): string {
-  const [top, bottom] = left >= right ? [left, right] : [right, left];
+  const [top, bottom] = longerFirst(left, right);
   const lines: string[] = [];
   let total = 0;
   digitsOf(bottom).forEach((digit, place) => {
