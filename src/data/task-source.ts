@@ -17,10 +17,12 @@ export function taskSource(
   { seed, split, learn, mixture }: TaskSourceOptions,
   text: TextFiles,
 ): SampleSource {
+  const countTokens = (part: string) => text.tokenizer.encodeOrdinary(part).length;
+  const counting = { ...mixture, countTokens };
   return {
     where: (index) => `task problem ${index}`,
     async sample(index) {
-      const problem = sampleProblem(new Random(`${split} ${seed} ${index}`), split, mixture);
+      const problem = sampleProblem(new Random(`${split} ${seed} ${index}`), split, counting);
       const { thinking, tools } = problem;
       const messages = solvedChat(problem);
       const document = {

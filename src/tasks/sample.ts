@@ -26,6 +26,8 @@ export interface Mixture {
   ownSystem: number;
   /** Tokens of the prompts of scalable families, evenly by logarithm; left out, as their levels say. */
   tokens?: readonly [fewest: number, most: number];
+  /** Counts those tokens; left out, an estimate. */
+  countTokens?: (text: string) => number;
 }
 
 /** How often a family comes when nothing else is said. */
@@ -93,11 +95,13 @@ export function sampleProblem(
 ): Problem {
   const thinking = random.chance(mixture.thinking);
   const language: Language = random.chance(mixture.chinese) ? 'zh' : 'en';
+  const { countTokens } = mixture;
   const draw = () => {
     const { family } = random.weighted(mixture.families);
     const { level } = random.weighted(mixture.levels);
     const tokens = family.scalable && mixture.tokens && drawLength(random, mixture.tokens);
-    const options = { language, level, thinking, ...(tokens && { tokens }) };
+    const length = tokens && { tokens, ...(countTokens && { countTokens }) };
+    const options = { language, level, thinking, ...length };
     return generateProblem(family, random, split, options);
   };
   let problem = draw();
