@@ -43,6 +43,9 @@ export interface EvaluationOptions {
   promptTokens?: number;
 }
 
+/** Of a turn, its thinking included; the longest solutions take about half. */
+const MOST_TOKENS = 800;
+
 const mistakesKept = 5;
 
 /** Yields a result for each family, language, way and level. The same seed asks the same problems. */
@@ -66,7 +69,13 @@ export async function* evaluateTasks(
           const choice = { language, level: levels[at]!, thinking };
           const length = tokens !== undefined && family.scalable ? { tokens, countTokens } : {};
           const problem = generateProblem(family, random, 'test', { ...choice, ...length });
-          await ask(assistant, problem, options.maxTokens ?? 400, results[at]!, passes[at]!);
+          await ask(
+            assistant,
+            problem,
+            options.maxTokens ?? MOST_TOKENS,
+            results[at]!,
+            passes[at]!,
+          );
         }
         for (const [i, result] of results.entries()) {
           if (result.problems === 0) continue;

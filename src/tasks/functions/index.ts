@@ -64,7 +64,8 @@ function judge({ tools, rounds, answers }: Plan, response: Response): Verdict {
   if (missing.length > 0)
     return wrong(`does not call ${missing.map(({ name }) => name).join(', ')}`);
   const last = turns.at(-1);
-  if (!last || last.calls.length > 0 || last.text === '') return wrong('does not end with an answer');
+  const hasAnswer = last !== undefined && last.calls.length === 0 && last.text !== '';
+  if (!hasAnswer) return wrong('does not end with an answer');
   const named = splitList(lastLine(last.text));
   const unnamed = answers.filter((answer) => !named.includes(answer));
   if (unnamed.length > 0) return wrong(`does not answer ${unnamed.join(', ')}`);

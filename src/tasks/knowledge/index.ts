@@ -34,7 +34,11 @@ export const knowledge: TaskFamily = {
       key: isFact && opener === '' ? null : `knowledge ${wording}`,
       messages: [{ role: 'user', content: wording }],
       thinking,
-      solution: solve(thinking, thinking ? steps.map((step) => step[language]) : [], value),
+      solution: solve(
+        thinking,
+        steps.map((step) => step[language]),
+        value,
+      ),
       verify: acceptsLastLine(value, `${value}.`, `${value}。`),
     };
   },

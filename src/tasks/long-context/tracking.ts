@@ -5,7 +5,7 @@
 import type { Random } from '../../random.ts';
 import { solve } from '../solution.ts';
 import type { Level, Problem, ProblemOptions, TaskFamily } from '../task.ts';
-import { acceptsOnly, acceptsSet } from '../verdict.ts';
+import { acceptsLastLine, acceptsSet } from '../verdict.ts';
 import { NAMES, phrases } from '../words.ts';
 import { bury, lengthOf } from './haystack.ts';
 
@@ -61,7 +61,7 @@ function variables(random: Random, options: ProblemOptions): Problem {
     key: `tracking ${sentences.join(' ')}`,
     messages: [{ role: 'user', content: `${text}\n${question[language]}` }],
     thinking,
-    solution: solve(thinking, thinking ? steps : [], askValue ? values[0]! : own.join(', ')),
+    solution: solve(thinking, steps, askValue ? values[0]! : own.join(', ')),
     verify: acceptsSet(askValue ? [values[0]!] : own),
   };
 }
@@ -95,8 +95,8 @@ function hops(random: Random, options: ProblemOptions): Problem {
     key: `tracking ${relation} ${sentences.join(' ')}`,
     messages: [{ role: 'user', content: `${text}\n${question}` }],
     thinking,
-    solution: solve(thinking, thinking ? path.map(say) : [], answer),
-    verify: acceptsOnly(answer),
+    solution: solve(thinking, path.map(say), answer),
+    verify: acceptsLastLine(answer),
   };
 }
 
