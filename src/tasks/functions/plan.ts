@@ -99,10 +99,10 @@ function nothing(random: Random, language: Language): Plan {
 function chain(random: Random, language: Language): Plan {
   const links = random.pick(CHAINS);
   const length = random.int(2, links.length);
-  const [person] = [random.pick(PEOPLE)];
+  const person = `${random.pick(PEOPLE).en} ${random.pick(SURNAMES)}`;
   const tools: Tool[] = [];
   const rounds: PlannedCall[][] = [];
-  let value: string = person.en;
+  let value = person;
   for (const { names, about, parameter, result } of links.slice(0, length)) {
     const name = random.pick(names);
     const properties = { [parameter]: { type: 'string', description: about.given[language] } };
@@ -113,17 +113,23 @@ function chain(random: Random, language: Language): Plan {
     value = next;
   }
   const { noun } = links[length - 1]!;
-  const extra = new Offer(random, random.pick(ACTIONS), language);
+  const ask = { en: `What is the ${noun.en} of ${person}?`, zh: `${person}的${noun.zh}是什么？` };
+  const extra = new Offer(random, random.pick([...QUERIES, ...ACTIONS]), language);
+  const plan = { ask, tools: random.shuffle([...tools, extra.tool]), rounds, answers: [value] };
+  if (random.chance(0.4)) return plan;
+  // Something else is wished for too, which can be done along with the first lookup.
+  const wish = extra.wish(random);
+  rounds[0]!.push(wish.call);
   return {
-    ask: {
-      en: `What is the ${noun.en} of ${person.en}?`,
-      zh: `${person.zh}的${noun.zh}是什么？`,
-    },
-    tools: random.shuffle([...tools, extra.tool]),
-    rounds,
-    answers: [value],
+    ...plan,
+    ask: joinWishes([ask, wish.ask]),
+    answers: [value, ...(wish.answer === undefined ? [] : [wish.answer])],
   };
 }
+
+const SURNAMES =
+  `Stone Hill Brook Field Wood Lake Marsh Snow Frost Rivers Woods Banks Moss Reed Rose
+Fox Wolf Swan Lamb Finch`.split(/\s+/);
 
 interface Link {
   names: readonly string[];
