@@ -68,6 +68,14 @@ describe('rows', () => {
     expect(texts.sort()).toEqual(['one<|endoftext|>', 'two\nlines<|endoftext|>']);
   });
 
+  test('of plain text are parted wherever the file is cut into chunks', async () => {
+    // The file is read in chunks of 64 KiB; separators and letters of several bytes lie across them.
+    const pieces = Array.from({ length: 60 }, (_, i) => `${i}字`.repeat(400 + 37 * i));
+    const path = await file('long.txt', pieces.join('<|endoftext|>'));
+    const texts = await contents(jsonl(path, { format: 'text' }));
+    expect(texts.sort()).toEqual(pieces.map((piece) => `${piece}<|endoftext|>`).sort());
+  });
+
   test('of Parquet are read by their columns, more than fit into memory at once', async () => {
     const numbers = Array.from({ length: 2500 }, (_, i) => `question ${i}`);
     const columnData = [

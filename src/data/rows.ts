@@ -74,27 +74,48 @@ async function* textRows(path: string, name: string): AsyncGenerator<Row> {
 
 /** The text of a file between separators; the last piece may be empty. */
 async function* pieces(path: string, name: string, separator: string): AsyncGenerator<string> {
-  // Also where what comes first is no file error: an unpacked stream that ends too early.
-  const failed = (error: unknown) =>
-    error instanceof Error && /unexpected end of file|incorrect/.test(error.message)
-      ? new UserError(`${name}: is cut short or damaged; copy or download it again`)
-      : asUserError(error, `cannot read ${name}`);
-  let held = '';
+  // Text of the current piece that holds no separator, and the end of what was read, which may hold
+  // the beginning of one: no character is searched twice.
+  let held: string[] = [];
+  let tail = '';
+  const split = (text: string): string[] => {
+    const parts = (tail + text).split(separator);
+    const done = parts.slice(0, -1).map((part) => {
+      const piece = held.join('') + part;
+      held = [];
+      return piece;
+    });
+    const rest = parts.at(-1)!;
+    const end = Math.max(0, rest.length - separator.length + 1);
+    held.push(rest.slice(0, end));
+    tail = rest.slice(end);
+    return done;
+  };
   try {
     const file = createReadStream(path);
     const stream = path.endsWith('.gz') ? unpack(file) : file;
     const decoder = new TextDecoder();
     for await (const bytes of stream) {
-      held += decoder.decode(bytes as Uint8Array, { stream: true });
-      const parts = held.split(separator);
-      held = parts.pop()!;
-      yield* parts;
+      yield* split(decoder.decode(bytes as Uint8Array, { stream: true }));
     }
-    held += decoder.decode();
+    yield* split(decoder.decode());
+    yield held.join('') + tail;
   } catch (error) {
-    throw failed(error);
+    throw readError(error, name);
   }
-  yield held;
+}
+
+function readError(error: unknown, name: string): unknown {
+  if (!(error instanceof Error)) return error;
+  if (/unexpected end of file|incorrect (header|data|length)/.test(error.message)) {
+    return new UserError(`${name}: is cut short or damaged; copy or download it again`);
+  }
+  if (error instanceof RangeError && error.message === 'Invalid string length') {
+    return new UserError(
+      `${name}: a document in it is too large for memory; part it with ${PADDING}`,
+    );
+  }
+  return asUserError(error, `cannot read ${name}`);
 }
 
 /** Passes the file's errors on, which `pipe` alone does not. */
