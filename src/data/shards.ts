@@ -15,7 +15,7 @@ import { UserError } from '../errors.ts';
 import type { Sample } from './documents.ts';
 
 /** Tokens after which a shard is full. */
-export const SHARD_TOKENS = 4 * 2 ** 20;
+const SHARD_TOKENS = 4 * 2 ** 20;
 
 /** Collects documents and writes a shard. */
 export class ShardBuilder {

@@ -8,7 +8,7 @@ import type { Language, Level } from '../task.ts';
 import { NAMES, type Phrase, THINGS, type Thing } from '../words.ts';
 
 /** What sizes a level has. */
-export const SIZES: Record<Level, { steps: [number, number]; largest: number; factor: number }> = {
+const SIZES: Record<Level, { steps: [number, number]; largest: number; factor: number }> = {
   easy: { steps: [1, 2], largest: 20, factor: 5 },
   medium: { steps: [3, 4], largest: 60, factor: 9 },
   hard: { steps: [5, 7], largest: 200, factor: 9 },
