@@ -11,6 +11,8 @@
  */
 import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
+import { openSources } from '../src/data/open-sources.ts';
+import { SampleStream } from '../src/data/sample-stream.ts';
 import { createDevice } from '../src/device/create-device.ts';
 import { createWebgpuDevice } from '../src/device/webgpu/device.ts';
 import type { Model } from '../src/model/weights.ts';
@@ -19,8 +21,7 @@ import type { Device } from '../src/tensor/device.ts';
 import { readFloats } from '../src/tensor/scope.ts';
 import { readTrainingConfig } from '../src/train/config.ts';
 import { Packer } from '../src/train/packing.ts';
-import { loadText, openSources, prepareModel } from '../src/train/prepare.ts';
-import { SampleStream } from '../src/train/sample-stream.ts';
+import { loadText, prepareModel } from '../src/train/prepare.ts';
 import { warmupStableDecay } from '../src/train/schedule.ts';
 import { Trainer } from '../src/train/trainer.ts';
 
@@ -39,9 +40,11 @@ const perturbation = Number(values.perturb);
 const file = (path: string) => fileURLToPath(new URL(`../${path}`, import.meta.url));
 const config = await readTrainingConfig(file('runs/tiny-1-one-head.json'));
 // The tokenizer that this very run learnt.
-const { text } = await loadText(file('models/mimoflash-tiny'));
-const sources = await openSources(config.data, text.chatTemplate, config.seed);
-const packer = new Packer(new SampleStream(sources, text, config.seed), {
+const loaded = await loadText(file('models/mimoflash-tiny'));
+const { text } = loaded;
+const { seed, cache: cacheDirectory } = config;
+const sources = await openSources(config.data, loaded, { seed, cacheDirectory, threads: 0 });
+const packer = new Packer(new SampleStream(sources, seed), {
   budget: config.microBatchTokens,
   maxLength: config.maxLength,
 });

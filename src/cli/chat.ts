@@ -89,7 +89,7 @@ async function answer(
         if (content === '' && reasoning !== '') process.stdout.write('\n');
         process.stdout.write(event.text);
         content += event.text;
-      } else {
+      } else if (event.type === 'finish') {
         process.stdout.write('\n');
         const cut = event.reason === 'length' ? ' (cut: no room left)' : '';
         console.error(pc.dim(formatStatistics(event.statistics) + cut));

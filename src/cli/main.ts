@@ -5,11 +5,13 @@ import { UserError } from '../errors.ts';
 import { benchCommand } from './bench.ts';
 import { chatCommand } from './chat.ts';
 import { convertCommand } from './convert.ts';
+import { dataCommand } from './data.ts';
 import { evalCommand } from './eval.ts';
 import { generateCommand } from './generate.ts';
 import { inspectCommand } from './inspect.ts';
 import { parityCommand } from './parity.ts';
 import { serveCommand } from './serve.ts';
+import { tasksCommand } from './tasks.ts';
 import { trainCommand } from './train.ts';
 
 const { version, description } = JSON.parse(
@@ -23,8 +25,10 @@ const program = new Command('mimoflash')
   .addCommand(chatCommand())
   .addCommand(generateCommand())
   .addCommand(serveCommand())
+  .addCommand(dataCommand())
   .addCommand(trainCommand())
   .addCommand(evalCommand())
+  .addCommand(tasksCommand())
   .addCommand(inspectCommand())
   .addCommand(convertCommand())
   .addCommand(parityCommand())

@@ -14,6 +14,7 @@ import {
   withPrecision,
 } from './options.ts';
 import { TrainingProgress } from './progress.ts';
+import { describeShards } from './shard-line.ts';
 
 interface TrainOptions extends DeviceOptions, PrecisionOptions {
   output?: string;
@@ -66,6 +67,7 @@ async function follow(
         const size = `${millions(trunk)} parameters, ${millions(active)} active, and ${millions(mtp)} of MTP`;
         const from = event.resumedFrom ? `, from ${event.resumedFrom}` : '';
         progress.note(pc.dim(`${size}; step ${event.step} of ${config.steps}${from}`));
+        for (const file of event.files) progress.note(pc.dim(describeShards(file)));
         break;
       }
       case 'step':

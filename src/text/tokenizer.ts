@@ -31,6 +31,8 @@ export class Tokenizer {
   readonly #bytes: readonly Uint8Array[];
   /** Bytes of the longest token. */
   readonly #longestToken: number;
+  /** Cuts text into words as they are; undefined where only the library's own way will do. */
+  readonly #splitter: HuggingFaceTokenizer['pre_tokenizer'] | undefined;
   readonly #wordIds = new Map<string, number[]>();
 
   /**
@@ -41,6 +43,7 @@ export class Tokenizer {
   constructor(json: unknown, origin = 'tokenizer.json') {
     this.#origin = origin;
     this.#huggingFace = load(json, origin);
+    this.#splitter = splitterOf(json as { pre_tokenizer?: unknown });
     const added = [...this.#huggingFace.get_added_tokens_decoder().values()];
     const trimming = added.find((token) => token.lstrip || token.rstrip || token.single_word);
     if (trimming !== undefined) {
@@ -136,10 +139,11 @@ export class Tokenizer {
   #encodeInto(ids: number[], text: string, limit = Number.POSITIVE_INFINITY): void {
     const { normalizer, pre_tokenizer, model } = this.#huggingFace;
     const normal = normalizer === null ? text : normalizer.normalize(text);
-    for (const word of pre_tokenizer!.pre_tokenize(normal)) {
+    for (const word of (this.#splitter ?? pre_tokenizer!).pre_tokenize(normal)) {
       let wordIds = this.#wordIds.get(word);
       if (wordIds === undefined) {
-        wordIds = model.encode([word]).map((token) => model.tokens_to_ids.get(token)!);
+        const written = this.#splitter === undefined ? word : inByteAlphabet(word);
+        wordIds = model.encode([written]).map((token) => model.tokens_to_ids.get(token)!);
         if (this.#wordIds.size === CACHED_WORDS) this.#wordIds.clear();
         this.#wordIds.set(word, wordIds);
       }
@@ -169,6 +173,29 @@ export class Tokenizer {
     }
     return bytes;
   }
+}
+
+/**
+ * The pre-tokeniser without its last step, where that is to write words in the byte alphabet: then
+ * only words that are not in the cache have to be written so.
+ */
+function splitterOf(json: {
+  pre_tokenizer?: unknown;
+}): HuggingFaceTokenizer['pre_tokenizer'] | undefined {
+  const { type, pretokenizers } = (json.pre_tokenizer ?? {}) as Record<string, unknown>;
+  if (type !== 'Sequence' || !Array.isArray(pretokenizers) || pretokenizers.length < 2) return;
+  const { type: lastType, add_prefix_space, use_regex } = pretokenizers.at(-1);
+  if (lastType !== 'ByteLevel' || add_prefix_space !== false || use_regex !== false) return;
+  const before = { type: 'Sequence', pretokenizers: pretokenizers.slice(0, -1) };
+  return loadHuggingFaceTokenizer({ ...json, pre_tokenizer: before }).pre_tokenizer ?? undefined;
+}
+
+const utf8 = new TextEncoder();
+
+function inByteAlphabet(word: string): string {
+  let written = '';
+  for (const byte of utf8.encode(word)) written += byteToChar[byte];
+  return written;
 }
 
 function load(json: unknown, origin: string): HuggingFaceTokenizer {

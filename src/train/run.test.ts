@@ -126,6 +126,26 @@ describe('a training run', () => {
     expect(await precisionOf(config())).toBe('f32');
   });
 
+  test('ends with the same bits when other threads make its samples', async () => {
+    await train({ output: 'one' });
+    await train({ output: 'several', dataThreads: 2 });
+    await expectSameRun('one', 'several');
+  });
+
+  test('refuses to go on when a file holds something else', async () => {
+    const path = join(folder, 'a.jsonl');
+    await fs.writeFile(path, '{"text": "one two three"}\n{"text": "four five"}\n');
+    const data = { data: [{ jsonl: 'a.jsonl' }], cache: 'cache' };
+    const events = await trainUntil(1, data);
+    expect(events[0]).toMatchObject({ type: 'start', files: [{ documents: 2, malformed: 0 }] });
+    await fs.writeFile(path, '{"text": "one two three"}\n{"text": "four six"}\n');
+    await expect(train(data)).rejects.toThrow(
+      /a\.jsonl: does not hold what it held when the run in .*step-000001 began; put the old/,
+    );
+    await fs.rm(path);
+    await expect(train(data)).rejects.toThrow(/a\.jsonl: no such file/);
+  });
+
   test('that diverges stops with one line and keeps the last checkpoint', async () => {
     await trainUntil(2);
     const device = createReferenceDevice();

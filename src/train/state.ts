@@ -35,6 +35,8 @@ const stateSchema = z.object({
     stream: z.array(natural),
     waiting: z.array(z.object({ source: natural, index: natural, offset: natural })),
   }),
+  /** Hashes of what the file sources hold, in the config's order; empty texts for tasks. */
+  sources: z.array(z.string()),
   /** The run's config as it was parsed; a run is resumed only with the same. */
   config: z.record(z.string(), z.unknown()),
 });

@@ -1,5 +1,4 @@
 /** What training data is made of: documents, as text or as chats, and the samples they become. */
-import { UserError } from '../errors.ts';
 import type { ChatMessage, Tool } from '../text/chat-messages.ts';
 import { chatSegments } from '../text/chat-segments.ts';
 import { renderChat } from '../text/chat-template.ts';
@@ -17,15 +16,6 @@ export type TrainingDocument =
       learn: 'all' | 'answers';
     };
 
-/** Documents by number. The same number always gives the same document. */
-export interface DocumentSource {
-  /** Where the document comes from, for messages: a file and line, or a problem's number. */
-  where(index: number): string;
-  document(index: number): Promise<TrainingDocument>;
-  /** About `count` documents as plain text, to learn a vocabulary from. */
-  corpus(count: number): AsyncIterable<string>;
-}
-
 /** A document as tokens, with the weight of each token as a target. */
 export interface Sample {
   tokens: Int32Array;
@@ -36,12 +26,11 @@ export interface Sample {
  * Encodes a document. Text is plain, whatever it spells out, and ends with the end-of-text token,
  * which is learnt; in chats all control tokens come from the template.
  *
- * @throws UserError naming `where`, if the chat template cannot render a chat
+ * @throws UserError if the chat template cannot render a chat
  */
 export function encodeDocument(
   { tokenizer, chatTemplate }: TextFiles,
   document: TrainingDocument,
-  where: string,
 ): Sample {
   if (document.kind === 'text') {
     const end = tokenizer.idOf(PADDING);
@@ -52,12 +41,10 @@ export function encodeDocument(
   const { messages, thinking, tools, learn } = document;
   const tokens: number[] = [];
   const weights: number[] = [];
-  const segments = inPlace(where, () =>
-    chatSegments(tokenizer, chatTemplate, messages, {
-      enableThinking: thinking,
-      ...(tools && { tools }),
-    }),
-  );
+  const segments = chatSegments(tokenizer, chatTemplate, messages, {
+    enableThinking: thinking,
+    ...(tools && { tools }),
+  });
   for (const { text, trained } of segments) {
     for (const id of tokenizer.encode(text)) {
       tokens.push(id);
@@ -75,13 +62,4 @@ export function documentText(
   if (document.kind === 'text') return document.text;
   const { messages, thinking, tools } = document;
   return renderChat(template, messages, { enableThinking: thinking, ...(tools && { tools }) });
-}
-
-function inPlace<Result>(where: string, work: () => Result): Result {
-  try {
-    return work();
-  } catch (error) {
-    if (!(error instanceof Error)) throw error;
-    throw new UserError(`${where}: ${error.message}`, { cause: error });
-  }
 }
