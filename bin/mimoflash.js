@@ -1,20 +1,21 @@
 #!/usr/bin/env node
-// Starts the program. On a Node older than 22 it hands over to the one that comes with the package
+// Starts the program. On a Node older than 22.3 it hands over to the one that comes with the package
 // (an optional dependency, so that nothing but npm has to be installed first).
 import { spawn } from 'node:child_process';
 import { existsSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { dirname, join } from 'node:path';
 
-const oldest = 22;
+const oldest = [22, 3];
+const [major, minor] = process.versions.node.split('.').map(Number);
 
-if (Number(process.versions.node.split('.')[0]) >= oldest) {
+if (major > oldest[0] || (major === oldest[0] && minor >= oldest[1])) {
   await import('../dist/cli/main.js');
 } else {
   const node = bundledNode();
   if (!node) {
     console.error(
-      `mimoflash needs Node ${oldest} or later, and this is ${process.version}: update Node, or run npm install with optional dependencies`,
+      `mimoflash needs Node ${oldest.join('.')} or later, and this is ${process.version}: update Node, or run npm install with optional dependencies`,
     );
     process.exit(1);
   }

@@ -39,6 +39,7 @@ export { initializeModel } from './model/initialize.ts';
 export { mtpBlock, mtpInput } from './model/mtp.ts';
 export { type TrunkResult, trunk } from './model/trunk.ts';
 export { type Model, releaseModel } from './model/weights.ts';
+export * as tasks from './tasks/index.ts';
 export type { Device } from './tensor/device.ts';
 export * as ops from './tensor/ops/index.ts';
 export { readFloats, readInts, Scope } from './tensor/scope.ts';

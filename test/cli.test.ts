@@ -100,6 +100,49 @@ describe('commands', () => {
     expect(stderr.match(/^\d+ tokens?/gm)).toHaveLength(2);
   });
 
+  test('tasks lists families and shows problems, as people or training read them', async () => {
+    expect((await run(['tasks'])).stdout).toMatch(/word-problems.*GSM8K/);
+    const shown = await run(['tasks', 'knowledge', '--count', '2', '--language', 'zh']);
+    expect(shown.stdout).toMatch(/^1\.\nuser: .+\n/);
+    const { code, stdout } = await run(['tasks', 'shell', '--count', '4', '--json']);
+    expect(code).toBe(0);
+    const lines = stdout.trim().split('\n');
+    expect(lines).toHaveLength(4);
+    for (const line of lines) {
+      expect(JSON.parse(line)).toMatchObject({ tools: [{}, {}, {}] });
+    }
+  });
+
+  test('data says what a run’s files hold', async () => {
+    const rows = ['{"q": "a", "a": 1}', '{"q": "A", "a": 1}', '{"q": "b", "a": 2}', '{"q": 1'];
+    await writeFile(join(folder, 'rows.jsonl'), rows.join('\n'));
+    const config = {
+      output: 'run',
+      cache: 'cache',
+      model: { config: {} },
+      tokenizer: { directory: good },
+      data: [
+        {
+          jsonl: 'rows.jsonl',
+          fields: { user: '{q}', assistant: '{a}' },
+          maxMalformed: 0.5,
+        },
+      ],
+      steps: 1,
+      batchTokens: 64,
+      microBatchTokens: 64,
+      maxLength: 64,
+      learningRate: { peak: 0.001 },
+    };
+    const path = join(folder, 'data.json');
+    await writeFile(path, JSON.stringify(config));
+    const { code, stdout } = await run(['data', path]);
+    expect(code).toBe(0);
+    expect(stdout).toMatch(
+      /rows\.jsonl: 2 documents of \d+ tokens; 1 duplicates left out; 1 of 4 rows malformed, see/,
+    );
+  });
+
   test('an unknown option is explained', async () => {
     const { code, stderr } = await run(['chat', '--temprature', '1']);
     expect(code).toBe(1);
@@ -110,6 +153,11 @@ describe('commands', () => {
 describe('bad input ends in one line', () => {
   test('a checkpoint that is not there', async () => {
     expect(messageOf(await run(['inspect', join(folder, 'nothing')]))).toMatch(/nothing/);
+  });
+
+  test('a task family that is not there', async () => {
+    expect(messageOf(await run(['tasks', 'chess']))).toMatch(/no task family "chess"; choose one/);
+    expect(messageOf(await run(['tasks', 'code', '--tokens', '9']))).toMatch(/leave out --tokens/);
   });
 
   test('a truncated safetensors file', async () => {
@@ -159,8 +207,22 @@ describe('bad input ends in one line', () => {
     expect(message).toMatch(/prompt has 120 tokens.*context is 64/);
   });
 
+  test('a server without its keys, or at an address of another machine', async () => {
+    const keys = join(folder, 'keys');
+    await writeFile(keys, '\n  \n');
+    const serve = (...parameters: string[]) => run(['serve', '--model', good, ...parameters]);
+    expect(messageOf(await serve('--api-key-file', keys))).toMatch(/keys: has no keys/);
+    expect(messageOf(await serve('--api-key-file', `${keys}.txt`))).toMatch(/keys\.txt/);
+    expect(messageOf(await serve('--host', '192.0.2.1'))).toMatch(/192\.0\.2\.1:8000.*--host/);
+  });
+
   test('a fixture that is not there', async () => {
     expect(messageOf(await run(['parity', join(folder, 'tiny')]))).toMatch(/tiny\.scalars\.json/);
+  });
+
+  test('a precision that the device does not have', async () => {
+    const message = messageOf(await run(['bench', '--device', 'wasm', '--precision', 'mixed']));
+    expect(message).toMatch(/mixed precision needs a GPU.*--precision f32/);
   });
 
   test('a broken line of JSONL, and nothing is left behind', async () => {

@@ -25,7 +25,7 @@ async function chat(options: ChatOptions): Promise<void> {
   await useDevice(options, async (device) => {
     const assistant = await Assistant.load(device, options.model, console.error);
     if (process.stdin.isTTY) {
-      console.log(pc.dim(`${options.model} on ${device.description}`));
+      console.log(pc.dim(options.model));
       console.log(pc.dim('/new begins a new chat, /exit or Ctrl-D ends, Ctrl-C stops an answer'));
     }
     await converse(assistant, options);
@@ -89,7 +89,7 @@ async function answer(
         if (content === '' && reasoning !== '') process.stdout.write('\n');
         process.stdout.write(event.text);
         content += event.text;
-      } else {
+      } else if (event.type === 'finish') {
         process.stdout.write('\n');
         const cut = event.reason === 'length' ? ' (cut: no room left)' : '';
         console.error(pc.dim(formatStatistics(event.statistics) + cut));

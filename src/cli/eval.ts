@@ -3,7 +3,8 @@ import { Command, Option } from 'commander';
 import pc from 'picocolors';
 import { Assistant } from '../engine/assistant.ts';
 import { evaluateTasks, type FamilyResult } from '../eval/task-accuracy.ts';
-import { shippedModel } from '../shipped-model.ts';
+import { shippedFamilies, shippedModel } from '../shipped-model.ts';
+import { familyNames, LEVELS, type Level } from '../tasks/index.ts';
 import {
   type DeviceOptions,
   naturalNumber,
@@ -15,6 +16,9 @@ import { statusLine } from './status-line.ts';
 
 interface EvalOptions extends DeviceOptions {
   model: string;
+  families?: string[];
+  levels?: Level[];
+  tokens?: number;
   problems: number;
   seed: number;
   json?: boolean;
@@ -30,7 +34,14 @@ export function evalCommand(): Command {
         'the one that ships',
       ),
     )
+    .addOption(
+      new Option('--families <name...>', 'families to ask')
+        .choices(familyNames)
+        .default(shippedFamilies, 'those that the model that ships was trained on'),
+    )
+    .addOption(new Option('--levels <level...>', 'levels to ask, all by default').choices(LEVELS))
     .option('--problems <count>', 'problems of each family, language and way', positiveInteger, 60)
+    .option('--tokens <count>', 'length of the prompts of long-context families', positiveInteger)
     .option('--seed <number>', 'seed of the problems', naturalNumber, 1)
     .option('--mistakes', 'show some wrong answers')
     .option('--json', 'print JSON');
@@ -41,7 +52,9 @@ async function evaluate(options: EvalOptions): Promise<void> {
   await useDevice(options, async (device) => {
     const assistant = await Assistant.load(device, options.model, console.error);
     const results: FamilyResult[] = [];
-    for await (const result of evaluateTasks(assistant, options, statusLine.show)) {
+    const { tokens, ...rest } = options;
+    const choice = { ...rest, ...(tokens !== undefined && { promptTokens: tokens }) };
+    for await (const result of evaluateTasks(assistant, choice, statusLine.show)) {
       results.push(result);
     }
     statusLine.clear();
@@ -53,15 +66,17 @@ async function evaluate(options: EvalOptions): Promise<void> {
 
 function print(results: FamilyResult[], withMistakes: boolean): void {
   const table = new Table({
-    head: ['family', 'language', 'thinking', 'exact', 'acceptance length'],
-    colAligns: ['left', 'left', 'left', 'right', 'right'],
+    head: ['family', 'language', 'thinking', 'level', 'exact', 'acceptance length'],
+    colAligns: ['left', 'left', 'left', 'left', 'right', 'right'],
     style: { head: [], border: [] },
   });
-  for (const { family, language, thinking, correct, problems, acceptanceLength } of results) {
+  for (const result of results) {
+    const { family, language, thinking, level, correct, problems, acceptanceLength } = result;
     table.push([
       family,
       language,
       thinking ? 'on' : 'off',
+      level,
       `${((100 * correct) / problems).toFixed(1)} % of ${problems}`,
       acceptanceLength?.toFixed(2) ?? '',
     ]);
@@ -72,13 +87,13 @@ function print(results: FamilyResult[], withMistakes: boolean): void {
     const sum = (value: (result: FamilyResult) => number) =>
       own.reduce((total, result) => total + value(result), 0);
     const share = (100 * sum(({ correct }) => correct)) / sum(({ problems }) => problems);
-    console.log(`${family.padEnd(12)} ${share.toFixed(1)} % exact`);
+    console.log(`${family.padEnd(14)} ${share.toFixed(1)} % exact`);
   }
   if (!withMistakes) return;
   for (const { family, mistakes } of results) {
-    for (const { question, expected, response } of mistakes) {
+    for (const { question, reason, response } of mistakes) {
       console.log(pc.dim(`\n${family}: ${question}`));
-      console.log(`expected ${JSON.stringify(expected)}, got ${JSON.stringify(response)}`);
+      console.log(`${response}\n${reason}`);
     }
   }
 }

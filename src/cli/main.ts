@@ -5,11 +5,14 @@ import { UserError } from '../errors.ts';
 import { benchCommand } from './bench.ts';
 import { chatCommand } from './chat.ts';
 import { convertCommand } from './convert.ts';
+import { dataCommand } from './data.ts';
 import { evalCommand } from './eval.ts';
 import { generateCommand } from './generate.ts';
 import { inspectCommand } from './inspect.ts';
 import { parityCommand } from './parity.ts';
 import { quantizeCommand } from './quantize.ts';
+import { serveCommand } from './serve.ts';
+import { tasksCommand } from './tasks.ts';
 import { trainCommand } from './train.ts';
 
 const { version, description } = JSON.parse(
@@ -22,8 +25,11 @@ const program = new Command('mimoflash')
   .showSuggestionAfterError()
   .addCommand(chatCommand())
   .addCommand(generateCommand())
+  .addCommand(serveCommand())
+  .addCommand(dataCommand())
   .addCommand(trainCommand())
   .addCommand(evalCommand())
+  .addCommand(tasksCommand())
   .addCommand(inspectCommand())
   .addCommand(convertCommand())
   .addCommand(quantizeCommand())

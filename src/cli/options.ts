@@ -1,10 +1,15 @@
 import { type Command, InvalidArgumentError, Option } from 'commander';
+import pc from 'picocolors';
 import { createDevice, deviceNames } from '../device/create-device.ts';
-import type { Device } from '../tensor/device.ts';
+import type { Device, Precision } from '../tensor/device.ts';
 
 export interface DeviceOptions {
   device: string;
   threads?: number;
+}
+
+export interface PrecisionOptions {
+  precision?: Precision | 'auto';
 }
 
 /** Adds the options that choose where a command computes. */
@@ -20,14 +25,30 @@ export function withDevice(command: Command): Command {
     );
 }
 
-/** Runs `work` on the chosen device and gives the device back afterwards. */
+/** Adds the option that chooses what a command that trains computes in. */
+export function withPrecision(command: Command): Command {
+  return command.addOption(
+    new Option(
+      '--precision <name>',
+      'of products in training; auto is mixed on a GPU with matrix units, else f32',
+    ).choices(['auto', 'f32', 'mixed']),
+  );
+}
+
+/**
+ * Runs `work` on the chosen device, says on stderr which it is, and gives the device back afterwards.
+ */
 export async function useDevice<Result>(
-  options: DeviceOptions,
+  options: DeviceOptions & PrecisionOptions,
   work: (device: Device) => Promise<Result>,
 ): Promise<Result> {
-  const { threads } = options;
-  const device = await createDevice(options.device, threads === undefined ? {} : { threads });
+  const { threads, precision } = options;
+  const device = await createDevice(options.device, {
+    ...(threads !== undefined && { threads }),
+    ...(precision !== undefined && { precision }),
+  });
   try {
+    console.error(pc.dim(`on ${device.description}`));
     return await work(device);
   } finally {
     await device.destroy();

@@ -14,7 +14,6 @@ export function parityCommand(): Command {
 
 async function parity(prefix: string, options: DeviceOptions & { json?: boolean }): Promise<void> {
   await useDevice(options, async (device) => {
-    if (!options.json) console.log(`${device.name}: ${device.description}`);
     let failures = 0;
     for await (const comparison of compareWithFixture(device, prefix)) {
       if (!isWithin(comparison)) failures++;

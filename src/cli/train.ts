@@ -4,11 +4,19 @@ import pc from 'picocolors';
 import { describeModel } from '../model/describe.ts';
 import type { Device } from '../tensor/device.ts';
 import { readTrainingConfig, type TrainingConfig } from '../train/config.ts';
+import { precisionOf } from '../train/open-run.ts';
 import { runTraining } from '../train/run.ts';
-import { type DeviceOptions, useDevice, withDevice } from './options.ts';
+import {
+  type DeviceOptions,
+  type PrecisionOptions,
+  useDevice,
+  withDevice,
+  withPrecision,
+} from './options.ts';
 import { TrainingProgress } from './progress.ts';
+import { describeShards } from './shard-line.ts';
 
-interface TrainOptions extends DeviceOptions {
+interface TrainOptions extends DeviceOptions, PrecisionOptions {
   output?: string;
 }
 
@@ -17,12 +25,14 @@ export function trainCommand(): Command {
     .description('train a model as a JSON file says; a run that was stopped goes on')
     .argument('<config>', 'JSON file of the run')
     .option('--output <directory>', 'directory of the run, instead of the config’s');
-  return withDevice(command).action(train);
+  return withPrecision(withDevice(command)).action(train);
 }
 
 async function train(path: string, options: TrainOptions): Promise<void> {
   const config = await readTrainingConfig(path);
   if (options.output !== undefined) config.output = resolve(options.output);
+  if (options.precision !== undefined) config.precision = options.precision;
+  const precision = await precisionOf(config);
   const stop = new AbortController();
   const onInterrupt = () => {
     if (stop.signal.aborted) process.exit(130);
@@ -33,7 +43,7 @@ async function train(path: string, options: TrainOptions): Promise<void> {
   process.on('SIGTERM', onInterrupt);
   try {
     const progress = new TrainingProgress(process.stderr, config.steps);
-    await useDevice(options, (device) =>
+    await useDevice({ ...options, precision }, (device) =>
       follow(device, config, stop.signal, progress).finally(() => progress.end()),
     );
   } finally {
@@ -49,7 +59,7 @@ async function follow(
   signal: AbortSignal,
   progress: TrainingProgress,
 ): Promise<void> {
-  progress.note(pc.dim(`on ${device.description}; preparing the data`));
+  progress.note(pc.dim('preparing the data'));
   for await (const event of runTraining(device, config, { signal })) {
     switch (event.type) {
       case 'start': {
@@ -57,6 +67,7 @@ async function follow(
         const size = `${millions(trunk)} parameters, ${millions(active)} active, and ${millions(mtp)} of MTP`;
         const from = event.resumedFrom ? `, from ${event.resumedFrom}` : '';
         progress.note(pc.dim(`${size}; step ${event.step} of ${config.steps}${from}`));
+        for (const file of event.files) progress.note(pc.dim(describeShards(file)));
         break;
       }
       case 'step':

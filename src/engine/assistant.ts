@@ -2,9 +2,9 @@ import { findCheckpoint } from '../checkpoint/checkpoint-directory.ts';
 import { loadInferenceModel } from '../checkpoint/load-model.ts';
 import { type Model, releaseModel } from '../model/weights.ts';
 import type { Device } from '../tensor/device.ts';
-import { type ChatMessage, regularMessages } from '../text/chat-messages.ts';
+import { type ChatMessage, regularMessages, type Tool } from '../text/chat-messages.ts';
 import { renderGuarded } from '../text/chat-template.ts';
-import { ReasoningParser, reasoningStart } from '../text/reasoning-parser.ts';
+import { type ResponseEvent, ResponseParser } from '../text/response-parser.ts';
 import { loadTextFiles, type TextFiles } from '../text/tokenizer-files.ts';
 import type { FinishReason, TokenGenerator } from './generation.ts';
 import type { SamplingOptions } from './sampling.ts';
@@ -14,6 +14,8 @@ import { GenerationStatistics } from './statistics.ts';
 export interface ReplyOptions {
   /** Whether the model thinks before it answers; no by default. */
   thinking?: boolean;
+  /** Functions that the model may call. */
+  tools?: readonly Tool[];
   sampling?: SamplingOptions;
   seed?: number;
   maxTokens?: number;
@@ -23,8 +25,7 @@ export interface ReplyOptions {
 }
 
 export type ReplyEvent =
-  | { type: 'reasoning-delta'; text: string }
-  | { type: 'text-delta'; text: string }
+  | ResponseEvent
   | { type: 'finish'; reason: FinishReason; statistics: GenerationStatistics };
 
 /** A model with its tokenizer and chat template: messages in, text out. */
@@ -38,7 +39,7 @@ export class Assistant {
     text.tokenizer.assertFits(model.config);
     this.model = model;
     this.text = text;
-    this.sequence = new Sequence(model, text.tokenizer);
+    this.sequence = new Sequence(model, { vocabSize: text.tokenizer.vocabSize });
   }
 
   /**
@@ -72,15 +73,16 @@ export class Assistant {
     options: ReplyOptions = {},
     generator: TokenGenerator = this.sequence,
   ): AsyncGenerator<ReplyEvent> {
-    const { thinking = false, ...generation } = options;
+    const { thinking = false, tools = [], ...generation } = options;
     const { tokenizer, chatTemplate } = this.text;
     const rendered = renderGuarded(tokenizer, chatTemplate, regularMessages(messages), {
       enableThinking: thinking,
+      tools,
       addGenerationPrompt: true,
     });
     const prompt = tokenizer.encode(rendered);
     const stops = new Set(this.model.config.eosTokenIds);
-    const parser = new ReasoningParser(reasoningStart(rendered));
+    const parser = new ResponseParser(rendered, tools);
     const decoder = tokenizer.streamDecoder();
     const statistics = new GenerationStatistics();
     let reason: FinishReason = 'length';

@@ -163,15 +163,12 @@ export class Decoder {
     for (const [head, { rows, firstToken }] of blocks.entries()) {
       const { slidingLayout, stateRows, lastRows, uniforms, places } = inputs.blocks[head]!;
       const probabilities = distributions.slice(head * count, (head + 1) * count);
-      // A sequence of a single token has no rows: its draft is a guess from a state of zeros.
-      let last = scope.zeros([count, model.config.hiddenSize]);
-      if (rows > 0) {
-        const own = tokens.slice(firstToken, firstToken + rows);
-        const states = gatherRows(scope, this.#pool.states, stateRows);
-        const cache = this.#pool.stepCache({ sliding: slidingLayout });
-        last = gatherRows(scope, stepMtpBlock(scope, model, head, own, states, cache), lastRows);
-      }
-      this.#distribution(last, settings, probabilities);
+      const own = tokens.slice(firstToken, firstToken + rows);
+      const states = gatherRows(scope, this.#pool.states, stateRows);
+      const cache = this.#pool.stepCache({ sliding: slidingLayout });
+      const out = rows > 0 ? stepMtpBlock(scope, model, head, own, states, cache) : states;
+      // A sequence of a single token has no rows: its drafts are guesses from a state of zeros.
+      this.#distribution(gatherRows(scope, out, lastRows), settings, probabilities);
       model.device.kernels.drawTokens({ probabilities, uniforms, places, out: tokens });
     }
     return distributions;

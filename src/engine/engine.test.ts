@@ -118,6 +118,22 @@ describe('a batch of mixed requests', () => {
   });
 });
 
+test('a long prompt does not hold up what is being answered', async () => {
+  const model = await newModel({ maxPositions: 2048 });
+  const engine = newEngine(model);
+  const short = engine.generate([3, 4, 5], { maxTokens: 60, stopTokens: [] });
+  await short.next();
+  let isAnswered = false;
+  const long = answer(engine, { prompt: new Array(1500).fill(6), maxTokens: 1 }).then(() => {
+    isAnswered = true;
+  });
+  let stepsMeanwhile = 0;
+  for await (const _ of short) if (!isAnswered) stepsMeanwhile++;
+  await long;
+  // One after each of its three chunks.
+  expect(stepsMeanwhile).toBeGreaterThanOrEqual(3);
+});
+
 /** Waits until nothing is left to do. */
 async function settle(engine: Engine): Promise<void> {
   while (engine.load.running + engine.load.waiting > 0) {

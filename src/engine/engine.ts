@@ -18,7 +18,10 @@ export interface EngineOptions {
   sequences?: number;
   /** Positions that the global layers' caches may hold, of all requests together; by default no limit. */
   cacheTokens?: number;
-  /** Prompt tokens that pass the model between two steps of decoding: more delays running requests. */
+  /**
+   * Prompt tokens that pass the model between two steps of decoding, or one chunk (see `chunkEnd`) if
+   * that is more. A larger number delays the requests that are being answered.
+   */
   prefillTokens?: number;
   /** Ids from here on are padding of the head and never sampled. */
   vocabSize?: number;
@@ -48,7 +51,7 @@ export class Engine implements TokenGenerator {
   readonly #decoder: Decoder;
   readonly #cacheTokens: number;
   readonly #prefillTokens: number;
-  readonly #waiting: Request[] = [];
+  #waiting: Request[] = [];
   /** Oldest first. */
   #running: Running[] = [];
   #preemptions = 0;
@@ -132,8 +135,7 @@ export class Engine implements TokenGenerator {
       return isCancelled || signal?.aborted === true;
     };
     for (const request of this.#running.filter(isDropped)) this.#leave(request);
-    const kept = this.#waiting.filter((request) => !isDropped(request));
-    this.#waiting.splice(0, Number.POSITIVE_INFINITY, ...kept);
+    this.#waiting = this.#waiting.filter((request) => !isDropped(request));
   }
 
   /** Lets requests join while there is memory for their tokens, and for a page more of each. */

@@ -50,10 +50,11 @@ export function packRows<Sequence extends HeldPages>(
     rings: inputs.rings.reshape([ranges.length, 1]),
   };
   const { tokens, positions, rowStart } = inputs;
+  const hasPast = ranges.some(({ begin }) => begin > 0);
   return {
     batch: { tokens, positions, rowStart },
     cache: {
-      past: (slot) => pool.past(slot, places),
+      past: (slot) => (hasPast ? pool.past(slot, places) : null),
       keep(slot, key, value) {
         pool.write(slot, key, value, places);
         scope.release(key);

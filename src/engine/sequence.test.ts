@@ -117,6 +117,19 @@ describe('greedy generation', () => {
   });
 });
 
+test('a signal ends a generation although the device computes at once', async () => {
+  const sequence = newSequence(await newModel());
+  const controller = new AbortController();
+  setTimeout(() => controller.abort(new Error('enough')), 5);
+  const { signal } = controller;
+  await expect(tokensOf(sequence, prompt, { signal })).rejects.toThrow('enough');
+  // What is there can be gone on with.
+  const present = [...sequence.tokens];
+  expect(present.length).toBeLessThan(400);
+  const fresh = await tokensOf(newSequence(await newModel()), present, { maxTokens: 9 });
+  expect(await tokensOf(sequence, present, { maxTokens: 9 })).toEqual(fresh);
+});
+
 describe('sampling at temperature 1', () => {
   test('with drafts has the distribution of sampling without', async () => {
     // Four tokens, so that the 64 continuations of three tokens can be counted.

@@ -1,9 +1,10 @@
 /**
  * Does this machine compute the model right? Compares a device with numbers that another
  * implementation computed: forward pass, routing, MTP, losses, every gradient, one AdamW step, and
- * greedy generation without a cache, with one, and with MTP drafting.
+ * greedy generation without a cache, with one, with MTP drafting, and in a batch.
  */
 import { loadOpenModel } from '../checkpoint/load-model.ts';
+import { Engine } from '../engine/engine.ts';
 import { Sequence } from '../engine/sequence.ts';
 import { packDocuments } from '../model/batch.ts';
 import { mtpBlock, mtpInput } from '../model/mtp.ts';
@@ -163,6 +164,26 @@ async function* compareGeneration(model: Model, { expected }: Fixture): AsyncGen
     } finally {
       sequence.release();
     }
+  }
+  yield compare('in a batch', await generateInBatch(model, prompt, wanted.length));
+}
+
+/** The prompt's tokens from an engine that answers parts of the prompt at the same time. */
+async function generateInBatch(model: Model, prompt: number[], count: number): Promise<number[]> {
+  const engine = new Engine(model);
+  try {
+    const parts = [0.25, 0.5, 1, 0.75].map((part) => Math.ceil(part * prompt.length));
+    const answers = parts.map(async (length) => {
+      const tokens: number[] = [];
+      const options = { maxTokens: count, stopTokens: [] };
+      for await (const step of engine.generate(prompt.slice(0, length), options)) {
+        tokens.push(...step.tokens);
+      }
+      return tokens;
+    });
+    return (await Promise.all(answers))[2]!;
+  } finally {
+    await engine.release();
   }
 }
 

@@ -1,16 +1,28 @@
 /**
  * How well a model does on the task families: problems it has never seen, answered greedily, each in
- * both languages, checked by the family's verifier.
+ * both languages, checked by the family's verifier. Where a problem has tools, its calls are made, in
+ * the problem's own sandbox, and the model goes on with their outputs.
  */
 import type { Assistant } from '../engine/assistant.ts';
 import { Engine } from '../engine/engine.ts';
 import type { GenerationStatistics } from '../engine/statistics.ts';
 import { Random } from '../random.ts';
-import { FAMILIES, generateProblem, type Language, type Problem } from '../tasks/index.ts';
+import {
+  FAMILIES,
+  generateProblem,
+  LANGUAGES,
+  type Language,
+  LEVELS,
+  type Level,
+  type Problem,
+  play,
+} from '../tasks/index.ts';
+import type { ChatMessage } from '../text/chat-messages.ts';
 
 export interface FamilyResult {
   family: string;
   language: Language;
+  level: Level;
   thinking: boolean;
   problems: number;
   correct: number;
@@ -18,22 +30,30 @@ export interface FamilyResult {
   /** Mean tokens of a verified pass; null without MTP heads. */
   acceptanceLength: number | null;
   /** A few wrong ones, to look at. */
-  mistakes: { question: string; expected: string; response: string }[];
+  mistakes: { question: string; reason: string; response: string }[];
 }
 
 export interface EvaluationOptions {
-  /** Problems of each family, language and way (with or without thinking). */
+  /** Families by name; all by default. */
+  families?: readonly string[];
+  levels?: readonly Level[];
+  /** Problems of each family, language and way (with or without thinking), over all levels. */
   problems: number;
   seed: number;
-  /** Most tokens of an answer. */
+  /** Most tokens of a turn. */
   maxTokens?: number;
+  /** Tokens of the prompts of scalable families. */
+  promptTokens?: number;
 }
+
+/** Of a turn, its thinking included; the longest solutions take about half. */
+const mostTokens = 800;
 
 const mistakesKept = 5;
 
 /**
- * Yields a result for each family, language and way. The same seed asks the same problems. They are
- * all in the queue of one engine, so that its batch stays full to the end.
+ * Yields a result for each family, language, way and level. The same seed asks the same problems. They
+ * are all in the queue of one engine, so that its batch stays full to the end.
  */
 export async function* evaluateTasks(
   assistant: Assistant,
@@ -41,21 +61,21 @@ export async function* evaluateTasks(
   progress: (what: string) => void = () => {},
 ): AsyncGenerator<FamilyResult> {
   const engine = new Engine(assistant.model, { vocabSize: assistant.text.tokenizer.vocabSize });
-  const sets = problemSets(options);
+  const sets = problemSets(assistant, options);
   const total = sets.reduce((sum, { problems }) => sum + problems.length, 0);
   let done = 0;
   try {
-    const answers = sets.map(({ problems }) =>
+    const attempts = sets.map(({ problems }) =>
       problems.map(async (problem) => {
-        const answer = await ask(assistant, engine, problem, options.maxTokens ?? 200);
+        const attempt = await tryProblem(assistant, engine, problem, options.maxTokens);
         progress(`${++done} of ${total} answered`);
-        return answer;
+        return attempt;
       }),
     );
     // A failure shows when its set is awaited.
-    for (const answer of answers.flat()) answer.catch(() => {});
+    for (const attempt of attempts.flat()) attempt.catch(() => {});
     for (const [i, { problems, ...set }] of sets.entries()) {
-      yield { ...set, ...judge(problems, await Promise.all(answers[i]!)) };
+      yield { ...set, ...summarise(problems, await Promise.all(attempts[i]!)) };
     }
   } finally {
     await engine.release();
@@ -65,63 +85,101 @@ export async function* evaluateTasks(
 interface ProblemSet {
   family: string;
   language: Language;
+  level: Level;
   thinking: boolean;
   problems: Problem[];
 }
 
-function problemSets({ seed, problems }: EvaluationOptions): ProblemSet[] {
-  return FAMILIES.flatMap((family) =>
-    [true, false].flatMap((thinking) =>
-      (['en', 'zh'] as const).map((language) => {
+function problemSets(
+  { text }: Assistant,
+  { families, levels = LEVELS, problems, seed, promptTokens: tokens }: EvaluationOptions,
+): ProblemSet[] {
+  const countTokens = (words: string) => text.tokenizer.encodeOrdinary(words).length;
+  const sets: ProblemSet[] = [];
+  for (const family of FAMILIES) {
+    if (families && !families.includes(family.name)) continue;
+    for (const thinking of [true, false]) {
+      for (const language of LANGUAGES) {
         const random = new Random(`${seed} ${family.name} ${thinking} ${language}`);
-        const set = Array.from({ length: problems }, (_, i) => {
-          const difficulty = ([1, 2, 3] as const)[i % 3]!;
-          return generateProblem(family, random, 'test', { language, difficulty, thinking });
+        const own = levels.map((level): ProblemSet => {
+          return { family: family.name, language, level, thinking, problems: [] };
         });
-        return { family: family.name, language, thinking, problems: set };
-      }),
-    ),
-  );
+        for (let i = 0; i < problems; i++) {
+          const set = own[i % levels.length]!;
+          const length = tokens !== undefined && family.scalable ? { tokens, countTokens } : {};
+          const choice = { language, level: set.level, thinking, ...length };
+          set.problems.push(generateProblem(family, random, 'test', choice));
+        }
+        sets.push(...own.filter((set) => set.problems.length > 0));
+      }
+    }
+  }
+  return sets;
 }
 
-interface Answer {
-  response: string;
-  statistics: GenerationStatistics;
+/** What came of a problem: the model's turns, the verdict on them, and how they were generated. */
+interface Attempt {
+  response: readonly ChatMessage[];
+  correct: boolean;
+  reason: string;
+  turns: GenerationStatistics[];
 }
 
-async function ask(
+async function tryProblem(
   assistant: Assistant,
   engine: Engine,
-  { thinking, messages }: Problem,
-  maxTokens: number,
-): Promise<Answer> {
-  let response = '';
-  for await (const event of assistant.reply(messages, { thinking, maxTokens }, engine)) {
-    if (event.type === 'text-delta') response += event.text;
-    if (event.type === 'finish') return { response, statistics: event.statistics };
-  }
-  throw new Error('a reply ended without a finish');
+  problem: Problem,
+  maxTokens = mostTokens,
+): Promise<Attempt> {
+  const { thinking, tools } = problem;
+  const turns: GenerationStatistics[] = [];
+  const response = await play(problem, async (messages) => {
+    let [text, reasoning] = ['', ''];
+    const calls: { function: { name: string; arguments: Record<string, unknown> } }[] = [];
+    const options = { thinking, maxTokens, ...(tools && { tools }) };
+    for await (const event of assistant.reply(messages, options, engine)) {
+      if (event.type === 'text-delta') text += event.text;
+      else if (event.type === 'reasoning-delta') reasoning += event.text;
+      else if (event.type === 'tool-call') {
+        calls.push({ function: { name: event.name, arguments: event.arguments } });
+      } else if (event.type === 'unknown-tool-call') text += event.text;
+      else turns.push(event.statistics);
+    }
+    return {
+      role: 'assistant',
+      content: text,
+      ...(thinking && { reasoning_content: reasoning }),
+      ...(calls.length > 0 && { tool_calls: calls }),
+    };
+  });
+  return { response, turns, ...(await problem.verify(response)) };
 }
 
-function judge(
+function summarise(
   problems: readonly Problem[],
-  answers: readonly Answer[],
-): Omit<FamilyResult, 'family' | 'language' | 'thinking'> {
+  attempts: readonly Attempt[],
+): Omit<FamilyResult, 'family' | 'language' | 'level' | 'thinking'> {
+  const turns = attempts.flatMap((attempt) => attempt.turns);
   const sum = (value: (statistics: GenerationStatistics) => number) =>
-    answers.reduce((total, { statistics }) => total + value(statistics), 0);
+    turns.reduce((total, statistics) => total + value(statistics), 0);
   const verifications = sum((statistics) => statistics.verifications);
-  const verified = sum((statistics) => statistics.verifiedTokens);
-  const wrong = problems.flatMap((problem, i) => {
-    const { response } = answers[i]!;
-    if (problem.verify(response)) return [];
-    const question = String(problem.messages.at(-1)!.content);
-    return [{ question, expected: problem.answer, response }];
+  const mistakes = attempts.flatMap(({ correct, reason, response }, i) => {
+    if (correct) return [];
+    const question = String(problems[i]!.messages.at(-1)!.content);
+    return [{ question, reason, response: written(response) }];
   });
   return {
     problems: problems.length,
-    correct: problems.length - wrong.length,
+    correct: attempts.filter(({ correct }) => correct).length,
     tokens: sum(({ tokens }) => tokens),
-    acceptanceLength: verifications > 0 ? verified / verifications : null,
-    mistakes: wrong.slice(0, mistakesKept),
+    acceptanceLength:
+      verifications > 0 ? sum(({ verifiedTokens }) => verifiedTokens) / verifications : null,
+    mistakes: mistakes.slice(0, mistakesKept),
   };
+}
+
+function written(response: readonly { content?: unknown; tool_calls?: unknown }[]): string {
+  return response
+    .map(({ content, tool_calls: calls }) => `${content}${calls ? JSON.stringify(calls) : ''}`)
+    .join('\n');
 }

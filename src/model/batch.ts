@@ -17,7 +17,8 @@ export interface Batch {
 
 /** What a model's layer asks of a cache; slots are the trunk's layers, then the MTP blocks. */
 export interface KeyValueCache {
-  past(slot: number): PastKeys;
+  /** Null if no sequence of the call has any. */
+  past(slot: number): PastKeys | null;
   /** Receives the keys and values of this call's rows; they live as long as the caller's scope. */
   keep(slot: number, key: Tensor, value: Tensor): void;
 }

@@ -1,5 +1,5 @@
 import type { PastKeys } from '../tensor/kernels.ts';
-import { add, attention, linear, rmsNorm, rotary } from '../tensor/ops/index.ts';
+import { attention, linear, rmsNorm, rotary } from '../tensor/ops/index.ts';
 import type { Scope } from '../tensor/scope.ts';
 import type { Tensor } from '../tensor/tensor.ts';
 import type { Batch } from './batch.ts';
@@ -33,27 +33,30 @@ export function block(
   const attended = selfAttention(
     scope,
     normed,
+    x,
     weights.attention,
     attentionConfig,
     config.valueScale,
     batch,
     past,
   );
-  const middle = add(scope, x, attended.out);
+  const { out: middle, key, value } = attended;
   const input = rmsNorm(scope, middle, weights.postAttentionNorm, config.normEpsilon);
-  const { key, value } = attended;
-  if (weights.feedForward.kind === 'dense') {
-    const hidden = add(scope, middle, denseLayer(scope, input, weights.feedForward));
+  const { feedForward } = weights;
+  if (feedForward.kind === 'dense') {
+    const hidden = denseLayer(scope, input, feedForward, middle);
     return { hidden, key, value, route: null };
   }
-  const { feedForward } = weights;
-  const mixed = expertsLayer(scope, input, feedForward, config.experts, batch.rowStart, routing);
-  return { hidden: add(scope, middle, mixed.out), key, value, route: mixed.route };
+  const { experts } = config;
+  const mixed = expertsLayer(scope, input, middle, feedForward, experts, batch.rowStart, routing);
+  return { hidden: mixed.out, key, value, route: mixed.route };
 }
 
+/** residual + attention(x). */
 function selfAttention(
   scope: Scope,
   x: Tensor,
+  residual: Tensor,
   weights: AttentionWeights,
   config: AttentionConfig,
   valueScale: number,
@@ -81,5 +84,5 @@ function selfAttention(
       window: config.window,
     },
   );
-  return { out: linear(scope, mixed, weights.output), key, value };
+  return { out: linear(scope, mixed, weights.output, { residual }), key, value };
 }

@@ -1,16 +1,15 @@
 import {
-  add,
   balanceLoss,
   combineRows,
-  dispatchRows,
   expertWeights,
   groupByExpert,
   groupedLinear,
+  groupedSwiglu,
   linear,
   selectExperts,
   swiglu,
 } from '../tensor/ops/index.ts';
-import { QuantizedMatrix } from '../tensor/quantized-matrix.ts';
+import { QuantizedMatrix, trainable } from '../tensor/quantized-matrix.ts';
 import type { Scope } from '../tensor/scope.ts';
 import type { Tensor } from '../tensor/tensor.ts';
 import type { ExpertsConfig } from './config.ts';
@@ -40,11 +39,12 @@ export interface RoutingOptions {
 /**
  * Sparse mixture of experts: sigmoid router, top-k by score + bias, weights from the score alone,
  * then each expert's SwiGLU over its own rows. No token is dropped, and the work is proportional to
- * the routed rows. x [T, hidden] → [T, hidden].
+ * the routed rows. x [T, hidden] → residual + the mixture.
  */
 export function expertsLayer(
   scope: Scope,
   x: Tensor,
+  residual: Tensor,
   weights: ExpertsWeights,
   config: ExpertsConfig,
   rowStart: Tensor,
@@ -65,19 +65,16 @@ export function expertsLayer(
   const { offsets } = groups;
   const route = { logits, experts, weights: routed, offsets, balanceLoss: balance };
   if (weights.gate instanceof QuantizedMatrix) {
-    const out = scope.zeros(x.shape);
+    const out = scope.empty(x.shape);
+    scope.device.kernels.copy({ source: residual, out });
     addExpertProducts(scope, x, experts, routed, weights, out);
-    if (!weights.shared) return { out, route };
-    return { out: add(scope, out, denseLayer(scope, x, weights.shared)), route };
+    return { out: weights.shared ? denseLayer(scope, x, weights.shared, out) : out, route };
   }
-  const rows = dispatchRows(scope, x, groups);
-  const gate = groupedLinear(scope, rows, weights.gate, groups.offsets);
-  const up = groupedLinear(scope, rows, weights.up, groups.offsets);
-  const down = groupedLinear(scope, swiglu(scope, gate, up), weights.down, groups.offsets);
-  const combined = combineRows(scope, down, routed, groups);
-  const out = weights.shared
-    ? add(scope, combined, denseLayer(scope, x, weights.shared))
-    : combined;
+  const gate = trainable(weights.gate);
+  const active = groupedSwiglu(scope, x, gate, trainable(weights.up), groups);
+  const down = groupedLinear(scope, active, weights.down, groups.offsets);
+  const combined = combineRows(scope, down, routed, groups, residual);
+  const out = weights.shared ? denseLayer(scope, x, weights.shared, combined) : combined;
   return { out, route };
 }
 
@@ -96,9 +93,14 @@ export function addExpertProducts(
   kernels.addExpertProducts({ x: hidden, experts, weights: routed, down, out });
 }
 
-/** SwiGLU feed-forward: down·(silu(gate·x)·(up·x)). */
-export function denseLayer(scope: Scope, x: Tensor, weights: DenseWeights): Tensor {
+/** SwiGLU feed-forward: residual + down·(silu(gate·x)·(up·x)). */
+export function denseLayer(
+  scope: Scope,
+  x: Tensor,
+  weights: DenseWeights,
+  residual: Tensor,
+): Tensor {
   const gate = linear(scope, x, weights.gate);
   const up = linear(scope, x, weights.up);
-  return linear(scope, swiglu(scope, gate, up), weights.down);
+  return linear(scope, swiglu(scope, gate, up), weights.down, { residual });
 }

@@ -27,7 +27,7 @@ export function mtpBlock(
   const { config } = model;
   const weights = model.mtp[head]!;
   const slot = config.layers.length + head;
-  const result = scope.nested((inner) => {
+  const run = (inner: Scope) => {
     const norm = (x: Tensor, weight: Tensor) => rmsNorm(inner, x, weight, config.normEpsilon);
     const embedded = gatherRows(inner, model.embedding, batch.tokens);
     const joined = concatColumns(
@@ -39,9 +39,12 @@ export function mtpBlock(
     const past = cache?.past(slot) ?? null;
     const attention = config.slidingAttention;
     const out = block(inner, x, weights.block, config, attention, batch, past);
-    return { hidden: norm(out.hidden, weights.finalNorm), key: out.key, value: out.value };
-  });
-  cache?.keep(slot, result.key, result.value);
+    const { key, value } = out;
+    return { hidden: norm(out.hidden, weights.finalNorm), ...(cache && { key, value }) };
+  };
+  const flow = { inputs: [hidden], output: (result: { hidden: Tensor }) => result.hidden };
+  const result = scope.nested(run, flow);
+  if (result.key && result.value) cache?.keep(slot, result.key, result.value);
   return result.hidden;
 }
 

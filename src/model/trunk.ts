@@ -38,11 +38,13 @@ export function trunk(
   let x = gatherRows(scope, model.embedding, batch.tokens);
   model.layers.forEach((weights, layer) => {
     const input = x;
-    const result = scope.nested((inner) => {
-      const past = cache?.past(layer) ?? null;
-      const routing = { replay: replay?.[routes.length], balanceCoefficient };
+    const past = cache?.past(layer) ?? null;
+    // If a tape runs the layer again, tokens go where they went.
+    let chosen = replay?.[routes.length];
+    const run = (inner: Scope) => {
+      const routing = { replay: chosen, balanceCoefficient };
       const attention = attentionOf(config, layer);
-      const { route, ...kept } = block(
+      const { route, hidden, key, value } = block(
         inner,
         input,
         weights,
@@ -52,9 +54,12 @@ export function trunk(
         past,
         routing,
       );
-      return { ...kept, ...route };
-    });
-    cache?.keep(layer, result.key, result.value);
+      chosen = route?.experts;
+      return { hidden, ...(cache && { key, value }), ...route };
+    };
+    const flow = { inputs: [input], output: ({ hidden }: { hidden: Tensor }) => hidden };
+    const result = scope.nested(run, flow);
+    if (result.key && result.value) cache?.keep(layer, result.key, result.value);
     const { logits, experts, weights: expertWeights, offsets, balanceLoss = null } = result;
     if (logits && experts && expertWeights && offsets) {
       routes.push({ logits, experts, weights: expertWeights, offsets, balanceLoss });

@@ -5,29 +5,39 @@
  */
 
 import type { Random } from '../random.ts';
-import { INTENTS } from './dialogue-intents.ts';
-import { acceptsOnly, type Language, type TaskFamily } from './task.ts';
+import { INTENTS, type Intent } from './dialogue-intents.ts';
+import { solve } from './solution.ts';
+import type { Language, Problem, ProblemOptions, TaskFamily } from './task.ts';
+import { acceptsOnly } from './verdict.ts';
 
-/** Difficulty changes nothing here. */
+/** The level changes nothing here. */
 export const dialogue: TaskFamily = {
   name: 'dialogue',
   description: 'greetings, thanks and honest answers about what the model is',
-  generate(random, { language, thinking }) {
-    const intent = random.weighted(INTENTS);
-    const { phrasings, answers } = intent[language];
-    const frame = FRAMES[language][intent.kind];
-    const bare = random.pick(phrasings);
-    const wording = `${random.pick(frame.openers)}${bare}${random.pick(frame.closers)}`;
-    return {
-      family: 'dialogue',
-      key: wordsOf(wording) === wordsOf(bare) ? null : `dialogue ${wordsOf(wording)}`,
-      messages: [{ role: 'user', content: careless(random, wording) }],
-      thinking,
-      answer: random.pick(answers),
-      verify: acceptsOnly(...answers),
-    };
-  },
+  generate: (random, options) => wordDialogue('dialogue', INTENTS, random, options),
 };
+
+/** A remark or question of one of the intents, in one of its wordings. */
+export function wordDialogue(
+  family: string,
+  intents: readonly Intent[],
+  random: Random,
+  { language, thinking }: ProblemOptions,
+): Problem {
+  const intent = random.weighted(intents);
+  const { phrasings, answers } = intent[language];
+  const frame = FRAMES[language][intent.kind];
+  const bare = random.pick(phrasings);
+  const wording = `${random.pick(frame.openers)}${bare}${random.pick(frame.closers)}`;
+  return {
+    family,
+    key: wordsOf(wording) === wordsOf(bare) ? null : `dialogue ${wordsOf(wording)}`,
+    messages: [{ role: 'user', content: careless(random, wording) }],
+    thinking,
+    solution: solve(thinking, [], random.pick(answers)),
+    verify: acceptsOnly(...answers),
+  };
+}
 
 /** What goes around a phrasing; an empty string more than once is that much more likely. */
 const FRAMES: Record<

@@ -3,7 +3,9 @@
  * What has to be learnt is to look back: names and values are drawn anew for every list.
  */
 import type { ChatMessage } from '../text/chat-messages.ts';
-import { acceptsOnly, type Language, type TaskFamily } from './task.ts';
+import type { Language, TaskFamily } from './task.ts';
+import { acceptsOnly } from './verdict.ts';
+import { NAMES } from './words.ts';
 
 interface Relation {
   values: readonly string[];
@@ -14,15 +16,15 @@ interface Relation {
 }
 
 /**
- * Difficulty 1: 2 or 3 facts. 2: 4 or 5. 3: 6 or 7. Thinking repeats the fact that answers: what a
+ * Easy: 2 or 3 facts. Medium: 4 or 5. Hard: 6 or 7. Thinking repeats the fact that answers: what a
  * name stands for is found by looking for the name.
  */
 export const recall: TaskFamily = {
   name: 'recall',
   description: 'answers questions from facts stated before them, or repeats the facts',
-  generate(random, { language, difficulty, thinking }) {
+  generate(random, { language, level, thinking }) {
     const relation = random.pick(RELATIONS[language]);
-    const count = 2 * difficulty + random.int(0, 1);
+    const count = FEWEST[level] + random.int(0, 1);
     const names = random.shuffle(NAMES[language]).slice(0, count);
     const values = random.shuffle(relation.values).slice(0, count);
     const state = random.pick(relation.state);
@@ -40,16 +42,12 @@ export const recall: TaskFamily = {
     if (random.chance(0.3)) {
       turns[0] = { question: random.pick(REPEAT[language]), answer: facts.join(separator) };
     }
-    const { question, ...last } = turns.pop()!;
+    const last = turns.pop()!;
     const messages: ChatMessage[] = turns.flatMap((turn) => [
       { role: 'user', content: turn.question },
-      {
-        role: 'assistant',
-        content: turn.answer,
-        ...(turn.reasoning !== undefined && { reasoning_content: turn.reasoning }),
-      },
+      answered(turn),
     ]);
-    messages.push({ role: 'user', content: question });
+    messages.push({ role: 'user', content: last.question });
     const first = messages[0]!;
     first.content = [...facts, first.content].join(separator);
     const pairs = names.map((name, i) => `${name}=${values[i]}`).sort();
@@ -58,7 +56,7 @@ export const recall: TaskFamily = {
       key: `recall ${pairs.join(' ')}`,
       messages,
       thinking,
-      ...last,
+      solution: [answered(last)],
       verify: acceptsOnly(last.answer),
     };
   },
@@ -70,21 +68,20 @@ interface Turn {
   reasoning?: string;
 }
 
+function answered({ answer, reasoning }: Turn): ChatMessage {
+  return {
+    role: 'assistant',
+    content: answer,
+    ...(reasoning !== undefined && { reasoning_content: reasoning }),
+  };
+}
+
+const FEWEST = { easy: 2, medium: 4, hard: 6 } as const;
+
 /** Copying a whole list is the simplest recall, and teaches a model to look back. */
 const REPEAT: Record<Language, readonly string[]> = {
   en: ['Repeat the facts.', 'Say that again.', 'List all facts.'],
   zh: ['重复一遍。', '再说一次。', '列出全部。'],
-};
-
-const NAMES: Record<Language, readonly string[]> = {
-  en: [
-    ...['Anna', 'Ben', 'Carl', 'Dora', 'Emma', 'Finn', 'Gina', 'Hugo', 'Ivan', 'Jane'],
-    ...['Kate', 'Leo', 'Mia', 'Noah', 'Olga', 'Paul', 'Rosa', 'Sam', 'Tina', 'Zoe'],
-  ],
-  zh: [
-    ...['小明', '小红', '小刚', '小丽', '小华', '小军', '小芳', '小强'],
-    ...['小美', '小龙', '小燕', '小东', '小雪', '小梅', '小杰', '小云'],
-  ],
 };
 
 const AGES = Array.from({ length: 90 }, (_, i) => String(i + 10));

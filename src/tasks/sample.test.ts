@@ -8,6 +8,7 @@ import {
   followUp,
   generateProblem,
   MIMOFLASH_TEMPLATE,
+  mixtureOf,
   type Problem,
   sampleProblem,
   solvedChat,
@@ -16,7 +17,10 @@ import {
   toTrainingText,
 } from './index.ts';
 
-const options = { language: 'en', difficulty: 2, thinking: true } as const;
+const options = { language: 'en', level: 'medium', thinking: true } as const;
+
+/** Short problems, of which many can be drawn. */
+const short = mixtureOf({ arithmetic: 5, recall: 6, strings: 4, dialogue: 1.5 });
 
 /** The wordings of a chat's questions. */
 const questionsOf = (problem: Problem) =>
@@ -36,13 +40,13 @@ describe('splits', () => {
     const random = new Random('splits');
     const learnt = new Set<string>();
     for (let i = 0; i < 40_000; i++) {
-      const problem = sampleProblem(random, 'train');
+      const problem = sampleProblem(random, 'train', short);
       expect(splitOf(problem.key)).toBe('train');
       for (const question of problemsIn(problem)) learnt.add(question);
     }
     let tested = 0;
     for (let i = 0; i < 5_000; i++) {
-      const problem = sampleProblem(random, 'test');
+      const problem = sampleProblem(random, 'test', short);
       expect(splitOf(problem.key)).toBe('test');
       for (const question of problemsIn(problem)) {
         expect(learnt.has(question)).toBe(false);
@@ -70,7 +74,7 @@ describe('samples', () => {
 
   test('some have a turn before, some a system message, and all end with a question', () => {
     const random = new Random('turns');
-    const samples = Array.from({ length: 3000 }, () => sampleProblem(random, 'train'));
+    const samples = Array.from({ length: 3000 }, () => sampleProblem(random, 'train', short));
     const share = (has: (problem: Problem) => boolean) => samples.filter(has).length / 3000;
     expect(share(({ messages }) => messages.at(-1)!.role === 'user')).toBe(1);
     const own = (problem: Problem) => problem.family !== 'recall';
@@ -83,9 +87,11 @@ describe('samples', () => {
 
 describe('training text', () => {
   const tokenizer = new Tokenizer(
-    trainBpe(tokenizerCorpus('vocabulary', 5000), { vocabSize: 1024 }),
+    trainBpe(tokenizerCorpus('vocabulary', 5000, short), { vocabSize: 1024 }),
   );
   const [arithmetic, , strings] = FAMILIES;
+  const written = ({ solution: [turn] }: Problem) =>
+    `<think>${turn!.reasoning_content ?? ''}</think>${turn!.content}`;
 
   test('thinking on: the chat before is given, thought and answer are learnt', () => {
     const problem = generateProblem(arithmetic!, new Random(1), 'train', options);
@@ -96,7 +102,7 @@ describe('training text', () => {
       trained: false,
     });
     expect(learnt).toEqual({
-      text: `<think>${problem.reasoning}</think>${problem.answer}<|im_end|>`,
+      text: `${written(problem)}<|im_end|>`,
       trained: true,
     });
   });
@@ -106,7 +112,7 @@ describe('training text', () => {
     const problem = generateProblem(arithmetic!, new Random(1), 'train', quiet);
     const [given, learnt] = toTrainingText(problem, tokenizer);
     expect(given!.text.endsWith('<|im_start|>assistant\n<think></think>')).toBe(true);
-    expect(learnt).toEqual({ text: `${problem.answer}<|im_end|>`, trained: true });
+    expect(learnt).toEqual({ text: `${problem.solution[0]!.content}<|im_end|>`, trained: true });
   });
 
   test('in two turns both answers are learnt', () => {
@@ -115,8 +121,8 @@ describe('training text', () => {
     const second = generateProblem(arithmetic!, random, 'train', options);
     const segments = toTrainingText(followUp(first, second), tokenizer);
     expect(segments.filter(({ trained }) => trained).map(({ text }) => text)).toEqual([
-      `<think>${first.reasoning ?? ''}</think>${first.answer}<|im_end|>`,
-      `<think>${second.reasoning}</think>${second.answer}<|im_end|>`,
+      `${written(first)}<|im_end|>`,
+      `${written(second)}<|im_end|>`,
     ]);
   });
 
@@ -132,7 +138,7 @@ describe('training text', () => {
     const random = new Random('ids');
     let total = 0;
     for (let i = 0; i < 500; i++) {
-      const problem = sampleProblem(random, 'train');
+      const problem = sampleProblem(random, 'train', short);
       const ids = toTrainingText(problem, tokenizer).flatMap(({ text }) => tokenizer.encode(text));
       const text = renderChat(MIMOFLASH_TEMPLATE, solvedChat(problem), {
         enableThinking: problem.thinking,
@@ -141,5 +147,24 @@ describe('training text', () => {
       total += ids.length;
     }
     expect(total / 500).toBeLessThan(60);
+  });
+
+  test('of a problem with tools, every call is learnt and no output is', () => {
+    const random = new Random('tools');
+    const mixture = mixtureOf({ shell: 1, functions: 1 });
+    for (let i = 0; i < 50; i++) {
+      const problem = sampleProblem(random, 'train', mixture);
+      const segments = toTrainingText(problem, tokenizer);
+      const learnt = segments.filter(({ trained }) => trained).map(({ text }) => text);
+      expect(learnt).toHaveLength(
+        problem.solution.filter(({ role }) => role === 'assistant').length,
+      );
+      for (const { role, tool_calls: calls } of problem.solution) {
+        if (role === 'assistant' && calls)
+          expect(learnt.join('')).toContain(calls[0]!.function.name);
+      }
+      expect(learnt.join('')).not.toContain('<tool_response>');
+      expect(segments[0]!.text).toContain('# Tools');
+    }
   });
 });

@@ -1,14 +1,12 @@
 /** Draws problems: of one family, or of a mixture as the model is trained on. */
 
 import type { Random } from '../random.ts';
-import { arithmetic } from './arithmetic.ts';
-import { dialogue } from './dialogue.ts';
+import type { ChatMessage } from '../text/chat-messages.ts';
+import { FAMILIES } from './families.ts';
 import { OTHER_SYSTEMS } from './persona.ts';
-import { recall } from './recall.ts';
-import { strings } from './strings.ts';
 import {
-  type Difficulty,
   type Language,
+  type Level,
   type Problem,
   type ProblemOptions,
   type Split,
@@ -16,37 +14,62 @@ import {
   type TaskFamily,
 } from './task.ts';
 
-export const FAMILIES: readonly TaskFamily[] = [arithmetic, recall, strings, dialogue];
-
 /** How often each kind of sample comes; probabilities, and weights that need not sum to one. */
 export interface Mixture {
   families: readonly { family: TaskFamily; weight: number }[];
-  difficulties: readonly { difficulty: Difficulty; weight: number }[];
+  levels: readonly { level: Level; weight: number }[];
   chinese: number;
   thinking: number;
   /** Samples in which another problem was asked and answered before. */
   twoTurn: number;
   /** Samples with a system message of their own. */
   ownSystem: number;
+  /** Tokens of the prompts of scalable families, evenly by logarithm; left out, as their levels say. */
+  tokens?: readonly [fewest: number, most: number];
+  /** Counts those tokens; left out, an estimate. */
+  countTokens?: (text: string) => number;
 }
 
-export const DEFAULT_MIXTURE: Mixture = {
-  families: [
-    { family: arithmetic, weight: 5 },
-    { family: recall, weight: 6 },
-    { family: strings, weight: 4 },
-    { family: dialogue, weight: 1.5 },
-  ],
-  difficulties: [
-    { difficulty: 1, weight: 3 },
-    { difficulty: 2, weight: 4 },
-    { difficulty: 3, weight: 3 },
-  ],
-  chinese: 0.4,
-  thinking: 0.7,
-  twoTurn: 0.12,
-  ownSystem: 0.1,
+/** How often a family comes when nothing else is said. */
+const USUAL_WEIGHTS: Readonly<Record<string, number>> = {
+  arithmetic: 2,
+  recall: 1,
+  strings: 1,
+  equations: 3,
+  'word-problems': 4,
+  needles: 2,
+  tracking: 2,
+  'gsm-graph': 2,
+  code: 3,
+  shell: 2,
+  functions: 2,
+  instructions: 1.5,
+  conversation: 1.5,
+  knowledge: 2,
 };
+
+/** The usual mixture of families by weight; those without a weight are left out. */
+export function mixtureOf(
+  weights: Readonly<Partial<Record<string, number>>> = USUAL_WEIGHTS,
+): Mixture {
+  return {
+    families: FAMILIES.flatMap((family) => {
+      const weight = weights[family.name] ?? 0;
+      return weight > 0 ? [{ family, weight }] : [];
+    }),
+    levels: [
+      { level: 'easy', weight: 3 },
+      { level: 'medium', weight: 4 },
+      { level: 'hard', weight: 3 },
+    ],
+    chinese: 0.4,
+    thinking: 0.7,
+    twoTurn: 0.12,
+    ownSystem: 0.1,
+  };
+}
+
+export const DEFAULT_MIXTURE = mixtureOf();
 
 /** A problem of one family, drawn until one is of `split`. */
 export function generateProblem(
@@ -72,13 +95,21 @@ export function sampleProblem(
 ): Problem {
   const thinking = random.chance(mixture.thinking);
   const language: Language = random.chance(mixture.chinese) ? 'zh' : 'en';
+  const { countTokens } = mixture;
   const draw = () => {
     const { family } = random.weighted(mixture.families);
-    const { difficulty } = random.weighted(mixture.difficulties);
-    return generateProblem(family, random, split, { language, difficulty, thinking });
+    const { level } = random.weighted(mixture.levels);
+    const tokens = family.scalable && mixture.tokens && drawLength(random, mixture.tokens);
+    const length = tokens && { tokens, ...(countTokens && { countTokens }) };
+    const options = { language, level, thinking, ...length };
+    return generateProblem(family, random, split, options);
   };
   let problem = draw();
-  if (random.chance(mixture.twoTurn)) problem = followUp(problem, draw());
+  if (random.chance(mixture.twoTurn)) {
+    const next = draw();
+    // What one problem may call, another may not.
+    if (!problem.tools && !next.tools) problem = followUp(problem, next);
+  }
   if (random.chance(mixture.ownSystem)) {
     const system = { role: 'system', content: random.pick(OTHER_SYSTEMS[language]) };
     problem = { ...problem, messages: [system, ...problem.messages] };
@@ -86,19 +117,16 @@ export function sampleProblem(
   return problem;
 }
 
+function drawLength(random: Random, [fewest, most]: readonly [number, number]): number {
+  return Math.round(fewest * (most / fewest) ** random.uniform());
+}
+
 /** `problem`, asked after `earlier` was asked and answered. */
 export function followUp(earlier: Problem, problem: Problem): Problem {
   return { ...problem, messages: [...solvedChat(earlier), ...problem.messages] };
 }
 
-/** The chat of a problem with its right answer as the last turn. */
-export function solvedChat({ messages, reasoning, answer }: Problem): Problem['messages'] {
-  return [
-    ...messages,
-    {
-      role: 'assistant',
-      content: answer,
-      ...(reasoning === undefined ? {} : { reasoning_content: reasoning }),
-    },
-  ];
+/** The chat of a problem with its solution. */
+export function solvedChat({ messages, solution }: Problem): ChatMessage[] {
+  return [...messages, ...solution];
 }

@@ -3,7 +3,9 @@
  * pre-tokeniser cuts into one token a letter; a whole word would hide its letters in one token.
  */
 import type { Random } from '../random.ts';
-import { acceptsOnly, type Language, type TaskFamily } from './task.ts';
+import { solve } from './solution.ts';
+import type { Language, TaskFamily } from './task.ts';
+import { acceptsOnly } from './verdict.ts';
 
 interface Operation {
   name: string;
@@ -15,31 +17,31 @@ interface Operation {
   ask: Record<Language, readonly ((word: string, argument: string) => string)[]>;
 }
 
-/** Difficulty 1: words of 2 to 4 letters. 2: 4 to 5. 3: 6 to 7. */
+/** Easy: words of 2 to 4 letters. Medium: 4 to 5. Hard: 6 to 7. */
 export const strings: TaskFamily = {
   name: 'strings',
   description: 'reverses, repeats, counts and changes the letters of a spelled-out word',
-  generate(random, { language, difficulty, thinking }) {
+  generate(random, { language, level, thinking }) {
     const operation = random.pick(thinking ? OPERATIONS : AT_ONCE);
-    const [shortest, longest] = LENGTHS[difficulty];
+    const [shortest, longest] = LENGTHS[level];
     const letters = chooseLetters(random, random.int(shortest, longest));
     const argument = operation.argument?.(random, letters) ?? '';
     const result = operation.apply(letters, argument);
     const answer = typeof result === 'string' ? result : spell(result);
     const word = spell(letters);
+    const steps = thinking && operation.reason ? [operation.reason(letters, argument)] : [];
     return {
       family: 'strings',
       key: `strings ${operation.name} ${word} ${argument}`,
       messages: [{ role: 'user', content: random.pick(operation.ask[language])(word, argument) }],
       thinking,
-      ...(thinking && operation.reason ? { reasoning: operation.reason(letters, argument) } : {}),
-      answer,
+      solution: solve(thinking, steps, answer),
       verify: acceptsOnly(answer),
     };
   },
 };
 
-const LENGTHS = { 1: [2, 4], 2: [4, 5], 3: [6, 7] } as const;
+const LENGTHS = { easy: [2, 4], medium: [4, 5], hard: [6, 7] } as const;
 const VOWELS = [...'aeiou'];
 const CONSONANTS = [...'bcdfghjklmnpqrstvwxyz'];
 

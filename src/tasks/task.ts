@@ -1,29 +1,44 @@
 /**
- * What a task family is: a generator of problems and, with each problem, its verifier. Training
- * and reward both come from here, so the same problem can be a sample for SFT and a question for RL.
+ * What a task family is: a generator of problems and, with each problem, its verifier. Pre-training,
+ * fine-tuning, reinforcement learning and evaluation all draw from here, so the same problem can be
+ * a sample to learn from, a question with a reward, and a test.
  */
 
 import { hashText, type Random } from '../random.ts';
-import type { ChatMessage } from '../text/chat-messages.ts';
+import type { ChatMessage, Tool } from '../text/chat-messages.ts';
+import type { Call, Response } from './response.ts';
+import type { Verdict } from './verdict.ts';
 
 export type Language = 'en' | 'zh';
 
-/** 1 is easy and 3 is hard; each family says what that means for it. */
-export type Difficulty = 1 | 2 | 3;
+/** Each family says what its levels mean. */
+export type Level = 'easy' | 'medium' | 'hard';
+
+export const LANGUAGES: readonly Language[] = ['en', 'zh'];
+export const LEVELS: readonly Level[] = ['easy', 'medium', 'hard'];
 
 /** Problems to learn from, and problems never learnt from. */
 export type Split = 'train' | 'test';
 
 export interface ProblemOptions {
   language: Language;
-  difficulty: Difficulty;
+  level: Level;
   /** Whether the chat lets the model think before it answers. */
   thinking: boolean;
+  /**
+   * About how many tokens the prompt is to have, for families that are `scalable`; left out, as the
+   * level decides.
+   */
+  tokens?: number;
+  /** Counts tokens for `tokens`; left out, an estimate. */
+  countTokens?: (text: string) => number;
 }
 
 export interface TaskFamily {
   name: string;
   description: string;
+  /** Whether its prompts can be made as long as `tokens` asks. */
+  scalable?: boolean;
   generate(random: Random, options: ProblemOptions): Problem;
 }
 
@@ -36,12 +51,26 @@ export interface Problem {
   key: string | null;
   /** The chat so far; ends with a user's message. */
   messages: ChatMessage[];
+  /** Functions that the model may call. */
+  tools?: readonly Tool[];
   thinking: boolean;
-  /** How to get to the answer; only when thinking, and only where thinking helps. */
-  reasoning?: string;
-  answer: string;
-  /** Whether a response, with or without its thinking in front, gives a right answer. */
-  verify(response: string): boolean;
+  /**
+   * A right way to go on, to learn from: the assistant's turn or, with tools, its turns with the
+   * outputs of its calls between them.
+   */
+  solution: readonly ChatMessage[];
+  /** Judges a way to go on; trusts nothing in it but what the assistant wrote. */
+  verify(response: Response): Promise<Verdict>;
+  /** What the tools do, for problems that go on after a call. Each attempt opens one of its own. */
+  openTools?(): ToolSession;
+}
+
+/** The tools of one attempt, with the state that calls leave behind. */
+export interface ToolSession {
+  /** What the model is told; a call that makes no sense is told so. Never throws. */
+  call(call: Call): Promise<string>;
+  /** Whether a call has ended the attempt. */
+  readonly finished: boolean;
 }
 
 /** One problem in this many is held out. */
@@ -49,16 +78,4 @@ const HELD_OUT = 16;
 
 export function splitOf(key: string | null): Split {
   return key !== null && hashText(key) % HELD_OUT === 0 ? 'test' : 'train';
-}
-
-/** A response without its thinking; empty if the thinking never ended. */
-export function finalAnswer(response: string): string {
-  const end = response.lastIndexOf('</think>');
-  if (end >= 0) return response.slice(end + '</think>'.length).trim();
-  return response.includes('<think>') ? '' : response.trim();
-}
-
-/** A verifier that accepts exactly these answers. */
-export function acceptsOnly(...answers: readonly string[]): (response: string) => boolean {
-  return (response) => answers.includes(finalAnswer(response));
 }

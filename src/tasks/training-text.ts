@@ -6,7 +6,7 @@ import { ChatTemplate, renderChat } from '../text/chat-template.ts';
 import { mimoChatTemplate } from '../text/mimo-template.ts';
 import type { Tokenizer } from '../text/tokenizer.ts';
 import { MIMOFLASH_SYSTEM } from './persona.ts';
-import { sampleProblem, solvedChat } from './sample.ts';
+import { DEFAULT_MIXTURE, type Mixture, sampleProblem, solvedChat } from './sample.ts';
 import type { Problem } from './task.ts';
 
 /** The chat template of the shipped model. */
@@ -23,16 +23,22 @@ export function toTrainingText(
 ): ChatSegment[] {
   return chatSegments(tokenizer, template, solvedChat(problem), {
     enableThinking: problem.thinking,
+    ...(problem.tools && { tools: problem.tools }),
   });
 }
 
 /** `count` training samples as plain text, to learn a vocabulary from. */
-export function* tokenizerCorpus(seed: number | string, count: number): Generator<string> {
+export function* tokenizerCorpus(
+  seed: number | string,
+  count: number,
+  mixture: Mixture = DEFAULT_MIXTURE,
+): Generator<string> {
   const random = new Random(seed);
   for (let i = 0; i < count; i++) {
-    const problem = sampleProblem(random, 'train');
+    const problem = sampleProblem(random, 'train', mixture);
     const text = renderChat(MIMOFLASH_TEMPLATE, solvedChat(problem), {
       enableThinking: problem.thinking,
+      ...(problem.tools && { tools: problem.tools }),
     });
     yield separateChineseWords(text);
   }

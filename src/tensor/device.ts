@@ -1,6 +1,12 @@
+import type { RowsToCache } from './inference-kernels.ts';
 import type { Kernels } from './kernels.ts';
 import type { Matrix, QuantizedMatrix, QuantizedRows } from './quantized-matrix.ts';
 import type { Storage } from './tensor.ts';
+
+/**
+ * What products are computed in. 'mixed': operands rounded to f16, sums and everything else in f32.
+ */
+export type Precision = 'f32' | 'mixed';
 
 /**
  * What the rest of the system asks of hardware.
@@ -16,6 +22,7 @@ export interface Device {
   readonly name: string;
   /** One line for people: what it runs on. */
   readonly description: string;
+  readonly precision: Precision;
   readonly kernels: Kernels<Matrix>;
 
   /** @throws OutOfMemoryError */
@@ -31,6 +38,8 @@ export interface Device {
    * them. A device without it has no kernels for quantised weights.
    */
   writeQuantized?(matrix: QuantizedMatrix, rows: QuantizedRows): void;
+  /** A kernel, where a device has caches of other formats than f32: see `CachedRows`. */
+  writeCachedRows?(a: RowsToCache): void;
   /** Copies bytes out, after everything called before has taken effect. */
   read(storage: Storage, byteOffset: number, byteLength: number): Promise<Uint8Array>;
 

@@ -37,19 +37,6 @@ export interface InferenceKernels<Weight extends Matrix = Tensor> {
   }): void;
 
   /**
-   * Writes key [T, keyValueHeads·headDim] and value [T, keyValueHeads·valueDim] to the rows indices[t] ≥ 0
-   * of a cache, in the cache's format. Only where a device has others than f32.
-   */
-  writeCachedRows?(a: {
-    key: Tensor;
-    value: Tensor;
-    indices: Tensor;
-    keyValueHeads: number;
-    keys: Tensor;
-    values: Tensor;
-  }): void;
-
-  /**
    * Attention (see `AttentionShape`) of each row to the positions of its sequence in the cache up to its
    * own, of these at most the last `window`: query [T, heads·keyDim] → out [T, heads·valueDim].
    */
@@ -140,7 +127,7 @@ export interface InferenceKernels<Weight extends Matrix = Tensor> {
 }
 
 /**
- * A layer's cache, and where the rows of a call lie in it. A device that has `writeCachedRows` also takes
+ * A layer's cache, and where the rows of a call lie in it. A device with `writeCachedRows` also takes
  * f16, in heads of multiples of 8 numbers, and i8, in heads of multiples of 8 and pages of multiples of 4,
  * zeroed before they are first used. A head of i8 has four bytes more, for a scale, and is arranged as the
  * device likes; queries and probabilities are then rounded to bytes too.
@@ -155,4 +142,14 @@ export interface CachedRows {
   width: number;
   /** i32: the position of each of the T rows, the sequence of each, and the table [sequences, width]. */
   layout: Tensor;
+}
+
+/** Rows for a cache in its own format: key and value [T,·] go to the rows indices[t] ≥ 0. */
+export interface RowsToCache {
+  key: Tensor;
+  value: Tensor;
+  indices: Tensor;
+  keyValueHeads: number;
+  keys: Tensor;
+  values: Tensor;
 }

@@ -22,9 +22,11 @@ export interface Kernels<Weight extends Matrix = Tensor> extends InferenceKernel
    * out [M,N] = A·B. A is `a` [M,K], or its transpose if `transposeA` (then `a` is [K,M]);
    * B is `b` [K,N], or its transpose if `transposeB` (then `b` is [N,K], a linear layer's weight).
    *
-   * A device may round the operands of this and the grouped products to f16, for speed. `exact`: it
-   * must not. `scaleA`: a power of two that it then multiplies `a` by before rounding, and divides the
-   * product by, so that small gradients survive; 1 by default.
+   * A device may round the operands of this, the grouped products and attention to f16, for speed.
+   * `exact`: it must not. `scaleA`: a power of two that it then multiplies `a` by before rounding, and
+   * divides the product by, so that small gradients survive; 1 by default.
+   *
+   * `residual` [M,N]: out = residual + A·B; not together with `accumulate`.
    *
    * `b` may be quantised where it is transposed and `a` is not; see `InferenceKernels`.
    */
@@ -37,29 +39,51 @@ export interface Kernels<Weight extends Matrix = Tensor> extends InferenceKernel
     accumulate: boolean;
     exact?: boolean;
     scaleA?: number;
+    residual?: Tensor | null;
   }): void;
   /**
    * For each expert e, rows offsets[e] to offsets[e+1] of `a` [S,K] times B_e:
    * `b` is [E,K,N], or [E,N,K] if `transposeB`. out [S,N]; offsets i32 [E+1], non-decreasing, from 0
-   * to S. Work is proportional to S. `b` may be quantised if `transposeB`.
+   * to S. Work is proportional to S. A `second` product, of the same shapes, is added. `b` may be
+   * quantised if `transposeB`, without a `second`.
    */
   groupedMatmul(a: {
     a: Tensor;
     b: Weight;
+    second?: { a: Tensor; b: Tensor } | null;
     offsets: Tensor;
     out: Tensor;
     transposeB: boolean;
     accumulate: boolean;
     scaleA?: number;
   }): void;
-  /** For each expert e: out_e [N,K] = aᵀ·b over its rows; `a` [S,N], `b` [S,K], out [E,N,K]. */
+  /**
+   * For each expert e: out_e [N,K] = aᵀ·b over its rows; `a` [S,N], `b` [S,K], out [E,N,K]. With
+   * `rowsOfB` i32 [S], row s of b is row rowsOfB[s] of `b`.
+   */
   groupedMatmulTransposed(a: {
     a: Tensor;
     b: Tensor;
+    rowsOfB?: Tensor | null;
     offsets: Tensor;
     out: Tensor;
     accumulate: boolean;
     scaleA?: number;
+  }): void;
+  /**
+   * The first half of each expert's feed-forward, for the rows `tokens` i32 [S] of x [T,K], sorted by
+   * expert: out [S,N] = silu(G)·U, where G and U are those rows times B_eᵀ, B being `gateWeight` and
+   * `upWeight` [E,N,K]. G and U are written to `gate` and `up` where given, both or neither.
+   */
+  groupedSwiglu(a: {
+    x: Tensor;
+    tokens: Tensor;
+    offsets: Tensor;
+    gateWeight: Tensor;
+    upWeight: Tensor;
+    gate: Tensor | null;
+    up: Tensor | null;
+    out: Tensor;
   }): void;
 
   /** out [T,C]: row t is row indices[t] of `table` [R,C], or zeros if the index is negative. */
@@ -78,7 +102,7 @@ export interface Kernels<Weight extends Matrix = Tensor> extends InferenceKernel
    * x and out [T,C], weight [C].
    */
   rmsNorm(a: { x: Tensor; weight: Tensor; epsilon: number; out: Tensor; inverseRms: Tensor }): void;
-  /** dX is written; dWeight, if given, is added to. */
+  /** dX is written, with `residual` added to it if given; dWeight, if given, is added to. */
   rmsNormBackward(a: {
     x: Tensor;
     weight: Tensor;
@@ -86,6 +110,7 @@ export interface Kernels<Weight extends Matrix = Tensor> extends InferenceKernel
     dOut: Tensor;
     dX: Tensor;
     dWeight: Tensor | null;
+    residual?: Tensor | null;
   }): void;
 
   /**
@@ -179,8 +204,14 @@ export interface Kernels<Weight extends Matrix = Tensor> extends InferenceKernel
    * begin; tokens i32 [S]: the token of each sorted row; rows i32 [T,k]: the sorted row of each slot.
    */
   groupByExpert(a: { experts: Tensor; offsets: Tensor; tokens: Tensor; rows: Tensor }): void;
-  /** out [T,C] = Σ_j weights[t,j] · source[rows[t,j]], with source [S,C]. */
-  combineRows(a: { source: Tensor; rows: Tensor; weights: Tensor; out: Tensor }): void;
+  /** out [T,C] = Σ_j weights[t,j] · source[rows[t,j]], with source [S,C], plus `residual` if given. */
+  combineRows(a: {
+    source: Tensor;
+    rows: Tensor;
+    weights: Tensor;
+    residual?: Tensor | null;
+    out: Tensor;
+  }): void;
   combineRowsBackward(a: {
     source: Tensor;
     rows: Tensor;

@@ -49,22 +49,56 @@ export class Scope {
 
   /**
    * Runs `work` in a scope of its own and keeps only what it returns: a tensor, or the tensors among
-   * an object's properties. Under a tape nothing is released, because the backward pass will read it.
+   * an object's properties. Under a tape nothing is released, because the backward pass will read it;
+   * unless the tape recomputes and `flow` says what gradient flows through. Then the backward pass runs
+   * `work` once more, which must give the same.
    */
-  nested<Result extends object>(work: (scope: Scope) => Result): Result {
-    if (this.tape) return work(this);
+  nested<Result extends object>(
+    work: (scope: Scope) => Result,
+    flow?: { inputs: readonly Tensor[]; output: (result: Result) => Tensor },
+  ): Result {
+    const { tape } = this;
+    if (tape && !(tape.recomputes && flow)) return work(this);
     const inner = new Scope(this.device);
     try {
       const result = work(inner);
       for (const value of result instanceof Tensor ? [result] : Object.values(result)) {
-        if (value instanceof Tensor && inner.#storages.delete(value.storage)) {
-          this.#storages.add(value.storage);
-        }
+        if (value instanceof Tensor) this.#adopt(value, inner);
+      }
+      if (tape && flow) {
+        tape.recordWork(flow.output(result), (gradient) => {
+          this.#runAgain(tape, flow.inputs, gradient, (again) => flow.output(work(again)));
+        });
       }
       return result;
     } finally {
       inner.close();
     }
+  }
+
+  /** Passes the gradient of `work` on to its inputs and to parameters, and keeps nothing else. */
+  #runAgain(
+    tape: Tape,
+    inputs: readonly Tensor[],
+    gradient: Tensor,
+    work: (scope: Scope) => Tensor,
+  ): void {
+    const fork = tape.fork(inputs);
+    const inner = new Scope(this.device, fork);
+    try {
+      const output = work(inner);
+      for (const found of fork.backward(inner, [{ output, gradient }])) {
+        this.#adopt(found.gradient, inner);
+        tape.contribute(this, found.input, found.gradient, found.owned);
+      }
+    } finally {
+      inner.close();
+    }
+  }
+
+  /** Takes a tensor over from another scope, if it is that scope's. */
+  #adopt(tensor: Tensor, from: Scope): void {
+    if (from.#storages.delete(tensor.storage)) this.#storages.add(tensor.storage);
   }
 
   close(): void {

@@ -23,17 +23,15 @@ export class Tensor {
   readonly storage: Storage;
   /** Where the first element lies in the storage, in bytes. */
   readonly byteOffset: number;
+  /** Number of elements. */
+  readonly size: number;
 
   constructor(shape: readonly number[], dtype: DType, storage: Storage, byteOffset = 0) {
     this.shape = shape;
     this.dtype = dtype;
     this.storage = storage;
     this.byteOffset = byteOffset;
-  }
-
-  /** Number of elements. */
-  get size(): number {
-    return sizeOf(this.shape);
+    this.size = sizeOf(shape);
   }
 
   get byteLength(): number {
@@ -72,7 +70,7 @@ export class Tensor {
 
 export function sizeOf(shape: readonly number[]): number {
   let size = 1;
-  for (const dimension of shape) size *= dimension;
+  for (let i = 0; i < shape.length; i++) size *= shape[i]!;
   return size;
 }
 

@@ -2,6 +2,7 @@
  * Cuts a finished chat into what the model was given and what it is to learn to write. Supervised
  * training weighs the second (SFT: Σ c_t · log π(y_t), with c_t = 1 on the assistant's tokens).
  */
+import { UserError } from '../errors.ts';
 import { type ChatMessage, regularMessages } from './chat-messages.ts';
 import { type ChatOptions, type ChatTemplate, renderGuarded } from './chat-template.ts';
 import type { Tokenizer } from './tokenizer.ts';
@@ -19,7 +20,7 @@ export interface ChatSegment {
  * it is off and they are prefilled. Both ends of a part are control tokens or newlines after one,
  * so that encoding the segments apart gives the ids of the whole.
  *
- * @throws {Error} if the template renders an earlier turn otherwise when a later one follows, as
+ * @throws {UserError} if the template renders an earlier turn otherwise when a later one follows, as
  *   those do that drop old reasoning; render such a chat one turn at a time.
  */
 export function chatSegments(
@@ -37,7 +38,7 @@ export function chatSegments(
       addGenerationPrompt,
     });
     if (!text.startsWith(done)) {
-      throw new Error(`the chat template does not render message ${end - 1} as a continuation`);
+      throw new UserError(`the chat template does not render message ${end - 1} as a continuation`);
     }
     if (text.length > done.length) segments.push({ text: text.slice(done.length), trained });
     done = text;

@@ -10,6 +10,7 @@ import {
   regularMessages,
   type Tool,
 } from './chat-messages.ts';
+import { mimoRenderer } from './mimo-renderer.ts';
 import type { Tokenizer } from './tokenizer.ts';
 
 export interface ChatOptions {
@@ -27,6 +28,7 @@ export class ChatTemplate {
   readonly source: string;
   readonly #origin: string;
   readonly #template: Template;
+  readonly #mimo: ReturnType<typeof mimoRenderer>;
 
   /**
    * @param origin what to call the template in messages.
@@ -35,6 +37,7 @@ export class ChatTemplate {
   constructor(source: string, origin = 'chat_template.jinja') {
     this.source = source;
     this.#origin = origin;
+    this.#mimo = mimoRenderer(source);
     try {
       this.#template = new Template(source);
     } catch (error) {
@@ -51,6 +54,8 @@ export class ChatTemplate {
    */
   render(messages: readonly RegularMessage[], options: ChatOptions): string {
     const { tools, enableThinking, keepAllReasoning, addGenerationPrompt = false } = options;
+    const known = this.#mimo?.(messages, options);
+    if (known !== undefined) return known;
     try {
       return this.#template.render({
         messages,

@@ -14,6 +14,33 @@ export function mimoChatTemplate(defaultSystem: string = MIMO_SYSTEM): string {
   return `{%- set default_system = ${JSON.stringify(defaultSystem)} -%}\n${BODY}`;
 }
 
+/** The default system text of a template that `mimoChatTemplate` made; undefined for any other. */
+export function defaultSystemOf(template: string): string | undefined {
+  const [, json, body] = /^\{%- set default_system = ("[^\n]*") -%\}\n(.*)$/s.exec(template) ?? [];
+  return body === BODY ? (JSON.parse(json!) as string) : undefined;
+}
+
+/** What goes before and after the descriptions of the tools. */
+export const TOOLS_OPENING =
+  '\n\n# Tools\n\nYou may call one or more functions to assist with the user query.\n\n' +
+  'You have access to the following functions:\n\n<tools>';
+export const TOOLS_CLOSING =
+  '\n</tools>\n\n' +
+  'For each function call, output the function name and arguments in the following format:\n' +
+  '<tool_call>\n<function=example_function_name>\n' +
+  '<parameter=example_parameter_1>value_1</parameter>\n' +
+  '<parameter=example_parameter_2>This is the value for the second parameter\n' +
+  'that can span\nmultiple lines</parameter>\n</function>\n</tool_call>\n\n<IMPORTANT>\n' +
+  '- Function calls MUST follow the specified format: an inner <function=...></function> block must be nested within <tool_call></tool_call> XML tags\n' +
+  '- DO NOT use function calls inside <think></think> tags.\n' +
+  '- The value enclosed between parameter tags is preserved exactly as-is, including newlines and spaces.\n' +
+  '</IMPORTANT>';
+
+/** A string of Jinja. */
+function quote(text: string): string {
+  return `'${text.replaceAll('\n', '\\n')}'`;
+}
+
 const BODY = String.raw`{%- set thinking = enable_thinking is defined and enable_thinking -%}
 {%- set keep_all = keep_all_reasoning is not defined or keep_all_reasoning -%}
 
@@ -42,7 +69,7 @@ const BODY = String.raw`{%- set thinking = enable_thinking is defined and enable
 {%- endmacro -%}
 
 {%- macro tool_list(tools) -%}
-  {{- '\n\n# Tools\n\nYou may call one or more functions to assist with the user query.\n\nYou have access to the following functions:\n\n<tools>' -}}
+  {{- ${quote(TOOLS_OPENING)} -}}
   {%- for entry in tools -%}
     {%- set tool = entry.function if entry.function is defined else entry -%}
     {{- '\n<function>\n<name>' ~ tool.name ~ '</name>' ~ describe(tool) ~ '\n<parameters>' -}}
@@ -61,7 +88,7 @@ const BODY = String.raw`{%- set thinking = enable_thinking is defined and enable
     {%- endif -%}
     {{- '\n</parameters>' ~ other_keys(tool, ['type', 'name', 'description', 'parameters']) ~ '\n</function>' -}}
   {%- endfor -%}
-  {{- '\n</tools>\n\nFor each function call, output the function name and arguments in the following format:\n<tool_call>\n<function=example_function_name>\n<parameter=example_parameter_1>value_1</parameter>\n<parameter=example_parameter_2>This is the value for the second parameter\nthat can span\nmultiple lines</parameter>\n</function>\n</tool_call>\n\n<IMPORTANT>\n- Function calls MUST follow the specified format: an inner <function=...></function> block must be nested within <tool_call></tool_call> XML tags\n- DO NOT use function calls inside <think></think> tags.\n- The value enclosed between parameter tags is preserved exactly as-is, including newlines and spaces.\n</IMPORTANT>' -}}
+  {{- ${quote(TOOLS_CLOSING)} -}}
 {%- endmacro -%}
 
 {%- macro tool_call(entry) -%}

@@ -36,6 +36,11 @@ export class ReasoningParser {
     this.#state = start;
   }
 
+  /** Whether what came last was thinking, and it may go on. */
+  get isThinking(): boolean {
+    return this.#state === 'reasoning';
+  }
+
   /** The events that the next piece of the response completes. */
   push(text: string): ReasoningEvent[] {
     const events: ReasoningEvent[] = [];

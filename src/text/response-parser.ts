@@ -18,6 +18,11 @@ export class ResponseParser {
     this.#toolCalls = tools.length > 0 ? new ToolCallParser(tools) : null;
   }
 
+  /** Whether what came last was thinking, and it may go on. */
+  get isThinking(): boolean {
+    return this.#reasoning.isThinking;
+  }
+
   /** The events that the next piece of the response completes. */
   push(text: string): ResponseEvent[] {
     return this.#reasoning.push(text).flatMap((event) => this.#findCalls(event));

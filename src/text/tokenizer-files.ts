@@ -23,14 +23,36 @@ export interface TextFiles {
  * @throws {UserError} naming the file that is missing or wrong.
  */
 export async function loadTextFiles(directory: string): Promise<TextFiles> {
+  return textFilesFrom(await readTextFiles(directory), directory);
+}
+
+/** The contents of those files that are there, by name. */
+export async function readTextFiles(directory: string): Promise<Record<string, string>> {
+  const files: Record<string, string> = {};
+  for (const name of [TOKENIZER, TOKENIZER_CONFIG, CHAT_TEMPLATE]) {
+    const text = await readIfPresent(join(directory, name));
+    if (text !== undefined) files[name] = text;
+  }
+  return files;
+}
+
+/**
+ * The same from contents by file name.
+ *
+ * @param directory where they come from, for messages
+ */
+export function textFilesFrom(
+  files: Readonly<Record<string, string>>,
+  directory: string,
+): TextFiles {
   const path = join(directory, TOKENIZER);
-  const text = await readIfPresent(path);
+  const text = files[TOKENIZER];
   if (text === undefined) {
     throw new UserError(`${path}: is missing; put the tokenizer.json of the model there`);
   }
   return {
     tokenizer: new Tokenizer(parseJson(text, path), path),
-    chatTemplate: await loadChatTemplate(directory),
+    chatTemplate: chatTemplateFrom(files, directory),
   };
 }
 
@@ -48,13 +70,15 @@ export async function writeTextFiles(
   await writeFile(join(directory, CHAT_TEMPLATE), chatTemplate);
 }
 
-async function loadChatTemplate(directory: string): Promise<ChatTemplate> {
-  const ownFile = join(directory, CHAT_TEMPLATE);
-  const own = await readIfPresent(ownFile);
-  if (own !== undefined) return new ChatTemplate(own, ownFile);
+function chatTemplateFrom(
+  files: Readonly<Record<string, string>>,
+  directory: string,
+): ChatTemplate {
+  const own = files[CHAT_TEMPLATE];
+  if (own !== undefined) return new ChatTemplate(own, join(directory, CHAT_TEMPLATE));
 
   const configFile = join(directory, TOKENIZER_CONFIG);
-  const config = await readIfPresent(configFile);
+  const config = files[TOKENIZER_CONFIG];
   const inConfig = config === undefined ? undefined : templateIn(parseJson(config, configFile));
   return inConfig === undefined
     ? new ChatTemplate(mimoChatTemplate(), 'the built-in chat template')

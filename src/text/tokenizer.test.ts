@@ -23,6 +23,19 @@ const trickyText = fc
   .map((parts) => parts.join(''));
 
 describe('encoding', () => {
+  test('with a limit gives the ids, or more than the limit', () => {
+    const unit = fc.constantFrom('hello', ' world', 'e\u0301', '你好', '<think>', 'x', '\uFDD0');
+    const long = fc.array(unit, { maxLength: 60 }).map((parts) => parts.join(''));
+    fc.assert(
+      fc.property(long, fc.nat(20), (text, limit) => {
+        const all = tokenizer.encode(text);
+        const some = tokenizer.encode(text, limit);
+        if (all.length <= limit) expect(some).toEqual(all);
+        else expect(some.length).toBeGreaterThan(limit);
+      }),
+    );
+  });
+
   test('uses the merges it was trained with', () => {
     const ids = tokenizer.encode('hello world');
     expect(ids.map((id) => tokenizer.decode([id]))).toEqual(['hello', ' world']);

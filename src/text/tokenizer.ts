@@ -29,6 +29,10 @@ export class Tokenizer {
   readonly #controlPattern: RegExp;
   readonly #specialIds: ReadonlySet<number>;
   readonly #bytes: readonly Uint8Array[];
+  /** Bytes of the longest token. */
+  readonly #longestToken: number;
+  /** Cuts text into words as they are; undefined where only the library's own way will do. */
+  readonly #splitter: HuggingFaceTokenizer['pre_tokenizer'] | undefined;
   readonly #wordIds = new Map<string, number[]>();
 
   /**
@@ -39,6 +43,7 @@ export class Tokenizer {
   constructor(json: unknown, origin = 'tokenizer.json') {
     this.#origin = origin;
     this.#huggingFace = load(json, origin);
+    this.#splitter = splitterOf(json as { pre_tokenizer?: unknown });
     const added = [...this.#huggingFace.get_added_tokens_decoder().values()];
     const trimming = added.find((token) => token.lstrip || token.rstrip || token.single_word);
     if (trimming !== undefined) {
@@ -51,17 +56,25 @@ export class Tokenizer {
     this.#specialIds = new Set(added.filter(({ special }) => special).map(({ id }) => id));
     this.#bytes = this.#readVocabulary();
     this.vocabSize = this.#bytes.length;
+    this.#longestToken = this.#bytes.reduce((most, { length }) => Math.max(most, length), 1);
   }
 
-  /** Ids of `text`, in which control tokens are recognised; none are added. */
-  encode(text: string): number[] {
+  /**
+   * Ids of `text`, in which control tokens are recognised; none are added.
+   *
+   * @param limit the work may end once there are more ids than this, for who has no use for them all.
+   */
+  encode(text: string, limit = Number.POSITIVE_INFINITY): number[] {
+    // More than so many tokens stand for, even where composing characters (NFC) halves the text.
+    const part = text.slice(0, 2 * (limit + 1) * this.#longestToken);
     const ids: number[] = [];
     // The captured control tokens are the odd sections.
-    text.split(this.#controlPattern).forEach((section, i) => {
+    for (const [i, section] of part.split(this.#controlPattern).entries()) {
       if (i % 2 === 1) ids.push(this.#controlIds.get(section)!);
-      else if (section !== '') this.#encodeInto(ids, removeGuards(section));
-    });
-    return ids;
+      else if (section !== '') this.#encodeInto(ids, removeGuards(section), limit);
+      if (ids.length > limit) return ids;
+    }
+    return part.length === text.length ? ids : this.encode(text);
   }
 
   /** Ids of `text` as plain text: a control token spelled out in it stays a spelling. */
@@ -90,8 +103,13 @@ export class Tokenizer {
   /** Decodes one id at a time, to the same text as `decode`. */
   streamDecoder({ skipSpecial = false }: DecodeOptions = {}): StreamDecoder {
     return new StreamDecoder((id) =>
-      skipSpecial && this.#specialIds.has(id) ? NO_BYTES : (this.#bytes[id] ?? NO_BYTES),
+      skipSpecial && this.#specialIds.has(id) ? NO_BYTES : this.bytesOf(id),
     );
+  }
+
+  /** The UTF-8 bytes of a token; none for an id of no token. */
+  bytesOf(id: number): Uint8Array {
+    return this.#bytes[id] ?? NO_BYTES;
   }
 
   /** The id of a token as the vocabulary spells it (control tokens as they are). */
@@ -118,17 +136,19 @@ export class Tokenizer {
     }
   }
 
-  #encodeInto(ids: number[], text: string): void {
+  #encodeInto(ids: number[], text: string, limit = Number.POSITIVE_INFINITY): void {
     const { normalizer, pre_tokenizer, model } = this.#huggingFace;
     const normal = normalizer === null ? text : normalizer.normalize(text);
-    for (const word of pre_tokenizer!.pre_tokenize(normal)) {
+    for (const word of (this.#splitter ?? pre_tokenizer!).pre_tokenize(normal)) {
       let wordIds = this.#wordIds.get(word);
       if (wordIds === undefined) {
-        wordIds = model.encode([word]).map((token) => model.tokens_to_ids.get(token)!);
+        const written = this.#splitter === undefined ? word : inByteAlphabet(word);
+        wordIds = model.encode([written]).map((token) => model.tokens_to_ids.get(token)!);
         if (this.#wordIds.size === CACHED_WORDS) this.#wordIds.clear();
         this.#wordIds.set(word, wordIds);
       }
       for (const id of wordIds) ids.push(id);
+      if (ids.length > limit) return;
     }
   }
 
@@ -153,6 +173,29 @@ export class Tokenizer {
     }
     return bytes;
   }
+}
+
+/**
+ * The pre-tokeniser without its last step, where that is to write words in the byte alphabet: then
+ * only words that are not in the cache have to be written so.
+ */
+function splitterOf(json: {
+  pre_tokenizer?: unknown;
+}): HuggingFaceTokenizer['pre_tokenizer'] | undefined {
+  const { type, pretokenizers } = (json.pre_tokenizer ?? {}) as Record<string, unknown>;
+  if (type !== 'Sequence' || !Array.isArray(pretokenizers) || pretokenizers.length < 2) return;
+  const { type: lastType, add_prefix_space, use_regex } = pretokenizers.at(-1);
+  if (lastType !== 'ByteLevel' || add_prefix_space !== false || use_regex !== false) return;
+  const before = { type: 'Sequence', pretokenizers: pretokenizers.slice(0, -1) };
+  return loadHuggingFaceTokenizer({ ...json, pre_tokenizer: before }).pre_tokenizer ?? undefined;
+}
+
+const utf8 = new TextEncoder();
+
+function inByteAlphabet(word: string): string {
+  let written = '';
+  for (const byte of utf8.encode(word)) written += byteToChar[byte];
+  return written;
 }
 
 function load(json: unknown, origin: string): HuggingFaceTokenizer {

@@ -8,6 +8,7 @@ const base = {
   data: [
     { tasks: 'train', learn: 'all' },
     { jsonl: '../chats.jsonl', weight: 0.5 },
+    { parquet: 'https://example.org/a.parquet' },
   ],
   steps: 10,
   batchTokens: 2048,
@@ -23,6 +24,7 @@ describe('the training config', () => {
     expect(config.output).toBe('/a/b/runs/a');
     expect(config.model.config).toBe('/a/b/shape.json');
     expect(config.data[1]).toMatchObject({ jsonl: '/a/chats.jsonl', weight: 0.5 });
+    expect(config.data[2]!.parquet).toBe('https://example.org/a.parquet');
     expect(config.adamw).toEqual({ beta1: 0.9, beta2: 0.95, epsilon: 1e-8, weightDecay: 0.1 });
     expect(config).toMatchObject({ clipNorm: 1, mtpLossWeight: 0.3, expertBiasRate: 1e-3 });
     expect(config.learningRate).toMatchObject({ schedule: 'cosine', floor: 0 });
@@ -32,6 +34,7 @@ describe('the training config', () => {
     [{ step: 3 }, 'step is not known; check its spelling or remove it'],
     [{ adamw: { beta3: 1 } }, 'adamw.beta3 is not known; check its spelling or remove it'],
     [{ steps: undefined }, 'steps is missing'],
+    [{ precision: 'f16' }, 'precision must be "auto", "f32" or "mixed"'],
     [{ steps: 0 }, 'steps must be 1 or more'],
     [{ steps: 'ten' }, 'steps must be a whole number'],
     [{ learningRate: { peak: -1 } }, 'learningRate.peak must be more than 0'],
@@ -40,7 +43,12 @@ describe('the training config', () => {
     [{ batchTokens: 1500 }, '"batchTokens" must be a multiple of "microBatchTokens"'],
     [{ maxLength: 4096 }, '"maxLength" must be no more than "microBatchTokens"'],
     [{ data: [] }, 'data must not be empty'],
-    [{ data: [{ weight: 1 }] }, 'data.0 give one of "tasks", "jsonl" and "text"'],
+    [{ data: [{ weight: 1 }] }, 'data.0 give one of "tasks", "jsonl", "text" and "parquet"'],
+    [{ data: [{ jsonl: 'a', families: { code: 1 } }] }, 'data.0 "families", "levels", "tokens"'],
+    [{ data: [{ tasks: 'train', families: { code: 0 } }] }, 'data.0 "families" gives no family'],
+    [{ data: [{ tasks: 'train', tokens: [9, 1] }] }, 'data.0.tokens the first is above the second'],
+    [{ data: [{ text: 'a', fields: { text: '{b}' } }] }, 'data.0 "fields" goes with "jsonl"'],
+    [{ data: [{ jsonl: 'a', fields: { user: '{b}' } }] }, 'data.0.fields give either "text", or'],
     [{ data: [{ tasks: 'train', families: { sums: 1 } }] }, 'data.0.families'],
     [{ model: {} }, 'model give one of "config" and "checkpoint"'],
     [{ model: { config: 'a', mtpHeads: 3 } }, 'model "mtpHeads" goes with "checkpoint"'],

@@ -3,8 +3,9 @@ import fs from 'node:fs/promises';
 import { dirname, resolve } from 'node:path';
 import { z } from 'zod';
 import { asUserError } from '../checkpoint/file-errors.ts';
+import { type DataConfig, dataSchema, withPaths } from '../data/data-config.ts';
+import { defaultCacheDirectory } from '../data/open-sources.ts';
 import { UserError } from '../errors.ts';
-import { familyNames } from './task-source.ts';
 
 const positive = z.number('must be a number').positive('must be more than 0');
 const natural = z.number('must be a number').min(0, 'must be 0 or more');
@@ -12,26 +13,6 @@ const count = z.int('must be a whole number').min(1, 'must be 1 or more');
 const countOrZero = z.int('must be a whole number').min(0, 'must be 0 or more');
 const text = z.string('must be a text').min(1, 'must not be empty');
 const below1 = natural.max(1, 'must be 1 or less');
-
-/** Exactly one of these: documents of one kind, and how much of the mixture they are. */
-const dataSchema = z
-  .strictObject({
-    /** Problems of the task families: those to learn from, or those held out. */
-    tasks: z.enum(['train', 'test'], 'must be "train" or "test"').optional(),
-    /** A file with `{"text": …}` or `{"messages": […]}` on each line. */
-    jsonl: text.optional(),
-    /** A plain-text file; documents are separated by `<|endoftext|>`. */
-    text: text.optional(),
-    /** Share of the samples, relative to the others'. */
-    weight: positive.default(1),
-    /** In chats, whether all tokens are learnt or only what an assistant wrote. */
-    learn: z.enum(['all', 'answers'], 'must be "all" or "answers"').default('answers'),
-    /** With `tasks`: families by name and their weights. */
-    families: z.partialRecord(z.enum([...familyNames], known(familyNames)), natural).optional(),
-  })
-  .refine(({ tasks, jsonl, text }) => one(tasks, jsonl, text), {
-    message: 'give one of "tasks", "jsonl" and "text"',
-  });
 
 const modelSchema = z
   .strictObject({
@@ -89,13 +70,24 @@ const trainingSchema = z
     /** Not with `model.checkpoint`, which has its own. */
     tokenizer: tokenizerSchema.optional(),
     data: z.array(dataSchema, 'must be a list').min(1, 'must not be empty'),
+    /** Threads that make samples of tasks; 0 for the thread that trains. */
+    dataThreads: countOrZero.default(0),
+    /** Directory of what can be made again: downloads and shards. */
+    cache: text.default(defaultCacheDirectory()),
 
+    /**
+     * What products are computed in; `auto` is mixed on a GPU with matrix units, else f32. A run that
+     * goes on keeps what `auto` began with.
+     */
+    precision: z.enum(['auto', 'f32', 'mixed'], 'must be "auto", "f32" or "mixed"').default('auto'),
     /** Optimizer steps. */
     steps: count,
     /** Most tokens of a step, over all its micro-batches. */
     batchTokens: count,
     /** Most tokens computed at once: what memory allows. */
     microBatchTokens: count,
+    /** `layers`: less memory, for about a third more computing; the steps are the same. */
+    recompute: z.enum(['none', 'layers'], 'must be "none" or "layers"').default('none'),
     /** Longest document, in tokens; longer ones are cut. */
     maxLength: z.int('must be a whole number').min(2, 'must be 2 or more'),
 
@@ -147,7 +139,7 @@ const trainingSchema = z
   );
 
 export type TrainingConfig = z.infer<typeof trainingSchema>;
-export type DataConfig = z.infer<typeof dataSchema>;
+export type { DataConfig } from '../data/data-config.ts';
 
 /**
  * Reads a config file. Paths in it are relative to its folder and come back absolute.
@@ -175,15 +167,12 @@ export function parseTrainingConfig(json: unknown, path: string): TrainingConfig
   if (!result.success) throw new UserError(`${path}: ${describeIssue(result.error.issues[0]!)}`);
   const config = result.data;
   const absolute = (relative: string) => resolve(dirname(path), relative);
-  const locate = (entry: DataConfig): DataConfig => ({
-    ...entry,
-    ...(entry.jsonl !== undefined && { jsonl: absolute(entry.jsonl) }),
-    ...(entry.text !== undefined && { text: absolute(entry.text) }),
-  });
+  const locate = (entry: DataConfig) => withPaths(entry, absolute);
   const { model, tokenizer, evaluation } = config;
   return {
     ...config,
     output: absolute(config.output),
+    cache: absolute(config.cache),
     model: {
       ...model,
       ...(typeof model.config === 'string' && { config: absolute(model.config) }),
@@ -205,10 +194,6 @@ function describeIssue(issue: z.core.$ZodIssue): string {
   }
   const missing = 'input' in issue && issue.input === undefined;
   return [where, missing && where ? 'is missing' : issue.message].filter(Boolean).join(' ');
-}
-
-function known(names: readonly string[]): string {
-  return `must be one of ${names.join(', ')}`;
 }
 
 function one(...values: unknown[]): boolean {

@@ -32,7 +32,12 @@ export interface ObjectiveOptions {
   mtpLossWeight: number;
   /** How much the sequence-wise balance loss of each layer of experts counts; 0 by default. */
   balanceCoefficient?: number;
+  /** What of the forward pass is computed again for the gradient instead of being kept; default none. */
+  recompute?: Recompute;
 }
+
+/** 'layers': only the input of each layer and MTP block is kept. Gradients are the same, bit for bit. */
+export type Recompute = 'none' | 'layers';
 
 /** What one micro-batch adds to the sums of a step. */
 export interface BatchResult {
@@ -66,8 +71,8 @@ export async function forwardBackward(
   batch: TrainingBatch,
   options: ObjectiveOptions,
 ): Promise<BatchResult> {
-  const { totals, mtpLossWeight, balanceCoefficient = 0 } = options;
-  const tape = new Tape(gradients, gradientScale(totals));
+  const { totals, mtpLossWeight, balanceCoefficient = 0, recompute = 'none' } = options;
+  const tape = new Tape(gradients, gradientScale(totals), recompute === 'layers');
   const scope = new Scope(model.device, tape);
   try {
     const heads = mtpLossWeight > 0 ? model.config.mtpHeads : 0;

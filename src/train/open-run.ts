@@ -2,15 +2,21 @@
 import { basename } from 'node:path';
 import { isDeepStrictEqual } from 'node:util';
 import { loadModel } from '../checkpoint/load-model.ts';
+import {
+  type LoadedText,
+  type OpenOptions,
+  type OpenSource,
+  openSources,
+} from '../data/open-sources.ts';
+import { SampleStream } from '../data/sample-stream.ts';
 import { UserError } from '../errors.ts';
 import { releaseModel, type TrainableModel } from '../model/weights.ts';
-import type { Device } from '../tensor/device.ts';
+import type { Device, Precision } from '../tensor/device.ts';
 import type { TextFiles } from '../text/tokenizer-files.ts';
-import type { DataConfig, TrainingConfig } from './config.ts';
+import type { TrainingConfig } from './config.ts';
 import { Packer, type PackerState } from './packing.ts';
-import { type LoadedText, loadText, openSources, prepareModel, prepareText } from './prepare.ts';
+import { loadText, prepareModel, prepareText } from './prepare.ts';
 import { RunDirectory } from './run-directory.ts';
-import { SampleStream } from './sample-stream.ts';
 import { cosineSchedule, type Schedule, warmupStableDecay } from './schedule.ts';
 import { loadMoments, readState, type TrainerState } from './state.ts';
 import type { TrainingBatch } from './targets.ts';
@@ -22,12 +28,23 @@ export interface Run {
   checkpoint: string | null;
   state: TrainerState;
   text: LoadedText;
+  sources: readonly OpenSource[];
   packer: Packer;
   /** Batches that are evaluated and not trained on. */
   heldOut: TrainingBatch[];
   trainer: Trainer;
-  /** Frees the model and all that belongs to it. */
-  release(): void;
+  /** Frees the model and all that belongs to it, and closes the sources. */
+  release(): Promise<void>;
+}
+
+/**
+ * What a run wants its device to compute in: what the config says; if it leaves that open, what the run
+ * began with; and 'auto' if it has not begun.
+ */
+export async function precisionOf({ precision, output }: TrainingConfig) {
+  if (precision !== 'auto') return precision;
+  const checkpoint = await (await RunDirectory.open(output)).newestCheckpoint();
+  return checkpoint ? (await readState(checkpoint)).precision : precision;
 }
 
 /** @throws UserError when something that the config names is missing or does not fit */
@@ -36,14 +53,50 @@ export async function openRun(device: Device, config: TrainingConfig): Promise<R
   const checkpoint = await directory.newestCheckpoint();
   const state = checkpoint ? await readState(checkpoint) : newState(config);
   if (checkpoint) assertSameRun(config, state, checkpoint);
+  assertPrecision(device, checkpoint && config.precision === 'auto' ? state : config);
+  state.precision = device.precision;
   const loaded = await (checkpoint
     ? loadText(checkpoint)
     : prepareText(config, directory.tokenizer));
   const { text } = loaded;
-  const packer = await openPacker(config.data, config, text, config.seed, state.data);
-  const heldOut = await heldOutBatches(config, text);
-  await directory.trimMetrics(state.step);
+  const sources = await openSources(config.data, loaded, openOptions(config));
+  const closeSources = () => Promise.all(sources.map(({ source }) => source.close()));
+  try {
+    assertSameSources(config, state, sources, checkpoint);
+    const packer = packerOf(sources, config, state.data);
+    const heldOut = await heldOutBatches(config, loaded);
+    await directory.trimMetrics(state.step);
+    const trained = await openTrainer(device, config, state, text, checkpoint);
+    const release = async () => {
+      trained.release();
+      await closeSources();
+    };
+    const { trainer } = trained;
+    return {
+      directory,
+      checkpoint,
+      state,
+      text: loaded,
+      sources,
+      packer,
+      heldOut,
+      trainer,
+      release,
+    };
+  } catch (error) {
+    await closeSources();
+    throw error;
+  }
+}
 
+/** The model with its optimizer, as new or as the checkpoint has them. */
+async function openTrainer(
+  device: Device,
+  config: TrainingConfig,
+  state: TrainerState,
+  text: TextFiles,
+  checkpoint: string | null,
+): Promise<{ trainer: Trainer; release: () => void }> {
   const model = await (checkpoint
     ? loadModel(device, checkpoint)
     : prepareModel(device, config, text.tokenizer));
@@ -53,6 +106,7 @@ export async function openRun(device: Device, config: TrainingConfig): Promise<R
     mtpLossWeight: config.mtpLossWeight,
     expertBiasRate: config.expertBiasRate,
     balanceCoefficient: config.balanceCoefficient,
+    recompute: config.recompute,
   });
   const release = () => {
     trainer.release();
@@ -66,35 +120,70 @@ export async function openRun(device: Device, config: TrainingConfig): Promise<R
     release();
     throw error;
   }
-  return { directory, checkpoint, state, text: loaded, packer, heldOut, trainer, release };
+  return { trainer, release };
 }
 
 function newState(config: TrainingConfig): TrainerState {
-  return { step: 0, tokens: 0, seconds: 0, data: { stream: [], waiting: [] }, config };
+  const data = { stream: [], waiting: [] };
+  return { step: 0, tokens: 0, seconds: 0, precision: 'f32', data, sources: [], config };
 }
 
-async function openPacker(
-  data: readonly DataConfig[],
-  { microBatchTokens, maxLength }: TrainingConfig,
-  text: TextFiles,
-  seed: number,
+/** Samples that are asked for ahead, for each data thread. */
+const aheadPerThread = 64;
+
+function openOptions({ seed, cache, dataThreads }: TrainingConfig): OpenOptions {
+  return { seed, cacheDirectory: cache, threads: dataThreads };
+}
+
+function packerOf(
+  sources: readonly OpenSource[],
+  { seed, microBatchTokens, maxLength, dataThreads }: TrainingConfig,
   state: PackerState,
-): Promise<Packer> {
-  const sources = await openSources(data, text.chatTemplate, seed);
-  const stream = new SampleStream(sources, text, seed, state.stream);
+): Packer {
+  const stream = new SampleStream(sources, seed, state.stream, aheadPerThread * dataThreads);
   return new Packer(stream, { budget: microBatchTokens, maxLength }, state.waiting);
 }
 
-async function heldOutBatches(config: TrainingConfig, text: TextFiles): Promise<TrainingBatch[]> {
-  const { evaluation, seed } = config;
+async function heldOutBatches(
+  config: TrainingConfig,
+  loaded: LoadedText,
+): Promise<TrainingBatch[]> {
+  const { evaluation } = config;
   if (!evaluation) return [];
-  const unused = { stream: [], waiting: [] };
-  const packer = await openPacker(evaluation.data, config, text, seed, unused);
-  const batches: TrainingBatch[] = [];
-  for (let tokens = 0; tokens < evaluation.tokens; tokens += batches.at(-1)!.tokens.length) {
-    batches.push(await packer.next());
+  // Few samples: not worth threads.
+  const alone = { ...config, dataThreads: 0 };
+  const sources = await openSources(evaluation.data, loaded, openOptions(alone));
+  try {
+    const packer = packerOf(sources, alone, { stream: [], waiting: [] });
+    const batches: TrainingBatch[] = [];
+    for (let tokens = 0; tokens < evaluation.tokens; tokens += batches.at(-1)!.tokens.length) {
+      batches.push(await packer.next());
+    }
+    return batches;
+  } finally {
+    await Promise.all(sources.map(({ source }) => source.close()));
   }
-  return batches;
+}
+
+/** The same file name may hold other text than when the run began; that would change it in silence. */
+function assertSameSources(
+  { data }: TrainingConfig,
+  state: TrainerState,
+  sources: readonly OpenSource[],
+  checkpoint: string | null,
+): void {
+  const now = sources.map(({ index }) => index?.contentHash ?? '');
+  if (checkpoint !== null) {
+    const changed = now.findIndex((hash, i) => hash !== state.sources[i]);
+    if (changed >= 0) {
+      const { jsonl, text, parquet } = data[changed]!;
+      throw new UserError(
+        `${jsonl ?? text ?? parquet}: does not hold what it held when the run in ${checkpoint} ` +
+          'began; put the old file back, or choose another output',
+      );
+    }
+  }
+  state.sources = now;
 }
 
 function scheduleOf({ learningRate, steps }: TrainingConfig): Schedule {
@@ -128,13 +217,21 @@ function assertSameRun(config: TrainingConfig, state: TrainerState, checkpoint: 
   }
 }
 
+function assertPrecision(device: Device, { precision }: { precision: Precision | 'auto' }): void {
+  if (precision === 'auto' || precision === device.precision) return;
+  throw new UserError(
+    `the run is in precision ${precision} and the device ${device.name} was opened in ` +
+      `${device.precision}: open it in ${precision}, or say "precision": "${device.precision}"`,
+  );
+}
+
 /** What decides the steps that are still to come; files may have moved to another folder. */
 function decisive(config: TrainingConfig) {
   const { seed, batchTokens, microBatchTokens, maxLength, learningRate, adamw, clipNorm } = config;
   const { mtpLossWeight, expertBiasRate, balanceCoefficient } = config;
-  const data = config.data.map(({ jsonl, text, ...entry }) => ({
+  const data = config.data.map(({ jsonl, text, parquet, maxMalformed, ...entry }) => ({
     ...entry,
-    file: basename(jsonl ?? text ?? ''),
+    file: basename(jsonl ?? text ?? parquet ?? ''),
   }));
   return {
     seed,

@@ -1,21 +1,21 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { byteText } from '../../test/train/byte-text.ts';
-import type { DocumentSource } from './documents.ts';
+import { encodeDocument } from '../data/documents.ts';
+import { type SampleSource, SampleStream } from '../data/sample-stream.ts';
 import { Packer, type PackerState } from './packing.ts';
-import { SampleStream } from './sample-stream.ts';
 
 const text = byteText();
 
 /** Documents of the given lengths, over and over; a text of n letters is n + 1 tokens. */
-function source(lengths: readonly number[], letter = 'a'): DocumentSource {
+function source(lengths: readonly number[], letter = 'a'): SampleSource {
   return {
     where: (index) => `document ${index}`,
-    document: async (index) => ({
-      kind: 'text',
-      text: letter.repeat(lengths[index % lengths.length]! - 1),
-    }),
-    async *corpus() {},
+    sample: async (index) => {
+      const letters = letter.repeat(lengths[index % lengths.length]! - 1);
+      return encodeDocument(text, { kind: 'text', text: letters });
+    },
+    close: async () => {},
   };
 }
 
@@ -23,13 +23,14 @@ function packer(
   lengths: readonly number[],
   options: { budget: number; maxLength: number },
   state?: PackerState,
+  lookahead = 0,
 ): Packer {
   const sources = [
     { source: source(lengths), weight: 2 },
     { source: source([5], 'b'), weight: 1 },
   ];
   return new Packer(
-    new SampleStream(sources, text, 7, state?.stream),
+    new SampleStream(sources, 7, state?.stream, lookahead),
     options,
     state?.waiting ?? [],
   );
@@ -58,7 +59,7 @@ describe('packing', () => {
 
   test('cuts what is longer than the maximum so that every token is predicted once', async () => {
     const packing = new Packer(
-      new SampleStream([{ source: source([25]), weight: 1 }], text, 1),
+      new SampleStream([{ source: source([25]), weight: 1 }], 1),
       { budget: 30, maxLength: 10 },
       [],
     );
@@ -77,7 +78,7 @@ describe('packing', () => {
       const packing = packer(of, options);
       for (let i = 0; i < done; i++) await packing.next();
       const state = JSON.parse(JSON.stringify(packing.save()));
-      const resumed = packer(of, options, state);
+      const resumed = packer(of, options, state, 10);
       expect(resumed.save()).toEqual(state);
       for (let i = 0; i < 5; i++) expect(await resumed.next()).toEqual(await packing.next());
     });

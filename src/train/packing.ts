@@ -2,8 +2,8 @@
  * Packs samples of any length into batches of a fixed number of tokens. Attention is confined to each
  * sample's own rows, so packing changes nothing but the speed.
  */
-import type { Sample } from './documents.ts';
-import type { SampleReference, SampleStream, StreamState } from './sample-stream.ts';
+import type { Sample } from '../data/documents.ts';
+import type { SampleReference, SampleStream, StreamState } from '../data/sample-stream.ts';
 import { type TrainingBatch, trainingBatch } from './targets.ts';
 
 export interface PackingOptions {
@@ -75,16 +75,16 @@ export class Packer {
       const sample = await this.#stream.load(reference);
       this.#waiting.push({ reference, sample: this.#cut(sample, reference.offset) });
     }
-    const wanted = waitingBudgets * this.#options.budget;
-    while (this.#waiting.reduce((sum, piece) => sum + piece.sample.tokens.length, 0) < wanted) {
-      const reference = this.#stream.next();
-      const sample = await this.#stream.load(reference);
+    let tokens = this.#waiting.reduce((sum, piece) => sum + piece.sample.tokens.length, 0);
+    while (tokens < waitingBudgets * this.#options.budget) {
+      const { reference, sample } = await this.#stream.next();
       const { length } = sample.tokens;
       // Parts overlap by a token: the first of a part is not predicted in it.
       for (let offset = 0; offset === 0 || offset < length - 1; offset += this.#maxLength - 1) {
         const part = this.#cut(sample, offset);
         if (!part.weights.some((weight, i) => i > 0 && weight !== 0)) continue;
         this.#waiting.push({ reference: { ...reference, offset }, sample: part });
+        tokens += part.tokens.length;
       }
     }
   }

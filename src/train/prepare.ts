@@ -1,10 +1,10 @@
 /** Makes a run's parts out of its config: the tokenizer, the model and the data. */
 import fs from 'node:fs/promises';
-import { join } from 'node:path';
 import type { Checkpoint } from '../checkpoint/checkpoint.ts';
 import { findCheckpoint } from '../checkpoint/checkpoint-directory.ts';
-import { asUserError, errorCode } from '../checkpoint/file-errors.ts';
+import { asUserError } from '../checkpoint/file-errors.ts';
 import { openCheckpoint } from '../checkpoint/load.ts';
+import { corpusOf, type LoadedText } from '../data/open-sources.ts';
 import { UserError } from '../errors.ts';
 import type { ModelConfig } from '../model/config.ts';
 import { parseHubConfig } from '../model/hub-config.ts';
@@ -13,33 +13,15 @@ import { allocateModel, fillModel, releaseModel, type TrainableModel } from '../
 import { MIMOFLASH_TEMPLATE } from '../tasks/index.ts';
 import type { Device } from '../tensor/device.ts';
 import { trainBpe } from '../text/bpe-trainer.ts';
-import type { ChatTemplate } from '../text/chat-template.ts';
 import type { Tokenizer } from '../text/tokenizer.ts';
-import { loadTextFiles, type TextFiles, writeTextFiles } from '../text/tokenizer-files.ts';
+import { readTextFiles, textFilesFrom, writeTextFiles } from '../text/tokenizer-files.ts';
 import { END_OF_TURN, PADDING } from '../text/tokenizer-json.ts';
-import type { DataConfig, TrainingConfig } from './config.ts';
-import type { DocumentSource } from './documents.ts';
-import { jsonlSource, textSource } from './file-sources.ts';
-import { taskSource } from './task-source.ts';
-
-export interface LoadedText {
-  text: TextFiles;
-  /** The same as files, to be saved with the model. */
-  files: Record<string, string>;
-}
+import type { TrainingConfig } from './config.ts';
 
 /** @throws UserError if the directory lacks a tokenizer */
 export async function loadText(directory: string): Promise<LoadedText> {
-  const files: Record<string, string> = {};
-  for (const name of ['tokenizer.json', 'tokenizer_config.json', 'chat_template.jinja']) {
-    const path = join(directory, name);
-    try {
-      files[name] = await fs.readFile(path, 'utf8');
-    } catch (error) {
-      if (errorCode(error) !== 'ENOENT') throw asUserError(error, `cannot read ${path}`);
-    }
-  }
-  return { text: await loadTextFiles(directory), files };
+  const files = await readTextFiles(directory);
+  return { text: textFilesFrom(files, directory), files };
 }
 
 /**
@@ -55,13 +37,7 @@ export async function prepareText(
   if (tokenizer?.directory !== undefined) return loadText(tokenizer.directory);
   const { vocabSize, samples } = tokenizer!.train!;
   const template = MIMOFLASH_TEMPLATE;
-  const sources = await openSources(data, template, seed);
-  const total = sources.reduce((sum, { weight }) => sum + weight, 0);
-  const texts: string[] = [];
-  for (const { source, weight } of sources) {
-    const count = Math.ceil((samples * weight) / total);
-    for await (const text of source.corpus(count)) texts.push(text);
-  }
+  const texts = await corpusOf(data, template, samples, { seed, cacheDirectory: config.cache });
   const json = trainBpe(texts, { vocabSize });
   try {
     await writeTextFiles(learntDirectory, json, template.source, config.maxLength);
@@ -69,26 +45,6 @@ export async function prepareText(
     throw asUserError(error, `cannot write ${learntDirectory}`);
   }
   return loadText(learntDirectory);
-}
-
-/** The sources of a mixture, with their weights. */
-export async function openSources(
-  data: readonly DataConfig[],
-  template: ChatTemplate,
-  seed: number,
-): Promise<{ source: DocumentSource; weight: number }[]> {
-  return Promise.all(
-    data.map(async ({ tasks, jsonl, text, weight, learn, families }) => {
-      if (tasks) {
-        const options = { seed, split: tasks, learn, ...(families && { families }) };
-        return { source: taskSource(options), weight };
-      }
-      const source = jsonl
-        ? await jsonlSource({ path: jsonl, seed, learn }, template)
-        : await textSource({ path: text!, seed }, template);
-      return { source, weight };
-    }),
-  );
 }
 
 /** A new model with random weights, or a checkpoint's with the MTP heads that are asked for. */

@@ -7,6 +7,7 @@ import { smallRun } from '../../test/train/small-run.ts';
 import { openCheckpoint } from '../checkpoint/load.ts';
 import { createReferenceDevice } from '../device/reference/device.ts';
 import { parseTrainingConfig } from './config.ts';
+import { precisionOf } from './open-run.ts';
 import { type RunOptions, runTraining, type TrainingEvent } from './run.ts';
 import { readState } from './state.ts';
 
@@ -109,6 +110,40 @@ describe('a training run', () => {
     );
     const [start] = await train({ steps: 2, checkpointEvery: 1 });
     expect(start).toMatchObject({ step: 1 });
+  });
+
+  test('keeps the precision that it began with', async () => {
+    const mixed = () => Object.assign(createReferenceDevice(), { precision: 'mixed' as const });
+    for await (const _ of runTraining(mixed(), config({ steps: 2 })));
+    expect((await readState(join(folder, 'run', 'step-000002'))).precision).toBe('mixed');
+    expect(await precisionOf(config())).toBe('mixed');
+    expect(await precisionOf(config({ output: 'new' }))).toBe('auto');
+    await expect(train()).rejects.toThrow(
+      /^the run is in precision mixed and .* "precision": "f32"/,
+    );
+    await train({ precision: 'f32', steps: 4 });
+    expect((await readState(join(folder, 'run', 'step-000004'))).precision).toBe('f32');
+    expect(await precisionOf(config())).toBe('f32');
+  });
+
+  test('ends with the same bits when other threads make its samples', async () => {
+    await train({ output: 'one' });
+    await train({ output: 'several', dataThreads: 2 });
+    await expectSameRun('one', 'several');
+  });
+
+  test('refuses to go on when a file holds something else', async () => {
+    const path = join(folder, 'a.jsonl');
+    await fs.writeFile(path, '{"text": "one two three"}\n{"text": "four five"}\n');
+    const data = { data: [{ jsonl: 'a.jsonl' }], cache: 'cache' };
+    const events = await trainUntil(1, data);
+    expect(events[0]).toMatchObject({ type: 'start', files: [{ documents: 2, malformed: 0 }] });
+    await fs.writeFile(path, '{"text": "one two three"}\n{"text": "four six"}\n');
+    await expect(train(data)).rejects.toThrow(
+      /a\.jsonl: does not hold what it held when the run in .*step-000001 began; put the old/,
+    );
+    await fs.rm(path);
+    await expect(train(data)).rejects.toThrow(/a\.jsonl: no such file/);
   });
 
   test('that diverges stops with one line and keeps the last checkpoint', async () => {

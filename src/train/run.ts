@@ -3,20 +3,29 @@
  * on from it, with the same bits as if it had never stopped: everything that decides a step, from the
  * moments to the samples that wait to be packed, is in the checkpoint.
  */
+import type { ShardIndex } from '../data/prepare-shards.ts';
 import { UserError } from '../errors.ts';
 import type { TrainableModel } from '../model/weights.ts';
 import type { Device } from '../tensor/device.ts';
+import { OutOfMemoryError } from '../tensor/tensor.ts';
 import type { TextFiles } from '../text/tokenizer-files.ts';
+import { BatchQueue } from './batch-queue.ts';
 import type { TrainingConfig } from './config.ts';
 import { heldOutLoss } from './evaluate.ts';
 import { openRun, type Run } from './open-run.ts';
 import { saveTraining } from './state.ts';
 import type { LossMeans } from './step-sums.ts';
-import type { TrainingBatch } from './targets.ts';
 import type { StepMetrics } from './trainer.ts';
 
 export type TrainingEvent =
-  | { type: 'start'; model: TrainableModel; step: number; resumedFrom: string | null }
+  | {
+      type: 'start';
+      model: TrainableModel;
+      step: number;
+      resumedFrom: string | null;
+      /** What the file sources hold, and what was left out of them. */
+      files: ShardIndex[];
+    }
   | ({ type: 'step' } & RunMetrics)
   | ({ type: 'evaluation'; step: number; scores: Record<string, number> } & LossMeans)
   | { type: 'checkpoint'; step: number; path: string }
@@ -55,10 +64,19 @@ export async function* runTraining(
   } catch (error) {
     if (!(error instanceof UserError)) throw error;
     const kept = run.checkpoint ? `the last checkpoint is ${run.checkpoint}` : 'nothing was saved';
-    throw new UserError(`${error.message}; ${kept}`, { cause: error });
+    const advice = error instanceof OutOfMemoryError ? `; ${savingMemory(config)}` : '';
+    throw new UserError(`${error.message}${advice}; ${kept}`, { cause: error });
   } finally {
-    run.release();
+    await run.release();
   }
+}
+
+/** What to do where memory is short. Only the second changes nothing that a run has begun with. */
+function savingMemory({ microBatchTokens, recompute }: TrainingConfig): string {
+  const fewer = `fewer microBatchTokens than ${microBatchTokens} (in a new run)`;
+  return recompute === 'none'
+    ? `"recompute": "layers" needs less, and so do ${fewer}`
+    : `try ${fewer}`;
 }
 
 async function* steps(
@@ -68,7 +86,9 @@ async function* steps(
 ): AsyncGenerator<TrainingEvent> {
   const { state, directory } = run;
   const { model } = run.trainer;
-  yield { type: 'start', model, step: state.step, resumedFrom: run.checkpoint };
+  const files = run.sources.flatMap(({ index }) => index ?? []);
+  yield { type: 'start', model, step: state.step, resumedFrom: run.checkpoint, files };
+  const queue = new BatchQueue(run.packer, config.batchTokens / config.microBatchTokens);
   for (let saved = state.step; ; ) {
     const { step } = state;
     const isLast = step >= config.steps || signal?.aborted === true;
@@ -82,7 +102,7 @@ async function* steps(
     }
     if (isLast) break;
 
-    const metrics = await takeStep(run, config);
+    const metrics = await takeStep(run, queue, step + 1 < config.steps);
     await directory.appendMetrics({ type: 'step', ...metrics });
     yield { type: 'step', ...metrics };
 
@@ -100,18 +120,18 @@ async function* steps(
 
 /** One step on the next batches; moves the run's state on. */
 async function takeStep(
-  { state, packer, trainer }: Run,
-  { batchTokens, microBatchTokens }: TrainingConfig,
+  { state, trainer }: Run,
+  queue: BatchQueue,
+  more: boolean,
 ): Promise<RunMetrics> {
   const start = performance.now();
-  const batches: TrainingBatch[] = [];
-  while (batches.length < batchTokens / microBatchTokens) batches.push(await packer.next());
+  const { batches, packerState } = await queue.next(more);
   const metrics = await trainer.step(batches);
   const seconds = (performance.now() - start) / 1000;
   state.step = metrics.step;
   state.tokens += metrics.tokens;
   state.seconds += seconds;
-  state.data = packer.save();
+  state.data = packerState;
   return {
     ...metrics,
     totalTokens: state.tokens,

@@ -29,10 +29,14 @@ const stateSchema = z.object({
   tokens: natural,
   /** Time spent training, in seconds, over all the run's processes. */
   seconds: z.number().min(0),
+  /** What products were computed in. Runs from before it could be chosen were in f32. */
+  precision: z.enum(['f32', 'mixed']).default('f32'),
   data: z.object({
     stream: z.array(natural),
     waiting: z.array(z.object({ source: natural, index: natural, offset: natural })),
   }),
+  /** Hashes of what the file sources hold, in the config's order; empty texts for tasks. */
+  sources: z.array(z.string()),
   /** The run's config as it was parsed; a run is resumed only with the same. */
   config: z.record(z.string(), z.unknown()),
 });

@@ -7,7 +7,7 @@ import type { TrainableModel } from '../model/weights.ts';
 import { addLoads, loadViolation, updateExpertBias } from './expert-bias.ts';
 import { deadExperts } from './gradient-report.ts';
 import { allocateGradients, type Gradients, releaseGradients, zeroGradients } from './gradients.ts';
-import { forwardBackward } from './objective.ts';
+import { forwardBackward, type Recompute } from './objective.ts';
 import { AdamW, type AdamWOptions } from './optimizer.ts';
 import type { Schedule } from './schedule.ts';
 import { LossSums } from './step-sums.ts';
@@ -19,6 +19,7 @@ export interface TrainerOptions {
   mtpLossWeight: number;
   expertBiasRate: number;
   balanceCoefficient: number;
+  recompute: Recompute;
 }
 
 /** What a step was like. Losses and entropy in nats a token. */
@@ -65,7 +66,8 @@ export class Trainer {
    * @throws UserError if the loss or the gradient is not finite; the parameters are then unchanged
    */
   async step(batches: readonly TrainingBatch[]): Promise<StepMetrics> {
-    const { schedule, mtpLossWeight, balanceCoefficient, expertBiasRate } = this.#options;
+    const { schedule, mtpLossWeight, balanceCoefficient, expertBiasRate, recompute } =
+      this.#options;
     const step = this.optimizer.stepCount + 1;
     const totals = stepTotals(batches, this.model.config.mtpHeads);
     const sums = new LossSums();
@@ -76,6 +78,7 @@ export class Trainer {
         totals,
         mtpLossWeight,
         balanceCoefficient,
+        recompute,
       });
       sums.add(result);
       addLoads(loads, result.expertLoads);

@@ -21,6 +21,25 @@ const plainCases: OpCase[] = [
     },
   },
   ...[
+    [3, 5],
+    [64, 33],
+    [0, 8],
+  ].map(
+    (shape) =>
+      ({
+        name: `add [${shape}], also in place`,
+        inputs: { a: randomTensor(random, shape), b: randomTensor(random, shape) },
+        differentiable: [],
+        run: (scope, { a, b }) => {
+          const [sum, more] = [scope.empty(shape), scope.empty(shape)];
+          scope.device.kernels.add({ a: a!, b: b!, out: sum });
+          scope.device.kernels.copy({ source: sum, out: more });
+          scope.device.kernels.add({ a: more, b: b!, out: more });
+          return { sum, more };
+        },
+      }) satisfies OpCase,
+  ),
+  ...[
     [1, 5],
     [3, 1000],
     [7, 13],
@@ -99,7 +118,7 @@ const plainCases: OpCase[] = [
   ),
 ];
 
-interface PastSizes {
+export interface PastSizes {
   name: string;
   /** Positions held and rows of this call, of each sequence. */
   sequences: { past: number; rows: number }[];
@@ -163,68 +182,73 @@ const pastSizes: PastSizes[] = [
 ];
 
 const pastCases: OpCase[] = pastSizes.flatMap((sizes) =>
-  [true, false].map((withSinks): OpCase => {
-    const { sequences, pageSize, width, window } = sizes;
-    const [heads, keyValueHeads, keyDim, valueDim] = [4, 2, 12, 8];
-    const rows = sequences.reduce((sum, { rows: count }) => sum + count, 0);
-    const pages = sequences.length * width;
-    return {
-      name: `attention over a past: ${sizes.name}, window ${window}${withSinks ? ', sinks' : ''}`,
-      inputs: {
-        query: randomTensor(random, [rows, heads * keyDim]),
-        key: randomTensor(random, [rows, keyValueHeads * keyDim]),
-        value: randomTensor(random, [rows, keyValueHeads * valueDim]),
-        ...(withSinks && { sinks: randomTensor(random, [heads]) }),
-        rowStart: intTensor([rows], rowStarts(sequences.map(({ rows: count }) => count))),
-        keys: randomTensor(random, [pages * pageSize, keyValueHeads * keyDim]),
-        values: randomTensor(random, [pages * pageSize, keyValueHeads * valueDim]),
-        // Pages handed out in reverse, so that none lies where a careless kernel would look.
-        table: intTensor(
-          [sequences.length, width],
-          Array.from({ length: pages }, (_, i) => pages - 1 - i),
-        ),
-        lengths: intTensor(
-          [sequences.length],
-          sequences.map(({ past }) => past),
-        ),
-        sequence: intTensor(
-          [rows],
-          sequences.flatMap(({ rows: count }, s) => Array(count).fill(s)),
-        ),
-      },
-      differentiable: [],
-      tolerance: 4e-6,
-      run: (scope, t) => {
-        const out = scope.empty([rows, heads * valueDim]);
-        const logSumExp = scope.empty([rows, heads]);
-        scope.device.kernels.attention({
-          query: t.query!,
-          key: t.key!,
-          value: t.value!,
-          sinks: t.sinks ?? null,
-          rowStart: t.rowStart!,
-          past: {
-            keys: t.keys!,
-            values: t.values!,
-            pageSize,
-            table: t.table!,
-            lengths: t.lengths!,
-            sequence: t.sequence!,
-          },
-          heads,
-          keyValueHeads,
-          keyDim,
-          valueDim,
-          window,
-          scale: keyDim ** -0.5,
-          valueScale: 0.707,
-          out,
-          logSumExp,
-        });
-        return { out, logSumExp };
-      },
-    };
-  }),
+  [true, false].map((withSinks) => pastCase(sizes, withSinks)),
 );
+
+export function pastCase(
+  sizes: PastSizes,
+  withSinks: boolean,
+  [heads, keyValueHeads, keyDim, valueDim]: [number, number, number, number] = [4, 2, 12, 8],
+): OpCase {
+  const { sequences, pageSize, width, window } = sizes;
+  const rows = sequences.reduce((sum, { rows: count }) => sum + count, 0);
+  const pages = sequences.length * width;
+  return {
+    name: `attention over a past: ${sizes.name}, window ${window}${withSinks ? ', sinks' : ''}`,
+    inputs: {
+      query: randomTensor(random, [rows, heads * keyDim]),
+      key: randomTensor(random, [rows, keyValueHeads * keyDim]),
+      value: randomTensor(random, [rows, keyValueHeads * valueDim]),
+      ...(withSinks && { sinks: randomTensor(random, [heads]) }),
+      rowStart: intTensor([rows], rowStarts(sequences.map(({ rows: count }) => count))),
+      keys: randomTensor(random, [pages * pageSize, keyValueHeads * keyDim]),
+      values: randomTensor(random, [pages * pageSize, keyValueHeads * valueDim]),
+      // Pages handed out in reverse, so that none lies where a careless kernel would look.
+      table: intTensor(
+        [sequences.length, width],
+        Array.from({ length: pages }, (_, i) => pages - 1 - i),
+      ),
+      lengths: intTensor(
+        [sequences.length],
+        sequences.map(({ past }) => past),
+      ),
+      sequence: intTensor(
+        [rows],
+        sequences.flatMap(({ rows: count }, s) => Array(count).fill(s)),
+      ),
+    },
+    differentiable: [],
+    tolerance: 4e-6,
+    run: (scope, t) => {
+      const out = scope.empty([rows, heads * valueDim]);
+      const logSumExp = scope.empty([rows, heads]);
+      scope.device.kernels.attention({
+        query: t.query!,
+        key: t.key!,
+        value: t.value!,
+        sinks: t.sinks ?? null,
+        rowStart: t.rowStart!,
+        past: {
+          keys: t.keys!,
+          values: t.values!,
+          pageSize,
+          table: t.table!,
+          lengths: t.lengths!,
+          sequence: t.sequence!,
+        },
+        heads,
+        keyValueHeads,
+        keyDim,
+        valueDim,
+        window,
+        scale: keyDim ** -0.5,
+        valueScale: 0.707,
+        out,
+        logSumExp,
+      });
+      return { out, logSumExp };
+    },
+  };
+}
 
 export const kernelCases: OpCase[] = [...plainCases, ...pastCases];

@@ -1,5 +1,5 @@
 import * as ops from '../../src/tensor/ops/index.ts';
-import { intTensor, type OpCase, randomTensor, rowStarts } from './case.ts';
+import { type HostTensor, intTensor, type OpCase, randomTensor, rowStarts } from './case.ts';
 import { TestRandom } from './random.ts';
 
 const random = new TestRandom(1);
@@ -21,15 +21,40 @@ const matrixSizes: [number, number, number][] = [
   [0, 12, 8],
 ];
 
-const linearCases: OpCase[] = matrixSizes.map(([rows, inner, columns]) => ({
-  name: `linear [${rows},${inner}] to ${columns}`,
-  inputs: {
-    x: randomTensor(random, [rows, inner]),
-    weight: randomTensor(random, [columns, inner], 0.2),
-  },
-  differentiable: ['x', 'weight'],
-  run: (scope, { x, weight }) => ({ out: ops.linear(scope, x!, weight!) }),
-}));
+const linearCases: OpCase[] = matrixSizes.map(linearCase);
+
+export function linearCase([rows, inner, columns]: [number, number, number]): OpCase {
+  return {
+    name: `linear [${rows},${inner}] to ${columns}`,
+    inputs: {
+      x: randomTensor(random, [rows, inner]),
+      weight: randomTensor(random, [columns, inner], 0.2),
+    },
+    differentiable: ['x', 'weight'],
+    run: (scope, { x, weight }) => ({ out: ops.linear(scope, x!, weight!) }),
+  };
+}
+
+/** A block as in a decoder layer: two gradients meet at x, which is not a parameter. */
+export function residualCase(rows: number, columns: number): OpCase {
+  return {
+    name: `linear(rmsNorm(x)) plus x [${rows},${columns}]`,
+    inputs: {
+      input: randomTensor(random, [rows, columns]),
+      first: randomTensor(random, [columns, columns], columns ** -0.5),
+      norm: randomTensor(random, [columns]),
+      second: randomTensor(random, [columns, columns], columns ** -0.5),
+    },
+    differentiable: ['input', 'first', 'norm', 'second'],
+    run: (scope, { input, first, norm, second }) => {
+      const x = ops.linear(scope, input!, first!);
+      const normed = ops.rmsNorm(scope, x, norm!, 1e-5);
+      return { out: ops.linear(scope, normed, second!, { residual: x }) };
+    },
+  };
+}
+
+const residualCases = [residualCase(3, 5), residualCase(70, 36), residualCase(40, 130)];
 
 /** Rows of each expert: none, one, some, all to one. */
 const groupings: number[][] = [
@@ -41,29 +66,27 @@ const groupings: number[][] = [
   [130, 65],
 ];
 
-const groupedCases: OpCase[] = groupings.flatMap((counts) =>
-  (
-    [
-      [24, 40],
-      [9, 7],
-    ] as const
-  ).map(([inner, columns]) => {
-    const slots = counts.reduce((a, b) => a + b, 0);
-    const offsets = counts.reduce((list, count) => [...list, list.at(-1)! + count], [0]);
-    return {
-      name: `groupedLinear rows ${counts}, ${inner} to ${columns}`,
-      inputs: {
-        x: randomTensor(random, [slots, inner]),
-        weight: randomTensor(random, [counts.length, columns, inner], 0.3),
-        offsets: intTensor([counts.length + 1], offsets),
-      },
-      differentiable: ['x', 'weight'],
-      run: (scope, { x, weight, offsets: begin }) => ({
-        out: ops.groupedLinear(scope, x!, weight!, begin!),
-      }),
-    } satisfies OpCase;
-  }),
-);
+const groupedCases: OpCase[] = groupings.flatMap((counts) => [
+  groupedCase(counts, 24, 40),
+  groupedCase(counts, 9, 7),
+]);
+
+export function groupedCase(counts: number[], inner: number, columns: number): OpCase {
+  const slots = counts.reduce((a, b) => a + b, 0);
+  const offsets = counts.reduce((list, count) => [...list, list.at(-1)! + count], [0]);
+  return {
+    name: `groupedLinear rows ${counts}, ${inner} to ${columns}`,
+    inputs: {
+      x: randomTensor(random, [slots, inner]),
+      weight: randomTensor(random, [counts.length, columns, inner], 0.3),
+      offsets: intTensor([counts.length + 1], offsets),
+    },
+    differentiable: ['x', 'weight'],
+    run: (scope, { x, weight, offsets: begin }) => ({
+      out: ops.groupedLinear(scope, x!, weight!, begin!),
+    }),
+  };
+}
 
 const elementwiseCases: OpCase[] = [
   [3, 5],
@@ -71,12 +94,6 @@ const elementwiseCases: OpCase[] = [
   [64, 33],
   [0, 8],
 ].flatMap((shape): OpCase[] => [
-  {
-    name: `add [${shape}]`,
-    inputs: { a: randomTensor(random, shape), b: randomTensor(random, shape) },
-    differentiable: ['a', 'b'],
-    run: (scope, { a, b }) => ({ out: ops.add(scope, a!, b!) }),
-  },
   {
     name: `swiglu [${shape}]`,
     inputs: { gate: randomTensor(random, shape, 3), up: randomTensor(random, shape) },
@@ -134,7 +151,7 @@ const rotaryCases: OpCase[] = [
   }),
 }));
 
-interface AttentionSizes {
+export interface AttentionSizes {
   name: string;
   documents: number[];
   heads: number;
@@ -160,7 +177,9 @@ const attentionSizes: AttentionSizes[] = [
   ].map((kind) => ({ ...sizes, ...kind })),
 );
 
-const attentionCases: OpCase[] = attentionSizes.map((sizes) => {
+const attentionCases: OpCase[] = attentionSizes.map(attentionCase);
+
+export function attentionCase(sizes: AttentionSizes): OpCase {
   const { documents, heads, keyValueHeads, keyDim, valueDim, window } = sizes;
   const rows = documents.reduce((a, b) => a + b, 0);
   return {
@@ -196,8 +215,8 @@ const attentionCases: OpCase[] = attentionSizes.map((sizes) => {
       ),
     }),
     tolerance: 4e-6,
-  } satisfies OpCase;
-});
+  };
+}
 
 const expertCases: OpCase[] = [
   { tokens: 1, count: 4, perToken: 2, groups: 1, selectedGroups: 1, normalize: true },
@@ -232,20 +251,26 @@ const expertCases: OpCase[] = [
       }),
     },
     {
-      name: `dispatchRows and combineRows ${label}`,
+      name: `groupByExpert and combineRows ${label}`,
       inputs: {
-        x: randomTensor(random, [tokens, 10]),
+        source: randomTensor(random, [tokens * perToken, 10]),
         weights: randomTensor(random, [tokens, perToken]),
         experts: shared.experts,
       },
-      differentiable: ['x', 'weights'],
-      run: (scope, { x, weights, experts }) => {
+      differentiable: ['source', 'weights'],
+      run: (scope, { source, weights, experts }) => {
         const groups = ops.groupByExpert(scope, experts!, count);
-        const rows = ops.dispatchRows(scope, x!, groups);
-        return { out: ops.combineRows(scope, rows, weights!, groups), ...groups };
+        return { out: ops.combineRows(scope, source!, weights!, groups), ...groups };
       },
       outputs: ['out'],
     },
+    // A grouped product has a workgroup for each expert, which takes a software adapter minutes.
+    ...(count > 16 ? [] : [true, false]).map((withResidual) =>
+      expertLayerCase(label, {
+        ...{ tokens, count, columns: 10, inner: 7, withResidual },
+        experts: shared.experts,
+      }),
+    ),
     {
       name: `balanceLoss ${label}`,
       inputs: { ...shared, rowStart: intTensor([tokens], rowStarts(documents)) },
@@ -258,6 +283,39 @@ const expertCases: OpCase[] = [
     },
   ];
 });
+
+/** Experts without a router: rows of x to the experts given, and their sum. */
+export function expertLayerCase(
+  label: string,
+  sizes: {
+    tokens: number;
+    count: number;
+    columns: number;
+    inner: number;
+    withResidual: boolean;
+    experts: HostTensor;
+  },
+): OpCase {
+  const { tokens, count, columns, inner, withResidual, experts } = sizes;
+  return {
+    name: `experts ${label}${withResidual ? ', residual' : ''}`,
+    inputs: {
+      x: randomTensor(random, [tokens, columns]),
+      gate: randomTensor(random, [count, inner, columns], columns ** -0.5),
+      up: randomTensor(random, [count, inner, columns], columns ** -0.5),
+      weights: randomTensor(random, experts.shape),
+      experts,
+      ...(withResidual && { residual: randomTensor(random, [tokens, inner]) }),
+    },
+    differentiable: ['x', 'gate', 'up', 'weights', ...(withResidual ? ['residual'] : [])],
+    run: (scope, { x, gate, up, weights, experts: chosen, residual }) => {
+      const groups = ops.groupByExpert(scope, chosen!, count);
+      const active = ops.groupedSwiglu(scope, x!, gate!, up!, groups);
+      return { out: ops.combineRows(scope, active, weights!, groups, residual), ...groups };
+    },
+    outputs: ['out'],
+  };
+}
 
 function distinct(count: number, limit: number): number[] {
   const chosen = new Set<number>();
@@ -290,6 +348,7 @@ const logprobCases: OpCase[] = [
 
 export const opCases: OpCase[] = [
   ...linearCases,
+  ...residualCases,
   ...groupedCases,
   ...elementwiseCases,
   ...rowCases,

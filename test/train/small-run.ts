@@ -10,7 +10,12 @@ export function smallRun(changes: object = {}): Record<string, unknown> {
     model: { config: shape },
     tokenizer: { train: { vocabSize: 300, samples: 50 } },
     data: [
-      { tasks: 'train', learn: 'all', weight: 2 },
+      {
+        tasks: 'train',
+        learn: 'all',
+        weight: 2,
+        families: { arithmetic: 5, recall: 6, strings: 4, dialogue: 1.5 },
+      },
       { tasks: 'train', families: { arithmetic: 1 } },
     ],
     steps: 6,

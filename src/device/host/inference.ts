@@ -5,14 +5,11 @@
 import type { Device } from '../../tensor/device.ts';
 import type { CachedRows, InferenceKernels } from '../../tensor/inference-kernels.ts';
 import {
-  dispatchRows,
-  expertWeights,
   groupByExpert,
   groupedLinear,
+  groupedSwiglu,
   linear,
   rmsNorm,
-  selectExperts,
-  swiglu,
 } from '../../tensor/ops/index.ts';
 import { Scope } from '../../tensor/scope.ts';
 import type { HostMemory } from './memory.ts';
@@ -79,25 +76,20 @@ export function hostInferenceKernels(
 
     routeTokens({ x, norm, epsilon, router, bias, normed, experts, weights, ...options }) {
       const { kernels } = device;
+      const { groups, selectedGroups, normalize, scale } = options;
       within((scope) => {
-        kernels.copy({ source: rmsNorm(scope, x, norm, epsilon), out: normed });
+        const inverseRms = scope.empty([x.rows]);
+        kernels.rmsNorm({ x, weight: norm, epsilon, out: normed, inverseRms });
         const logits = linear(scope, normed, router, { exact: true });
-        const chosen = selectExperts(scope, logits, bias, {
-          ...options,
-          perToken: experts.columns,
-        });
-        kernels.copy({ source: chosen, out: experts });
-        kernels.copy({ source: expertWeights(scope, logits, experts, options), out: weights });
+        kernels.selectExperts({ logits, bias, groups, selectedGroups, experts });
+        kernels.expertWeights({ logits, experts, normalize, scale, weights });
       });
     },
 
     expertGatedProduct({ x, experts, gate, up, out }) {
       within((scope) => {
         const groups = groupByExpert(scope, experts, gate.shape[0]!);
-        const rows = dispatchRows(scope, x, groups);
-        const gated = groupedLinear(scope, rows, gate, groups.offsets);
-        const other = groupedLinear(scope, rows, up, groups.offsets);
-        const sorted = swiglu(scope, gated, other);
+        const sorted = groupedSwiglu(scope, x, gate, up, groups);
         const indices = groups.rows.reshape([out.rows]);
         device.kernels.gatherRows({ table: sorted, indices, out });
       });

@@ -27,6 +27,7 @@ export function createReferenceDevice(): Device {
   const device: Device = {
     name: 'reference',
     description: 'plain TypeScript, one thread',
+    precision: 'f32',
     // Filled in below, since kernels that are put together from others need the device.
     kernels: {} as Kernels,
     allocate(byteLength) {

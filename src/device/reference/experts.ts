@@ -82,12 +82,13 @@ export const expertKernels: Pick<
     });
   },
 
-  combineRows({ source, rows, weights, out }) {
+  combineRows({ source, rows, weights, residual, out }) {
+    const added = residual && floats(residual);
     const [from, rowOf, weight, to] = [floats(source), ints(rows), floats(weights), floats(out)];
     const [width, perToken] = [out.columns, rows.columns];
     for (let token = 0; token < out.rows; token++) {
       for (let i = 0; i < width; i++) {
-        let sum = 0;
+        let sum = added ? added[token * width + i]! : 0;
         for (let j = 0; j < perToken; j++) {
           const slot = token * perToken + j;
           sum += weight[slot]! * from[rowOf[slot]! * width + i]!;

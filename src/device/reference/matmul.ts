@@ -1,48 +1,82 @@
 import type { Kernels } from '../../tensor/kernels.ts';
+import type { Tensor } from '../../tensor/tensor.ts';
 import { floats, ints } from './memory.ts';
 
-export const matmulKernels: Pick<Kernels, 'matmul' | 'groupedMatmul' | 'groupedMatmulTransposed'> =
-  {
-    matmul({ a, b, out, transposeA, transposeB, accumulate }) {
-      const [rows, columns] = out.shape as [number, number];
-      const inner = transposeA ? a.shape[0]! : a.shape[1]!;
-      multiply(
-        transposeA ? transposed(floats(a), rows) : straight(floats(a), inner),
-        transposeB ? transposed(floats(b), inner) : straight(floats(b), columns),
-        { data: floats(out), rows, columns, inner, accumulate },
-      );
-    },
+export const matmulKernels: Pick<
+  Kernels,
+  'matmul' | 'groupedMatmul' | 'groupedMatmulTransposed' | 'groupedSwiglu'
+> = {
+  matmul({ a, b, out, transposeA, transposeB, accumulate, residual }) {
+    if (residual) floats(out).set(floats(residual));
+    const [rows, columns] = out.shape as [number, number];
+    const inner = transposeA ? a.shape[0]! : a.shape[1]!;
+    multiply(
+      transposeA ? transposed(floats(a), rows) : straight(floats(a), inner),
+      transposeB ? transposed(floats(b), inner) : straight(floats(b), columns),
+      { data: floats(out), rows, columns, inner, accumulate: accumulate || residual != null },
+    );
+  },
 
-    groupedMatmul({ a, b, offsets, out, transposeB, accumulate }) {
-      const inner = a.columns;
-      const columns = out.columns;
+  groupedMatmul({ a, b, second, offsets, out, transposeB, accumulate }) {
+    const inner = a.columns;
+    const columns = out.columns;
+    const product = (left: Tensor, right: Tensor, adding: boolean) =>
       forEachGroup(ints(offsets), (expert, begin, end) => {
-        const weight = floats(b.slice(expert, expert + 1));
+        const weight = floats(right.slice(expert, expert + 1));
+        const data = floats(out.slice(begin, end));
         multiply(
-          straight(floats(a.slice(begin, end)), inner),
+          straight(floats(left.slice(begin, end)), inner),
           transposeB ? transposed(weight, inner) : straight(weight, columns),
-          { data: floats(out.slice(begin, end)), rows: end - begin, columns, inner, accumulate },
+          { data, rows: end - begin, columns, inner, accumulate: adding },
         );
       });
-    },
+    product(a, b, accumulate);
+    if (second) product(second.a, second.b, true);
+  },
 
-    groupedMatmulTransposed({ a, b, offsets, out, accumulate }) {
-      const [, rows, columns] = out.shape as [number, number, number];
-      forEachGroup(ints(offsets), (expert, begin, end) => {
+  groupedMatmulTransposed({ a, b, rowsOfB, offsets, out, accumulate }) {
+    const [, rows, columns] = out.shape as [number, number, number];
+    const data = floats(b);
+    const rowOf = rowsOfB && ints(rowsOfB);
+    forEachGroup(ints(offsets), (expert, begin, end) => {
+      multiply(
+        transposed(floats(a.slice(begin, end)), rows),
+        (i, column) => data[(rowOf ? rowOf[begin + i]! : begin + i) * columns + column]!,
+        {
+          data: floats(out.slice(expert, expert + 1)),
+          rows,
+          columns,
+          inner: end - begin,
+          accumulate,
+        },
+      );
+    });
+  },
+
+  groupedSwiglu({ x, tokens, offsets, gateWeight, upWeight, gate, up, out }) {
+    const [input, rowOf] = [floats(x), ints(tokens)];
+    const [inner, columns] = [x.columns, out.columns];
+    const output = floats(out);
+    forEachGroup(ints(offsets), (expert, begin, end) => {
+      const products = [gateWeight, upWeight].map((weight) => {
+        const data = new Float32Array((end - begin) * columns);
         multiply(
-          transposed(floats(a.slice(begin, end)), rows),
-          straight(floats(b.slice(begin, end)), columns),
-          {
-            data: floats(out.slice(expert, expert + 1)),
-            rows,
-            columns,
-            inner: end - begin,
-            accumulate,
-          },
+          (i, k) => input[rowOf[begin + i]! * inner + k]!,
+          transposed(floats(weight.slice(expert, expert + 1)), inner),
+          { data, rows: end - begin, columns, inner, accumulate: false },
         );
+        return data;
+      }) as [Float32Array, Float32Array];
+      [gate, up].forEach((tensor, i) => {
+        if (tensor) floats(tensor).set(products[i]!, begin * columns);
       });
-    },
-  };
+      const [g, u] = products;
+      for (let i = 0; i < g.length; i++) {
+        output[begin * columns + i] = (g[i]! / (1 + Math.exp(-g[i]!))) * u[i]!;
+      }
+    });
+  },
+};
 
 type Matrix = (row: number, column: number) => number;
 

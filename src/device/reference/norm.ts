@@ -17,9 +17,10 @@ export const normKernels: Pick<Kernels, 'rmsNorm' | 'rmsNormBackward'> = {
   },
 
   // With r = inverseRms and g = dOut·weight:  dx = r·g − r³·x·mean(g·x).
-  rmsNormBackward({ x, weight, inverseRms, dOut, dX, dWeight }) {
+  rmsNormBackward({ x, weight, inverseRms, dOut, dX, dWeight, residual }) {
     const [input, scale, inverse, gradient] = [x, weight, inverseRms, dOut].map(floats) as Arrays4;
     const dInput = floats(dX);
+    const added = residual && floats(residual);
     const width = x.columns;
     const dScale = new Float64Array(width);
     for (let row = 0; row < x.rows; row++) {
@@ -33,6 +34,8 @@ export const normKernels: Pick<Kernels, 'rmsNorm' | 'rmsNormBackward'> = {
       for (let i = 0; i < width; i++) {
         const at = row * width + i;
         dInput[at] = r * gradient[at]! * scale[i]! - (r ** 3 * input[at]! * dot) / width;
+        // Rounded before it is added, as if by a kernel of its own.
+        if (added) dInput[at] = dInput[at]! + added[at]!;
       }
     }
     if (!dWeight) return;

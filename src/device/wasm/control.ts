@@ -1,3 +1,4 @@
+import { mayWait } from './platform.ts';
 import type { KernelFunction } from './webassembly.ts';
 
 /**
@@ -83,7 +84,7 @@ export class Control {
     let lastProgress = performance.now();
     const spinUntil = lastProgress + spinMilliseconds;
     while (seen !== launch.chunks) {
-      if (performance.now() < spinUntil) {
+      if (performance.now() < spinUntil || !mayWait) {
         pause();
       } else {
         Atomics.store(integers, callerWaits, 1);

@@ -1,10 +1,12 @@
 import type { Device } from '../../tensor/device.ts';
+import type { RowsToCache } from '../../tensor/inference-kernels.ts';
 import type { Kernels } from '../../tensor/kernels.ts';
 import type { QuantizedMatrix, QuantizedRows } from '../../tensor/quantized-matrix.ts';
 import type { Storage } from '../../tensor/tensor.ts';
 import type { WasmStorage } from './heaps.ts';
+import { CompactCache } from './kernels/compact-cache.ts';
 import { wasmKernels } from './kernels/index.ts';
-import { availableParallelism, loadBinary } from './platform.ts';
+import { assertSharedMemory, availableParallelism, loadBinary } from './platform.ts';
 import { arrangeTiles } from './quantized-layout.ts';
 import { Runtime } from './runtime.ts';
 import { byteOffsetOf, compile, supportsRelaxedSimd, type WasmModule } from './webassembly.ts';
@@ -24,6 +26,7 @@ export interface WasmDeviceOptions {
  */
 export async function createWasmDevice(options: WasmDeviceOptions = {}): Promise<Device> {
   const { threads = availableParallelism(), relaxed = supportsRelaxedSimd(), heapBytes } = options;
+  assertSharedMemory();
   const build = relaxed ? await relaxedBuild() : null;
   const { module, byteOffset } = build ?? { module: await load('simd.wasm'), byteOffset: 0 };
   const runtime = await Runtime.start(module, { threads, heapBytes, byteOffset });
@@ -44,6 +47,7 @@ async function load(file: string): Promise<WasmModule> {
 class WasmDevice implements Device {
   readonly name = 'wasm';
   readonly description: string;
+  readonly precision = 'f32';
   readonly kernels: Kernels;
   readonly #runtime: Runtime;
 
@@ -76,6 +80,14 @@ class WasmDevice implements Device {
     // Where bytes are signed, the offset of 128 is taken away by turning over the highest bit.
     const flip = bits === 8 && this.#runtime.byteOffset === 0 ? 0x80808080 | 0 : 0;
     arrangeTiles(rows, columns, bits, flip, this.#runtime.ints(words));
+  }
+
+  writeCachedRows(rows: RowsToCache): void {
+    try {
+      new CompactCache(this.#runtime).writeRows(rows);
+    } finally {
+      this.#runtime.releaseScratch();
+    }
   }
 
   async read(storage: Storage, byteOffset: number, byteLength: number): Promise<Uint8Array> {

@@ -3,13 +3,12 @@ import { Memory } from './webassembly.ts';
 
 export const pageBytes = 65536;
 const alignment = 64;
-/** Blocks of up to this size are kept ready, so many of each. */
-const largestReady = 2 ** 15;
-const mostReady = 16;
 /** The last page is never used, so that the end of a block is still a 32-bit number. */
 export const largestHeapBytes = 65535 * pageBytes;
 /** The first page belongs to the kernels' own constants. */
 const firstAddress = pageBytes;
+/** Larger blocks are few, and joining them keeps room for others. */
+const mostRecentBytes = 2 ** 16;
 
 export function roundToAlignment(byteLength: number): number {
   return Math.max(alignment, Math.ceil(byteLength / alignment) * alignment);
@@ -18,18 +17,19 @@ export function roundToAlignment(byteLength: number): number {
 /**
  * One WebAssembly memory and its allocator. Free blocks are kept in bins by size, about four to an
  * octave, and found by their borders for merging, so that both calls take constant time whatever the
- * number of blocks: a decode step makes hundreds of small temporaries.
+ * number of blocks. A decode step makes hundreds of small temporaries, of the same sizes as the step
+ * before: small blocks are kept as they are, by their size, until there is no other room.
  */
 export class Heap {
   readonly memory: WasmMemory;
   readonly maximumBytes: number;
   /** Bytes the memory has now. */
   #top = firstAddress;
-  /** Blocks as they were given back, by size: a decode step takes the same sizes again and again. */
-  readonly #ready = new Map<number, number[]>();
   readonly #bins: Set<number>[] = [];
   readonly #sizeByStart = new Map<number, number>();
   readonly #startByEnd = new Map<number, number>();
+  /** Small blocks just given back, by size; not among the free ones. */
+  readonly #recent = new Map<number, number[]>();
   #bytes: Uint8Array<SharedArrayBuffer>;
   #ints: Int32Array<SharedArrayBuffer>;
   #floats: Float32Array<SharedArrayBuffer>;
@@ -74,51 +74,26 @@ export class Heap {
 
   /** The address of a block of `size` bytes (a multiple of 64), or null if no free block has it. */
   take(size: number): number | null {
-    const ready = this.#ready.get(size)?.pop();
-    if (ready !== undefined) return ready;
-    let start = this.#find(size);
-    if (start === null && this.#merge()) start = this.#find(size);
-    if (start === null) return null;
-    const blockSize = this.#sizeByStart.get(start)!;
-    this.#remove(start, blockSize);
-    if (blockSize > size) this.#insert(start + size, blockSize - size);
-    return start;
+    const known = this.#recent.get(size)?.pop();
+    if (known !== undefined) return known;
+    const found = this.#takeFree(size);
+    if (found !== null || this.#recent.size === 0) return found;
+    for (const [recentSize, starts] of this.#recent) {
+      for (const start of starts) this.#free(start, recentSize);
+    }
+    this.#recent.clear();
+    return this.#takeFree(size);
   }
 
   /** Gives back a block that `take` returned. */
   give(start: number, size: number): void {
-    if (size > largestReady) {
-      this.#giveMerged(start, size);
+    if (size > mostRecentBytes) {
+      this.#free(start, size);
       return;
     }
-    const ready = this.#ready.get(size);
-    if (!ready) this.#ready.set(size, [start]);
-    else if (ready.length < mostReady) ready.push(start);
-    else this.#giveMerged(start, size);
-  }
-
-  /** Makes free blocks of those that were kept ready; false if there are none. */
-  #merge(): boolean {
-    const kept = [...this.#ready];
-    this.#ready.clear();
-    for (const [size, starts] of kept) for (const start of starts) this.#giveMerged(start, size);
-    return kept.some(([, starts]) => starts.length > 0);
-  }
-
-  #giveMerged(start: number, size: number): void {
-    let first = start;
-    let last = start + size;
-    const before = this.#startByEnd.get(first);
-    if (before !== undefined) {
-      this.#remove(before, first - before);
-      first = before;
-    }
-    const sizeAfter = this.#sizeByStart.get(last);
-    if (sizeAfter !== undefined) {
-      this.#remove(last, sizeAfter);
-      last += sizeAfter;
-    }
-    this.#insert(first, last - first);
+    const starts = this.#recent.get(size);
+    if (starts) starts.push(start);
+    else this.#recent.set(size, [start]);
   }
 
   /** Bytes the memory must grow by before it can give a block of `size` bytes. */
@@ -147,8 +122,34 @@ export class Heap {
     this.#bytes = new Uint8Array(this.memory.buffer);
     this.#ints = new Int32Array(this.memory.buffer);
     this.#floats = new Float32Array(this.memory.buffer);
-    this.give(start, step);
+    this.#free(start, step);
     return true;
+  }
+
+  #takeFree(size: number): number | null {
+    const start = this.#find(size);
+    if (start === null) return null;
+    const blockSize = this.#sizeByStart.get(start)!;
+    this.#remove(start, blockSize);
+    if (blockSize > size) this.#insert(start + size, blockSize - size);
+    return start;
+  }
+
+  /** Joins a block with its free neighbours. */
+  #free(start: number, size: number): void {
+    let first = start;
+    let last = start + size;
+    const before = this.#startByEnd.get(first);
+    if (before !== undefined) {
+      this.#remove(before, first - before);
+      first = before;
+    }
+    const sizeAfter = this.#sizeByStart.get(last);
+    if (sizeAfter !== undefined) {
+      this.#remove(last, sizeAfter);
+      last += sizeAfter;
+    }
+    this.#insert(first, last - first);
   }
 
   #find(size: number): number | null {

@@ -1,21 +1,67 @@
 /**
  * The few lines in which Node differs from a browser: reading a file of ours, starting a worker and
- * talking to it.
+ * talking to it. In a browser, memory can be shared only by pages that are cross-origin isolated, and a
+ * page's own thread cannot wait asleep: computing belongs in a worker of its own there.
  */
-import { readFile } from 'node:fs/promises';
-import { availableParallelism } from 'node:os';
-import { parentPort, Worker } from 'node:worker_threads';
+import { UserError } from '../../errors.ts';
 
-export { availableParallelism };
+/** Node's modules, asked for in a way that a bundler for browsers passes over; null in a browser. */
+const node =
+  typeof process !== 'undefined' && process.versions?.node !== undefined
+    ? {
+        files: process.getBuiltinModule('node:fs/promises'),
+        threads: process.getBuiltinModule('node:worker_threads'),
+        system: process.getBuiltinModule('node:os'),
+      }
+    : null;
 
-/** Bytes the machine (or container) can still give. */
+/** What is used of a browser; the names are the platform's. */
+interface Browser {
+  navigator: { hardwareConcurrency: number; deviceMemory?: number };
+  crossOriginIsolated?: boolean;
+  /** Only a page has one, a worker has not. */
+  document?: object;
+  Worker: new (url: URL, options: { type: 'module' }) => BrowserWorker;
+  addEventListener(type: 'message', receive: (event: { data: unknown }) => void): void;
+  postMessage(message: unknown): void;
+}
+
+interface BrowserWorker {
+  onmessage: (event: { data: unknown }) => void;
+  onerror: (event: { message?: string }) => void;
+  postMessage(message: unknown): void;
+  terminate(): void;
+}
+
+const browser = globalThis as unknown as Browser;
+
+/** Whether this thread may sleep until another wakes it. */
+export const mayWait = node !== null || browser.document === undefined;
+
+export function availableParallelism(): number {
+  return node ? node.system.availableParallelism() : browser.navigator.hardwareConcurrency;
+}
+
+/** Bytes the machine (or container) can still give; a browser says roughly what there is at most. */
 export function availableMemory(): number {
-  return process.availableMemory();
+  return node ? process.availableMemory() : (browser.navigator.deviceMemory ?? 4) * 2 ** 30;
+}
+
+/** @throws UserError where threads cannot share memory */
+export function assertSharedMemory(): void {
+  if (node || browser.crossOriginIsolated) return;
+  throw new UserError(
+    'the device wasm shares memory between threads, which this page may not: serve it with ' +
+      'Cross-Origin-Opener-Policy: same-origin and Cross-Origin-Embedder-Policy: require-corp',
+  );
 }
 
 export async function loadBinary(url: URL): Promise<Uint8Array> {
   try {
-    return await readFile(url);
+    if (node) return await node.files.readFile(url);
+    const response = await fetch(url);
+    if (!response.ok) throw new Error(`${response.status} ${response.statusText}`);
+    return new Uint8Array(await response.arrayBuffer());
   } catch (cause) {
     throw new Error(`cannot read ${url.pathname}: build it with npm run build:wasm`, { cause });
   }
@@ -29,12 +75,15 @@ export interface WorkerHandle {
   terminate(): Promise<void>;
 }
 
+interface WorkerHandlers {
+  message: (message: unknown) => void;
+  failure: (error: Error) => void;
+}
+
 /** Starts a worker; it keeps the process alive until it is detached. */
-export function startWorker(
-  url: URL,
-  handlers: { message: (message: unknown) => void; failure: (error: Error) => void },
-): WorkerHandle {
-  const worker = new Worker(url);
+export function startWorker(url: URL, handlers: WorkerHandlers): WorkerHandle {
+  if (!node) return startBrowserWorker(url, handlers);
+  const worker = new node.threads.Worker(url);
   worker.on('message', handlers.message);
   worker.on('error', handlers.failure);
   worker.on('exit', (code) => handlers.failure(new Error(`a worker thread ended (code ${code})`)));
@@ -48,8 +97,24 @@ export function startWorker(
   };
 }
 
+function startBrowserWorker(url: URL, { message, failure }: WorkerHandlers): WorkerHandle {
+  const worker = new browser.Worker(url, { type: 'module' });
+  worker.onmessage = ({ data }) => message(data);
+  worker.onerror = (event) => failure(new Error(event.message ?? 'a worker cannot be started'));
+  return {
+    post: (value) => worker.postMessage(value),
+    detach: () => {},
+    terminate: async () => worker.terminate(),
+  };
+}
+
 /** Inside a worker: messages from the thread that started it, and answers to it. */
 export function connectToParent(receive: (message: unknown) => void): (message: unknown) => void {
-  parentPort!.on('message', receive);
-  return (message) => parentPort!.postMessage(message);
+  if (node) {
+    const parent = node.threads.parentPort!;
+    parent.on('message', receive);
+    return (message) => parent.postMessage(message);
+  }
+  browser.addEventListener('message', ({ data }) => receive(data));
+  return (message) => browser.postMessage(message);
 }

@@ -42,13 +42,20 @@ export const parameterBytes = 64;
 export async function findAdapter(): Promise<FoundAdapter> {
   const gpu = await openGpu();
   const adapter = await gpu.requestAdapter({ powerPreference: 'high-performance' });
-  if (!adapter) throw new UserError('no GPU: WebGPU finds no adapter (is a Vulkan driver there?)');
+  if (!adapter)
+    throw new UserError(
+      'no GPU: WebGPU finds no adapter (is a Vulkan driver there?); --device wasm needs none',
+    );
   const { vendor, architecture, device, description } = adapter.info;
   const text = [vendor, architecture, device, description].join(' ');
+  // Browsers leave out most of it; what `device` says may be a number of the bus.
+  const model = /^(0x|$)/.test(device)
+    ? [vendor, architecture].join(' ').trim()
+    : device.replace(/-+$/, '');
   const immediateSize = adapter.limits.maxImmediateSize as number | undefined;
   return {
     adapter,
-    description: description || device || [vendor, architecture].join(' ').trim() || 'a GPU',
+    description: [model, description].filter(Boolean).join(', ') || 'a GPU',
     software: adapter.info.isFallbackAdapter || /swiftshader|llvmpipe|lavapipe/i.test(text),
     immediates:
       (immediateSize ?? 0) >= parameterBytes &&
@@ -58,7 +65,7 @@ export async function findAdapter(): Promise<FoundAdapter> {
 
 /** A GPU that is not played by the CPU; null if there is none or it cannot be reached. */
 export async function findRealGpu(): Promise<FoundAdapter | null> {
-  if (!(await mayHaveGpu())) return null;
+  if (!mayHaveGpu()) return null;
   try {
     const found = await findAdapter();
     return found.software ? null : found;
@@ -80,6 +87,9 @@ export async function openDevice({ adapter, immediates }: FoundAdapter): Promise
     });
   } catch (cause) {
     const reason = cause instanceof Error ? cause.message : String(cause);
-    throw new UserError(`the GPU cannot be opened: ${reason}`, { cause });
+    throw new UserError(
+      `the GPU cannot be opened: ${reason.split('\n')[0]}; the device wasm needs none`,
+      { cause },
+    );
   }
 }

@@ -1,4 +1,4 @@
-import { type Failures, outOfMemory } from './failures.ts';
+import { type Failures, outOfMemory, tooLarge } from './failures.ts';
 
 /** Numbers of WebGPU's buffer usages; Node has no global `GPUBufferUsage`. */
 export const usage = {
@@ -20,7 +20,13 @@ export interface PooledBuffer {
   batch: number;
 }
 
-/** Idle memory that is always kept. */
+/**
+ * How much more memory the pool may hold than has been in use at once, so that buffers of one size can
+ * stay while others are used. What is idle at one moment says little: a forward pass without a tape gives
+ * back most of its memory after each layer, and wants it again in the next.
+ */
+const slack = 1.25;
+/** Memory that may always be held. */
 const keptBytes = 256 * 2 ** 20;
 
 /**
@@ -37,6 +43,8 @@ export class BufferPool {
   #nextId = 0;
   #idleBytes = 0;
   #usedBytes = 0;
+  /** The most that was in use at once. */
+  #peakBytes = 0;
 
   constructor(device: GPUDevice, failures: Failures) {
     this.#device = device;
@@ -50,34 +58,46 @@ export class BufferPool {
    * @throws OutOfMemoryError if one buffer cannot be so large
    */
   take(byteLength: number, flush: () => void): PooledBuffer {
-    const size = sizeClass(byteLength);
     const limit = this.#largest;
-    if (byteLength > limit) throw outOfMemory(byteLength, this.#usedBytes, limit);
+    if (byteLength > limit) throw tooLarge(byteLength, limit);
+    const size = this.#classOf(byteLength);
     const idle = this.#idle.get(size)?.pop();
     this.#usedBytes += size;
+    this.#peakBytes = Math.max(this.#peakBytes, this.#usedBytes);
     if (idle) {
       this.#idleBytes -= size;
       return idle;
     }
-    if (this.#idleBytes > keptBytes && this.#idleBytes > this.#usedBytes / 2) this.trim(flush);
-    return this.#create(Math.min(size, limit), byteLength);
+    this.#trim(keptBytes + slack * this.#peakBytes - this.#usedBytes, flush);
+    return this.#create(size, byteLength);
   }
 
   give(buffer: PooledBuffer): void {
-    const size = sizeClass(buffer.byteLength);
-    const idle = this.#idle.get(size) ?? [];
-    idle.push(buffer);
-    this.#idle.set(size, idle);
+    const size = this.#classOf(buffer.byteLength);
+    const idle = this.#idle.get(size);
+    if (idle) idle.push(buffer);
+    else this.#idle.set(size, [buffer]);
     this.#idleBytes += size;
     this.#usedBytes -= size;
   }
 
-  /** Gives all idle memory back to the system. */
-  trim(flush: () => void): void {
+  /** Gives idle memory beyond `most` bytes back to the system, what was used longest ago first. */
+  #trim(most: number, flush: () => void): void {
+    if (this.#idleBytes <= most) return;
     flush();
-    for (const buffers of this.#idle.values()) for (const { gpu } of buffers) gpu.destroy();
-    this.#idle.clear();
-    this.#idleBytes = 0;
+    const oldestFirst = [...this.#idle.values()].flat().sort((a, b) => a.batch - b.batch);
+    for (const buffer of oldestFirst) {
+      if (this.#idleBytes <= most) break;
+      const size = this.#classOf(buffer.byteLength);
+      const idle = this.#idle.get(size)!;
+      idle.splice(idle.indexOf(buffer), 1);
+      this.#idleBytes -= size;
+      buffer.gpu.destroy();
+    }
+  }
+
+  #classOf(byteLength: number): number {
+    return Math.min(sizeClass(byteLength), this.#largest);
   }
 
   #create(size: number, wanted: number): PooledBuffer {

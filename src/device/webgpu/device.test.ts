@@ -1,14 +1,14 @@
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { TestRandom } from '../../../test/conformance/random.ts';
+import { adapterToTest } from '../../../test/support/adapter.ts';
 import type { Device } from '../../tensor/device.ts';
 import { readFloats, readInts, Scope } from '../../tensor/scope.ts';
 import { OutOfMemoryError, Tensor } from '../../tensor/tensor.ts';
 import { createReferenceDevice } from '../reference/device.ts';
-import { findAdapter } from './adapter.ts';
 import { createWebgpuDevice, type WebgpuDevice } from './device.ts';
 
-const found = await findAdapter().catch((error: Error) => error);
-const here = describe.skipIf(found instanceof Error);
+const found = await adapterToTest();
+const here = describe.skipIf(typeof found === 'string');
 
 /**
  * What the conformance suite's small cases do not reach: the variants for large sizes, tensors that lie
@@ -170,7 +170,9 @@ here.each([{ immediates: true }, { immediates: false }])('webgpu, %o', ({ immedi
 
   test('more memory than there can be is a clear error', () => {
     expect(() => device.allocate(2 ** 50)).toThrow(OutOfMemoryError);
-    expect(() => device.allocate(2 ** 50)).toThrow(/the GPU has no .* MiB more/);
+    expect(() => device.allocate(2 ** 50)).toThrow(
+      /^a tensor of .* does not fit this GPU, whose largest is/,
+    );
   });
 });
 
@@ -192,6 +194,25 @@ here('webgpu profile', () => {
     );
     expect(times.every(({ seconds }) => seconds >= 0)).toBe(true);
     expect(await device.takeTimes()).toEqual([]);
+    await device.destroy();
+  });
+
+  test('keeps the time of works apart, and none while it is off', async () => {
+    const device = await createWebgpuDevice({ profile: true });
+    const x = new Tensor([1000], 'f32', device.allocate(4000));
+    device.timedWork = 'first';
+    device.kernels.fill({ out: x, value: 1 });
+    device.profiling = false;
+    device.kernels.fill({ out: x, value: 2 });
+    device.profiling = true;
+    device.timedWork = 'second';
+    device.kernels.fill({ out: x, value: 3 });
+    const times = await device.takeTimes();
+    expect(times.map(({ work, kernel, calls }) => [work, kernel, calls]).sort()).toEqual([
+      ['first', 'fill', 1],
+      ['second', 'fill', 1],
+    ]);
+    expect((await readFloats(device, x))[999]).toBe(3);
     await device.destroy();
   });
 });

@@ -69,14 +69,21 @@ export class Failures {
   }
 }
 
-export function outOfMemory(wanted: number, allocated: number, limit?: number): OutOfMemoryError {
-  const most = limit === undefined ? '' : ` (it takes at most ${inMebibytes(limit)} at once)`;
+export function outOfMemory(wanted: number, allocated: number): OutOfMemoryError {
   return new OutOfMemoryError(
-    `the GPU has no ${inMebibytes(wanted)} more: ${inMebibytes(allocated)} are in use${most}; ` +
-      'use a smaller batch, shorter sequences or a smaller model',
+    `the GPU has no ${inMebibytes(wanted)} more: ${inMebibytes(allocated)} are in use; ` +
+      'use fewer tokens at once, shorter sequences or a smaller model',
   );
 }
 
-function inMebibytes(bytes: number): string {
+/** More than one buffer of this GPU can be, however much memory there is. */
+export function tooLarge(wanted: number, limit: number): OutOfMemoryError {
+  return new OutOfMemoryError(
+    `a tensor of ${inMebibytes(wanted)} does not fit this GPU, whose largest is ` +
+      `${inMebibytes(limit)}: use fewer tokens at once or a smaller model`,
+  );
+}
+
+export function inMebibytes(bytes: number): string {
   return `${(bytes / 2 ** 20).toFixed(bytes < 2 ** 20 ? 2 : 0)} MiB`;
 }

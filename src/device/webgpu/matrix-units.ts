@@ -21,6 +21,7 @@ export const matrixUnitFeatures = ['shader-f16', 'subgroups', feature] as GPUFea
 /** Directives at the beginning of such a program. */
 export const matrixUnitDirectives = [
   'enable f16;',
+  'enable subgroups;',
   'enable chromium_experimental_subgroup_matrix;',
   'diagnostic(off, chromium.subgroup_matrix_uniformity);',
 ];

@@ -6,14 +6,24 @@
 import { UserError } from '../../errors.ts';
 
 /**
- * f16 is offered on NVIDIA only by request; experimental features only if unsafe ones are allowed; and
- * bounds checks are left out because our kernels never leave their tensors.
+ * f16 is offered on NVIDIA only by request; experimental features only if unsafe ones are allowed.
+ * Bounds checks are left out because our kernels never leave their tensors, and so is clearing workgroup
+ * memory, which they write before they read it: on a software adapter it is most of the time of
+ * compiling a kernel and half of that of running it.
  */
-const dawnFeatures = ['allow_unsafe_apis', 'vulkan_enable_f16_on_nvidia', 'disable_robustness'];
+const dawnFeatures = [
+  'allow_unsafe_apis',
+  'vulkan_enable_f16_on_nvidia',
+  'disable_robustness',
+  'disable_workgroup_init',
+];
+
+/** Timestamps are rounded to 65 µs, against spies; a profile of kernels of 5 µs needs them as they are. */
+const dawnWithout = ['timestamp_quantization'];
 
 /** @throws UserError where there is no WebGPU */
 export async function openGpu(): Promise<GPU> {
-  const browser = (globalThis as { navigator?: { gpu?: GPU } }).navigator?.gpu;
+  const browser = browserGpu();
   if (browser) return browser;
   // Kept for good: if it is collected, calls on what it made crash the process.
   const kept = globalThis as { mimoflashGpu?: GPU };
@@ -25,10 +35,10 @@ export async function openGpu(): Promise<GPU> {
  * Whether it is worth looking for a GPU. On Linux every one has a device file; without any, Dawn would
  * only complain on the terminal that it finds no driver.
  */
-export async function mayHaveGpu(): Promise<boolean> {
-  if (!isNode()) return true;
+export function mayHaveGpu(): boolean {
+  if (browserGpu() || !isNode()) return true;
   if (process.platform !== 'linux') return true;
-  const { existsSync } = await import('node:fs');
+  const { existsSync } = process.getBuiltinModule('node:fs');
   return ['/dev/dri', '/dev/nvidiactl', '/dev/dxg', '/dev/kfd'].some((path) => existsSync(path));
 }
 
@@ -41,14 +51,19 @@ async function createNodeGpu(): Promise<GPU> {
     throw new UserError('this browser has no WebGPU: use a newer one, or the device wasm');
   }
   const dawn = await loadDawn();
-  return dawn.create([`enable-dawn-features=${dawnFeatures.join(',')}`]);
+  return dawn.create([
+    `enable-dawn-features=${dawnFeatures.join(',')}`,
+    `disable-dawn-features=${dawnWithout.join(',')}`,
+  ]);
 }
 
 async function loadDawn(): Promise<Dawn> {
   const library = process.env.DAWN_NODE;
   try {
-    if (!library) return (await import('webgpu')) as Dawn;
-    const { createRequire } = await import('node:module');
+    // Not a literal: bundlers for browsers, which never come here, would look for the package.
+    const name = 'webgpu';
+    if (!library) return (await import(/* @vite-ignore */ name)) as Dawn;
+    const { createRequire } = process.getBuiltinModule('node:module');
     return createRequire(import.meta.url)(library) as Dawn;
   } catch (cause) {
     const reason = cause instanceof Error ? cause.message.split('\n')[0] : String(cause);
@@ -59,6 +74,10 @@ async function loadDawn(): Promise<Dawn> {
       { cause },
     );
   }
+}
+
+function browserGpu(): GPU | undefined {
+  return (globalThis as { navigator?: { gpu?: GPU } }).navigator?.gpu;
 }
 
 function isNode(): boolean {

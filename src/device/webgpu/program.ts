@@ -46,8 +46,11 @@ export function programs<Options extends object, Made>(
     // Options are few plain values, given in the same order. This is in the way of every dispatch, and
     // comparing with the few variants there are is several times faster than making a key of them.
     const values = Object.values(options);
-    for (const present of made) {
-      if (present.values.every((value, index) => value === values[index])) return present.result;
+    for (let i = 0; i < made.length; i++) {
+      const present = made[i]!;
+      let at = 0;
+      while (at < values.length && present.values[at] === values[at]) at++;
+      if (at === values.length) return present.result;
     }
     const result = make(options);
     made.push({ values, result });

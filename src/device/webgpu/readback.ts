@@ -4,13 +4,19 @@ import type { Commands } from './commands.ts';
 /** Staging buffers up to this size are kept for the next read. */
 const keptBytes = 2 ** 20;
 
+/** What is larger is read in pieces: a mapping needs memory of the host that lies together. */
+const pieceBytes = 256 * 2 ** 20;
+
 /** Reading: a copy into a buffer that the host can map. */
 export class Readback {
   readonly #device: GPUDevice;
+  readonly #mostBytes: number;
   readonly #idle = new Map<number, GPUBuffer[]>();
 
-  constructor(device: GPUDevice) {
+  /** `mostBytes`: the largest buffer to make. */
+  constructor(device: GPUDevice, mostBytes: number) {
     this.#device = device;
+    this.#mostBytes = Math.min(pieceBytes, mostBytes);
   }
 
   async read(
@@ -22,19 +28,27 @@ export class Readback {
     if (byteLength === 0) return new Uint8Array(0);
     // Copies begin and end at whole words.
     const begin = byteOffset - (byteOffset % 4);
-    const length = Math.ceil((byteOffset + byteLength - begin) / 4) * 4;
-    const size = 2 ** Math.max(8, Math.ceil(Math.log2(length)));
-    const staging = this.#take(size);
-    commands.copy(source, begin, staging, 0, length);
+    const end = Math.ceil((byteOffset + byteLength) / 4) * 4;
+    // All are queued before anything is waited for: what is called later must not be seen.
+    const pieces: { at: number; length: number; size: number; staging: GPUBuffer }[] = [];
+    for (let at = begin; at < end; at += this.#mostBytes) {
+      const length = Math.min(this.#mostBytes, end - at);
+      const size = Math.min(2 ** Math.max(8, Math.ceil(Math.log2(length))), this.#mostBytes);
+      const staging = this.#take(size);
+      commands.copy(source, at, staging, 0, length);
+      pieces.push({ at, length, size, staging });
+    }
     commands.flush();
-    await staging.mapAsync(1, 0, length);
-    const bytes = new Uint8Array(staging.getMappedRange(0, length)).slice(
-      byteOffset - begin,
-      byteOffset - begin + byteLength,
-    );
-    staging.unmap();
-    this.#give(staging, size);
-    return bytes;
+    const bytes = new Uint8Array(end - begin);
+    for (const { at, length, size, staging } of pieces) {
+      await staging.mapAsync(1, 0, length);
+      bytes.set(new Uint8Array(staging.getMappedRange(0, length)), at - begin);
+      staging.unmap();
+      this.#give(staging, size);
+    }
+    const skipped = byteOffset - begin;
+    if (skipped === 0 && byteLength === bytes.length) return bytes;
+    return bytes.slice(skipped, skipped + byteLength);
   }
 
   #take(size: number): GPUBuffer {

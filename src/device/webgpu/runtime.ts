@@ -5,7 +5,7 @@ import { BindGroups } from './bind-groups.ts';
 import { BufferPool, type PooledBuffer } from './buffer-pool.ts';
 import { Commands } from './commands.ts';
 import { copyWords } from './copy-words.ts';
-import type { Failures } from './failures.ts';
+import { type Failures, inMebibytes } from './failures.ts';
 import type { MatrixUnits } from './matrix-units.ts';
 import { type Pipeline, Pipelines } from './pipelines.ts';
 import type { Profiler } from './profiler.ts';
@@ -21,8 +21,6 @@ interface GpuStorage extends Storage {
 interface Limits {
   /** Of the offset of a binding, in bytes. */
   offsetAlignment: number;
-  /** Bytes of a binding. */
-  bindingSize: number;
   /** Workgroups of a grid, in each dimension. */
   groupsPerDimension: number;
   threadsPerGroup: number;
@@ -31,6 +29,8 @@ interface Limits {
 /** Memory and dispatch: everything between the kernels and WebGPU. */
 export class Runtime {
   readonly limits: Limits;
+  /** The most bytes that a tensor of a kernel may have. */
+  readonly bindingBytes: number;
   /** What products whose operands may be rounded run on; null if none may be, or there are no units. */
   readonly matrixUnits: MatrixUnits | null;
   /** Threads of a subgroup; 1 where there are none. */
@@ -56,16 +56,19 @@ export class Runtime {
       profiler: Profiler | null;
       matrixUnits: MatrixUnits | null;
       subgroupSize: number;
+      bindingBytes?: number;
     },
   ) {
     this.#device = device;
     const { limits } = device;
     this.limits = {
       offsetAlignment: limits.minStorageBufferOffsetAlignment,
-      bindingSize: limits.maxStorageBufferBindingSize,
       groupsPerDimension: limits.maxComputeWorkgroupsPerDimension,
       threadsPerGroup: limits.maxComputeInvocationsPerWorkgroup,
     };
+    // Less what is bound before a tensor that does not begin where a binding can.
+    this.bindingBytes =
+      options.bindingBytes ?? limits.maxStorageBufferBindingSize - this.limits.offsetAlignment;
     this.matrixUnits = options.matrixUnits;
     this.subgroupSize = options.subgroupSize;
     this.#failures = failures;
@@ -73,7 +76,7 @@ export class Runtime {
     this.#pipelines = new Pipelines(device, options.immediates);
     this.#commands = new Commands(device, this.#pipelines.parameterLayout, options.profiler);
     this.#bindGroups = new BindGroups(device);
-    this.#readback = new Readback(device);
+    this.#readback = new Readback(device, this.bindingBytes);
   }
 
   allocate(byteLength: number): Storage {
@@ -138,6 +141,11 @@ export class Runtime {
     const groupOfBindings = this.#bind(pipeline, places);
     this.#commands.dispatch(program.name, pipeline, groupOfBindings, this.#words, groups);
     if (writeBack) for (const { from, to } of writeBack) this.copyWords(from, to);
+  }
+
+  fitsBinding(tensor: Tensor): boolean {
+    const { bindingBytes } = this;
+    return tensor.storage.byteLength <= bindingBytes || tensor.byteLength <= bindingBytes;
   }
 
   /** Copies elements between tensors of one size that lie anywhere, but not in one buffer. */
@@ -233,9 +241,11 @@ export class Runtime {
     this.#bindGroups.begin();
     for (const tensor of tensors) {
       const size = Math.max(16, Math.ceil(tensor.byteLength / 16) * 16);
-      if (size > this.limits.bindingSize) {
+      const most = this.bindingBytes + this.limits.offsetAlignment;
+      if (size > most) {
         throw new UserError(
-          `a tensor [${tensor.shape}] has ${size} bytes; this GPU binds at most ${this.limits.bindingSize} at once`,
+          `a tensor [${tensor.shape}] takes ${inMebibytes(size)}, and a kernel of this GPU at most ` +
+            `${inMebibytes(most)}: use fewer tokens at once or a smaller model`,
         );
       }
       const buffer = bufferOf(tensor.storage);

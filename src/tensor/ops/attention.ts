@@ -2,7 +2,10 @@ import type { AttentionShape, PastKeys } from '../kernels.ts';
 import type { Scope } from '../scope.ts';
 import type { Tensor } from '../tensor.ts';
 
-/** The rotation of every head of x [T, heads·headDim] by its position; i32 positions [T]. */
+/**
+ * The rotation of every head of x [T, heads·headDim] by its position; i32 positions [T]. It happens in
+ * place: x must not be used afterwards.
+ */
 export function rotary(
   scope: Scope,
   x: Tensor,
@@ -10,11 +13,12 @@ export function rotary(
   options: { headDim: number; rotaryDim: number; theta: number },
 ): Tensor {
   const { kernels } = scope.device;
-  const out = scope.empty(x.shape);
+  // Another tensor in the same memory, so that the two have gradients of their own.
+  const out = x.reshape(x.shape);
   kernels.rotary({ ...options, x, positions, inverse: false, out });
   const { tape } = scope;
-  tape?.record([x], out, (dOut) => {
-    const dX = scope.empty(x.shape);
+  tape?.record([x], out, (dOut, owned) => {
+    const dX = owned ? dOut : scope.empty(x.shape);
     kernels.rotary({ ...options, x: dOut, positions, inverse: true, out: dX });
     tape.contribute(scope, x, dX);
   });

@@ -1,18 +1,6 @@
 import type { Scope } from '../scope.ts';
 import type { Tensor } from '../tensor.ts';
 
-/** a + b, of one shape. */
-export function add(scope: Scope, a: Tensor, b: Tensor): Tensor {
-  const out = scope.empty(a.shape);
-  scope.device.kernels.add({ a, b, out });
-  const { tape } = scope;
-  tape?.record([a, b], out, (dOut) => {
-    tape.contribute(scope, a, dOut, false);
-    tape.contribute(scope, b, dOut, false);
-  });
-  return out;
-}
-
 /** silu(gate)·up, of one shape. */
 export function swiglu(scope: Scope, gate: Tensor, up: Tensor): Tensor {
   const { kernels } = scope.device;

@@ -59,33 +59,24 @@ export function groupByExpert(scope: Scope, experts: Tensor, expertCount: number
   return { offsets, tokens, rows };
 }
 
-/** The rows of x [T,C] that the experts will work on, sorted by expert → [S,C]. */
-export function dispatchRows(scope: Scope, x: Tensor, groups: ExpertGroups): Tensor {
-  const { kernels } = scope.device;
-  const out = scope.empty([groups.tokens.size, x.columns]);
-  kernels.gatherRows({ table: x, indices: groups.tokens, out });
-  const { tape } = scope;
-  tape?.record([x], out, (dOut) => {
-    const dX = scope.empty(x.shape);
-    kernels.sumRows({ source: dOut, rows: groups.rows, out: dX });
-    tape.contribute(scope, x, dX);
-  });
-  return out;
-}
-
-/** Each token's weighted sum of its experts' outputs: source [S,C], weights [T,k] → [T,C]. */
+/**
+ * Each token's weighted sum of its experts' outputs, plus `residual` if given: source [S,C], weights
+ * [T,k] → [T,C].
+ */
 export function combineRows(
   scope: Scope,
   source: Tensor,
   weights: Tensor,
   groups: ExpertGroups,
+  residual: Tensor | null = null,
 ): Tensor {
   const { kernels } = scope.device;
   const { rows } = groups;
   const out = scope.empty([weights.rows, source.columns]);
-  kernels.combineRows({ source, rows, weights, out });
+  kernels.combineRows({ source, rows, weights, residual, out });
   const { tape } = scope;
-  tape?.record([source, weights], out, (dOut) => {
+  tape?.record([source, weights, residual], out, (dOut) => {
+    if (residual) tape.contribute(scope, residual, dOut, false);
     const dSource = scope.empty(source.shape);
     const dWeights = scope.empty(weights.shape);
     kernels.combineRowsBackward({ source, rows, weights, dOut, dSource, dWeights });

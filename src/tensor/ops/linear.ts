@@ -1,13 +1,17 @@
 import { type Matrix, trainable } from '../quantized-matrix.ts';
 import type { Scope } from '../scope.ts';
 import type { Tensor } from '../tensor.ts';
+import type { ExpertGroups } from './experts.ts';
 
-/** x·Wᵀ: x [T,K], W [N,K] → [T,N]. `exact`: in f32 also where a device trains in less. */
+/**
+ * x·Wᵀ, plus `residual` [T,N] if given: x [T,K], W [N,K] → [T,N]. `exact`: in f32 also where a
+ * device trains in less.
+ */
 export function linear(
   scope: Scope,
   x: Tensor,
   matrix: Matrix,
-  { exact = false }: { exact?: boolean } = {},
+  { exact = false, residual = null }: { exact?: boolean; residual?: Tensor | null } = {},
 ): Tensor {
   const { kernels } = scope.device;
   const [outputs] = matrix.shape as [number];
@@ -20,11 +24,13 @@ export function linear(
     transposeB: true,
     accumulate: false,
     exact,
+    residual,
   });
   const { tape } = scope;
   if (!tape) return out;
   const weight = trainable(matrix);
-  tape.record([x, weight], out, (dOut) => {
+  tape.record([x, weight, residual], out, (dOut) => {
+    if (residual) tape.contribute(scope, residual, dOut, false);
     tape.into(scope, x, (dX, accumulate) =>
       kernels.matmul({
         a: dOut,
@@ -49,6 +55,61 @@ export function linear(
         scaleA: tape.gradientScale,
       }),
     );
+  });
+  return out;
+}
+
+/**
+ * The first half of each expert's SwiGLU: silu(gate·x)·(up·x) for the rows of x [T,K] that `groups`
+ * sends to it, weights [E,N,K] → [S,N] sorted by expert. Those rows are never copied together.
+ */
+export function groupedSwiglu(
+  scope: Scope,
+  x: Tensor,
+  gateWeight: Tensor,
+  upWeight: Tensor,
+  { offsets, tokens, rows }: ExpertGroups,
+): Tensor {
+  const { kernels } = scope.device;
+  const { tape } = scope;
+  const shape = [tokens.size, gateWeight.shape[1]!];
+  const out = scope.empty(shape);
+  const [gate, up] = tape ? [scope.empty(shape), scope.empty(shape)] : [null, null];
+  kernels.groupedSwiglu({ x, tokens, offsets, gateWeight, upWeight, gate, up, out });
+  if (!tape || !gate || !up) return out;
+  tape.record([x, gateWeight, upWeight], out, (dOut) => {
+    const scaleA = tape.gradientScale;
+    const [dGate, dUp] = [scope.empty(shape), scope.empty(shape)];
+    kernels.swigluBackward({ gate, up, dOut, dGate, dUp });
+    for (const [a, weight] of [
+      [dGate, gateWeight],
+      [dUp, upWeight],
+    ] as const) {
+      tape.into(scope, weight, (dWeight, accumulate) =>
+        kernels.groupedMatmulTransposed({
+          ...{ a, b: x, rowsOfB: tokens, offsets, out: dWeight, accumulate, scaleA },
+        }),
+      );
+    }
+    if (tape.tracks(x)) {
+      const dRows = scope.empty([tokens.size, x.columns]);
+      kernels.groupedMatmul({
+        a: dGate,
+        b: gateWeight,
+        second: { a: dUp, b: upWeight },
+        offsets,
+        out: dRows,
+        transposeB: false,
+        accumulate: false,
+        scaleA,
+      });
+      const dX = scope.empty(x.shape);
+      kernels.sumRows({ source: dRows, rows, out: dX });
+      tape.contribute(scope, x, dX);
+      scope.release(dRows);
+    }
+    scope.release(dGate);
+    scope.release(dUp);
   });
   return out;
 }

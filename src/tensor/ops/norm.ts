@@ -9,10 +9,10 @@ export function rmsNorm(scope: Scope, x: Tensor, weight: Tensor, epsilon: number
   kernels.rmsNorm({ x, weight, epsilon, out, inverseRms });
   const { tape } = scope;
   tape?.record([x, weight], out, (dOut) => {
-    const dX = scope.empty(x.shape);
     const dWeight = tape.parameterGradient(weight);
-    kernels.rmsNormBackward({ x, weight, inverseRms, dOut, dX, dWeight });
-    tape.contribute(scope, x, dX);
+    tape.extend(scope, x, (dX, residual) =>
+      kernels.rmsNormBackward({ x, weight, inverseRms, dOut, dX, dWeight, residual }),
+    );
   });
   return out;
 }

@@ -1,4 +1,5 @@
 import type { Kernels } from '../../../tensor/kernels.ts';
+import type { Tensor } from '../../../tensor/tensor.ts';
 import { type Runtime, read, write } from '../runtime.ts';
 
 /** Elements a thread takes at a time; an element costs an exponential. */
@@ -7,7 +8,7 @@ const grain = 4096;
 export function activationKernels(runtime: Runtime): Pick<Kernels, 'swiglu' | 'swigluBackward'> {
   return {
     swiglu({ gate, up, out }) {
-      runtime.launch('swiglu', [read(gate), read(up), write(out)], out.size, grain);
+      launchSwiglu(runtime, gate, up, out);
     },
 
     swigluBackward({ gate, up, dOut, dGate, dUp }) {
@@ -15,4 +16,8 @@ export function activationKernels(runtime: Runtime): Pick<Kernels, 'swiglu' | 's
       runtime.launch('swigluBackward', args, dOut.size, grain);
     },
   };
+}
+
+export function launchSwiglu(runtime: Runtime, gate: Tensor, up: Tensor, out: Tensor): void {
+  runtime.launch('swiglu', [read(gate), read(up), write(out)], out.size, grain);
 }

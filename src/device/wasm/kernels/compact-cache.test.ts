@@ -39,7 +39,7 @@ function fillCache(scope: Scope, dtype: DType) {
     kernels.writeRows({ source: key, indices, out: keys });
     kernels.writeRows({ source: value, indices, out: values });
   } else {
-    kernels.writeCachedRows!({ key, value, indices, keyValueHeads, keys, values });
+    scope.device.writeCachedRows!({ key, value, indices, keyValueHeads, keys, values });
   }
   return { keys, values };
 }

@@ -1,4 +1,4 @@
-import type { InferenceKernels } from '../../../tensor/inference-kernels.ts';
+import type { RowsToCache } from '../../../tensor/inference-kernels.ts';
 import type { Kernels, PastKeys } from '../../../tensor/kernels.ts';
 import { Tensor } from '../../../tensor/tensor.ts';
 import { type Runtime, read, update, write } from '../runtime.ts';
@@ -10,6 +10,11 @@ export class CompactCache {
 
   constructor(runtime: Runtime) {
     this.#runtime = runtime;
+  }
+
+  writeRows({ key, value, indices, keyValueHeads, keys, values }: RowsToCache): void {
+    this.write(key, indices, keys, keyValueHeads, 'keys');
+    this.write(value, indices, values, keyValueHeads, 'values');
   }
 
   /** source [T,·] to rows `indices` of keys or values. */
@@ -87,20 +92,15 @@ interface HeadShape {
   valueDim: number;
 }
 
-/** `attention` with a past in any format, and the kernel that writes one. */
+/** `attention` with a past in any format. */
 export function compactCacheKernels(
   runtime: Runtime,
   base: Pick<Kernels, 'attention'>,
-): Pick<Kernels, 'attention'> & Required<Pick<InferenceKernels, 'writeCachedRows'>> {
+): Pick<Kernels, 'attention'> {
   const compact = new CompactCache(runtime);
   return {
     attention(a) {
       base.attention({ ...a, past: a.past && compact.expand(a.past, a) });
-    },
-
-    writeCachedRows({ key, value, indices, keyValueHeads, keys, values }) {
-      compact.write(key, indices, keys, keyValueHeads, 'keys');
-      compact.write(value, indices, values, keyValueHeads, 'values');
     },
   };
 }

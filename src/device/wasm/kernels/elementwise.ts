@@ -1,4 +1,5 @@
 import type { Kernels } from '../../../tensor/kernels.ts';
+import type { Tensor } from '../../../tensor/tensor.ts';
 import { type Runtime, read, write } from '../runtime.ts';
 
 /** Elements a thread takes at a time: far more than a hand-over costs, and in the cache. */
@@ -16,4 +17,9 @@ export function elementwiseKernels(runtime: Runtime): Pick<Kernels, 'fill' | 'co
       runtime.launch('add', [read(a), read(b), write(out)], out.size, grain);
     },
   };
+}
+
+/** out += x, for kernels without a loop of their own for it. */
+export function addTo(runtime: Runtime, x: Tensor, out: Tensor): void {
+  runtime.launch('add', [read(x), read(out), write(out)], out.size, grain);
 }

@@ -1,5 +1,6 @@
 import type { Kernels } from '../../../tensor/kernels.ts';
 import { type Runtime, read, update, write } from '../runtime.ts';
+import { addTo } from './elementwise.ts';
 import { elementGrain, rowGrain } from './grain.ts';
 
 type ExpertKernels = Pick<
@@ -48,11 +49,12 @@ export function expertKernels(runtime: Runtime): ExpertKernels {
       runtime.launch('groupByExpert', args, 1, 1);
     },
 
-    combineRows({ source, rows, weights, out }) {
+    combineRows({ source, rows, weights, residual, out }) {
       const { columns } = out;
       const tensors = [read(source), read(rows), read(weights), write(out)];
       const grain = rowGrain(columns * rows.columns);
       runtime.launch('combineRows', [...tensors, columns, rows.columns], out.rows, grain);
+      if (residual) addTo(runtime, residual, out);
     },
 
     combineRowsBackward({ source, rows, weights, dOut, dSource, dWeights }) {

@@ -106,7 +106,7 @@ export function inferenceKernels(runtime: Runtime, base: Base, composed: Compose
 /** The kernels that also take quantised weights, given those for f32. */
 export function withQuantizedWeights(
   runtime: Runtime,
-  base: Pick<Kernels<Matrix>, 'matmul' | 'groupedMatmul' | 'gatherRows'>,
+  base: Pick<Kernels<Matrix>, 'matmul' | 'groupedMatmul' | 'gatherRows' | 'copy'>,
 ): Pick<Kernels<Matrix>, 'matmul' | 'groupedMatmul' | 'gatherRows'> {
   const products = new WeightProducts(runtime);
   return {
@@ -114,13 +114,15 @@ export function withQuantizedWeights(
       if (!(a.b instanceof QuantizedMatrix)) return base.matmul(a);
       if (a.transposeA || !a.transposeB) throw new Error(transposed);
       if (a.a.rows === 0) return;
+      if (a.residual) base.copy({ source: a.residual, out: a.out });
+      const accumulate = a.accumulate || Boolean(a.residual);
       const activations = products.prepare(a.a, a.b.bits);
-      products.multiply(activations, a.b, a.out, a.accumulate, plainEntry(a.a.rows));
+      products.multiply(activations, a.b, a.out, accumulate, plainEntry(a.a.rows));
     },
 
     groupedMatmul(a) {
       if (!(a.b instanceof QuantizedMatrix)) return base.groupedMatmul(a);
-      if (!a.transposeB) throw new Error(transposed);
+      if (!a.transposeB || a.second) throw new Error(transposed);
       const entries = entriesOfOffsets(runtime.ints(a.offsets));
       if (entries.count === 0) return;
       const activations = products.prepare(a.a, a.b.bits);
@@ -138,7 +140,7 @@ export function withQuantizedWeights(
   };
 }
 
-const transposed = 'quantised weights are multiplied from the right and transposed only';
+const transposed = 'quantised weights are multiplied from the right, transposed, one at a time';
 
 function rotationOf(runtime: Runtime, positions: Tensor, rotaryDim: number, theta: number) {
   const size = positions.size * (rotaryDim / 2);

@@ -148,16 +148,18 @@ const cases: OpCase[] = [
       logits: randomTensor(random, [tokens, experts], 2),
       bias: randomTensor(random, [experts], 0.2),
       x: randomTensor(random, [tokens, 33]),
+      gate: randomTensor(random, [experts, 20, 33], 0.2),
+      up: randomTensor(random, [experts, 20, 33], 0.2),
       rowStart: intTensor([tokens], rowStarts([700, 1, 300, 499])),
     },
-    differentiable: ['logits', 'x'],
-    run: (scope, { logits, bias, x, rowStart }) => {
+    differentiable: ['logits', 'x', 'gate', 'up'],
+    run: (scope, { logits, bias, x, gate, up, rowStart }) => {
       const sizes = { perToken, groups: 4, selectedGroups: 2 };
       const chosen = ops.selectExperts(scope, logits!, bias!, sizes);
       const options = { normalize: true, scale: 1.5 };
       const weights = ops.expertWeights(scope, logits!, chosen, options);
       const groups = ops.groupByExpert(scope, chosen, experts);
-      const rows = ops.dispatchRows(scope, x!, groups);
+      const rows = ops.groupedSwiglu(scope, x!, gate!, up!, groups);
       const loss = ops.balanceLoss(scope, logits!, chosen, rowStart!, 0.1);
       return { out: ops.combineRows(scope, rows, weights, groups), chosen, loss, ...groups };
     },

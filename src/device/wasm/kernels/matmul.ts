@@ -1,15 +1,59 @@
 import type { Kernels } from '../../../tensor/kernels.ts';
 import type { Tensor } from '../../../tensor/tensor.ts';
 import { type Runtime, read, update, write } from '../runtime.ts';
+import { launchSwiglu } from './activation.ts';
 import { BlockPlan, type Layout, type Product } from './block-plan.ts';
+import { elementGrain, rowGrain } from './grain.ts';
 
 /** What a thread needs to pack blocks; as in assembly/matmul.ts. */
 const workspaceBytes = 4 * (6 * 8 + 96 * 256 + 512 * 256);
 
 export function matmulKernels(
   runtime: Runtime,
-): Pick<Kernels, 'matmul' | 'groupedMatmul' | 'groupedMatmulTransposed'> {
+): Pick<Kernels, 'matmul' | 'groupedMatmul' | 'groupedMatmulTransposed' | 'groupedSwiglu'> {
   const plan = new BlockPlan();
+
+  const scratch = (rows: number, columns: number) =>
+    runtime
+      .scratch(Math.max(4, 4 * rows * columns))
+      .tensor.slice(0, rows * columns)
+      .reshape([rows, columns]);
+
+  /** The rows of a table that `indices` name. */
+  function gathered(table: Tensor, indices: Tensor): Tensor {
+    const out = scratch(indices.size, table.columns);
+    const args = [read(table), read(indices), write(out), table.columns];
+    runtime.launch('gatherRows', args, indices.size, rowGrain(table.columns));
+    return out;
+  }
+
+  /** Each expert's rows of `a` times its weight. */
+  function multiplyGroups(
+    a: Tensor,
+    b: Tensor,
+    offsets: Tensor,
+    out: Tensor,
+    { transposeB, accumulate }: { transposeB: boolean; accumulate: boolean },
+  ): void {
+    const depth = a.columns;
+    const columns = out.columns;
+    const products = expertRanges(runtime, offsets).map(({ expert, begin, end }) => ({
+      rows: end - begin,
+      columns,
+      depth,
+      a: begin * depth,
+      b: expert * depth * columns,
+      c: begin * columns,
+    }));
+    const layout: Layout = {
+      transposeA: false,
+      transposeB,
+      aStride: depth,
+      bStride: transposeB ? depth : columns,
+      cStride: columns,
+    };
+    multiply(a, b, out, accumulate, layout, products);
+  }
 
   function multiply(
     a: Tensor,
@@ -43,7 +87,8 @@ export function matmulKernels(
   }
 
   return {
-    matmul({ a, b, out, transposeA, transposeB, accumulate }) {
+    matmul({ a, b, out, transposeA, transposeB, accumulate, residual }) {
+      if (residual) runtime.launch('copy', [read(residual), write(out)], out.size, elementGrain);
       const [rows, columns] = out.shape as [number, number];
       const depth = transposeA ? a.shape[0]! : a.columns;
       const layout: Layout = {
@@ -53,31 +98,17 @@ export function matmulKernels(
         bStride: b.columns,
         cStride: columns,
       };
-      multiply(a, b, out, accumulate, layout, [{ rows, columns, depth, a: 0, b: 0, c: 0 }]);
+      const adding = accumulate || residual != null;
+      multiply(a, b, out, adding, layout, [{ rows, columns, depth, a: 0, b: 0, c: 0 }]);
     },
 
-    groupedMatmul({ a, b, offsets, out, transposeB, accumulate }) {
-      const depth = a.columns;
-      const columns = out.columns;
-      const products = expertRanges(runtime, offsets).map(({ expert, begin, end }) => ({
-        rows: end - begin,
-        columns,
-        depth,
-        a: begin * depth,
-        b: expert * depth * columns,
-        c: begin * columns,
-      }));
-      const layout: Layout = {
-        transposeA: false,
-        transposeB,
-        aStride: depth,
-        bStride: transposeB ? depth : columns,
-        cStride: columns,
-      };
-      multiply(a, b, out, accumulate, layout, products);
+    groupedMatmul({ a, b, second, offsets, out, transposeB, accumulate }) {
+      multiplyGroups(a, b, offsets, out, { transposeB, accumulate });
+      if (!second) return;
+      multiplyGroups(second.a, second.b, offsets, out, { transposeB, accumulate: true });
     },
 
-    groupedMatmulTransposed({ a, b, offsets, out, accumulate }) {
+    groupedMatmulTransposed({ a, b, rowsOfB, offsets, out, accumulate }) {
       const rows = a.columns;
       const columns = b.columns;
       const layout: Layout = {
@@ -98,7 +129,16 @@ export function matmulKernels(
           c: expert * rows * columns,
         }),
       );
-      multiply(a, b, out, accumulate, layout, products);
+      multiply(a, rowsOfB ? gathered(b, rowsOfB) : b, out, accumulate, layout, products);
+    },
+
+    groupedSwiglu({ x, tokens, offsets, gateWeight, upWeight, gate, up, out }) {
+      const rows = gathered(x, tokens);
+      const [g, u] = [gate ?? scratch(out.rows, out.columns), up ?? scratch(out.rows, out.columns)];
+      const options = { transposeB: true, accumulate: false };
+      multiplyGroups(rows, gateWeight, offsets, g, options);
+      multiplyGroups(rows, upWeight, offsets, u, options);
+      launchSwiglu(runtime, g, u, out);
     },
   };
 }

@@ -1,5 +1,6 @@
 import type { Kernels } from '../../../tensor/kernels.ts';
 import { type Runtime, read, update, write } from '../runtime.ts';
+import { addTo } from './elementwise.ts';
 import { rowGrain } from './grain.ts';
 
 /** Rows whose contributions to the weight's gradient are summed in f32 before going to f64. */
@@ -13,7 +14,7 @@ export function normKernels(runtime: Runtime): Pick<Kernels, 'rmsNorm' | 'rmsNor
       runtime.launch('rmsNorm', args, rows, rowGrain(columns));
     },
 
-    rmsNormBackward({ x, weight, inverseRms, dOut, dX, dWeight }) {
+    rmsNormBackward({ x, weight, inverseRms, dOut, dX, dWeight, residual }) {
       const { rows, columns } = x;
       const blocks = Math.ceil(rows / blockRows);
       const partial = dWeight && runtime.scratch(blocks * columns * 4);
@@ -26,6 +27,7 @@ export function normKernels(runtime: Runtime): Pick<Kernels, 'rmsNorm' | 'rmsNor
         blocks,
         rowGrain(blockRows * columns),
       );
+      if (residual) addTo(runtime, residual, dX);
       if (!dWeight || !partial) return;
       const args = [partial, update(dWeight), blocks, columns];
       runtime.launch('addColumnSums', args, columns, rowGrain(blocks));

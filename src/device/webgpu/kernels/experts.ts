@@ -1,5 +1,5 @@
 import type { Kernels } from '../../../tensor/kernels.ts';
-import { program } from '../program.ts';
+import { program, programs } from '../program.ts';
 import type { Runtime } from '../runtime.ts';
 import { eachOf } from './elementwise.ts';
 import { sumOf } from './reduce.ts';
@@ -36,22 +36,30 @@ const finishGroups = program({
   ),
 });
 
-const combineRows = program({
-  name: 'combineRows',
-  bindings: { source: 'read f32', rows: 'read u32', weights: 'read f32', out: 'write f32' },
-  parameters: { size: 'u32', columns: 'u32', perToken: 'u32' },
-  threads: 256,
-  body: eachOf(
-    'p.size',
-    /* wgsl */ `
+const combineRows = programs(({ residual }: { residual: boolean }) =>
+  program({
+    name: 'combineRows',
+    bindings: {
+      source: 'read f32',
+      rows: 'read u32',
+      weights: 'read f32',
+      residual: residual ? 'read f32' : null,
+      out: 'write f32',
+    },
+    parameters: { size: 'u32', columns: 'u32', perToken: 'u32' },
+    threads: 256,
+    body: eachOf(
+      'p.size',
+      /* wgsl */ `
     let first = i / p.columns * p.perToken;
-    var sum = 0.0;
+    var sum = ${residual ? 'residual[i]' : '0.0'};
     for (var slot = first; slot < first + p.perToken; slot++) {
       sum += weights[slot] * source[rows[slot] * p.columns + i % p.columns];
     }
     out[i] = sum;`,
-  ),
-});
+    ),
+  }),
+);
 
 const sumRows = program({
   name: 'sumRows',
@@ -114,10 +122,11 @@ export function expertKernels(
       );
     },
 
-    combineRows({ source, rows, weights, out }) {
+    combineRows({ source, rows, weights, residual = null, out }) {
       const sizes = { size: out.size, columns: out.columns, perToken: rows.columns };
-      const grid = runtime.grid(out.size, combineRows.threads);
-      runtime.run(combineRows, { source, rows, weights, out }, sizes, grid);
+      const program = combineRows({ residual: residual !== null });
+      const tensors = { source, rows, weights, residual, out };
+      runtime.run(program, tensors, sizes, runtime.grid(out.size, program.threads));
     },
 
     combineRowsBackward({ source, rows, weights, dOut, dSource, dWeights }) {

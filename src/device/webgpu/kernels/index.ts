@@ -14,6 +14,7 @@ import { routeTokensKernel } from './inference/route-tokens.ts';
 import { samplingDistributionKernel } from './inference/sampling-distribution.ts';
 import { logprobKernels } from './logprobs.ts';
 import { groupedMatmulKernels } from './matmul/grouped.ts';
+import { groupedSwigluKernel } from './matmul/grouped-swiglu.ts';
 import { matmulKernel } from './matmul/matmul.ts';
 import { normKernels } from './norm.ts';
 import { optimizerKernels } from './optimizer.ts';
@@ -23,20 +24,23 @@ import { rowKernels } from './rows.ts';
 
 /** All kernels: one file a family. */
 export function webgpuKernels(runtime: Runtime): Kernels {
+  const activation = activationKernels(runtime);
+  const rows = rowKernels(runtime);
+  const grouped = groupedMatmulKernels(runtime, rows);
   return {
-    ...activationKernels(runtime),
+    ...activation,
     ...attentionKernels(runtime),
     ...balanceKernels(runtime),
     ...elementwiseKernels(runtime),
     ...expertKernels(runtime),
-    ...groupedMatmulKernels(runtime),
+    ...grouped,
+    ...groupedSwigluKernel(runtime, { ...activation, ...rows, ...grouped }),
     ...logprobKernels(runtime),
     ...matmulKernel(runtime),
     ...normKernels(runtime),
     ...optimizerKernels(runtime),
     ...rotaryKernels(runtime),
     ...routerKernels(runtime),
-    ...rowKernels(runtime),
     ...attentionInputsKernel(runtime),
     ...cachedAttentionKernel(runtime),
     ...drawKernels(runtime),
@@ -44,5 +48,6 @@ export function webgpuKernels(runtime: Runtime): Kernels {
     ...gatedProductKernels(runtime),
     ...routeTokensKernel(runtime),
     ...samplingDistributionKernel(runtime),
+    ...rows,
   };
 }

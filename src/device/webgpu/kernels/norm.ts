@@ -1,5 +1,5 @@
 import type { Kernels } from '../../../tensor/kernels.ts';
-import { program } from '../program.ts';
+import { program, programs } from '../program.ts';
 import type { Runtime } from '../runtime.ts';
 import { addColumnSums, columnSums } from './column-sums.ts';
 import { sumOf } from './reduce.ts';
@@ -33,19 +33,21 @@ const rmsNorm = program({
 });
 
 /** With r = inverseRms and g = dOut·weight:  dx = r·g − r³·x·mean(g·x). */
-const rmsNormBackward = program({
-  name: 'rmsNormBackward',
-  bindings: {
-    x: 'read f32',
-    weight: 'read f32',
-    inverseRms: 'read f32',
-    dOut: 'read f32',
-    dX: 'write f32',
-  },
-  parameters: { rows: 'u32', columns: 'u32' },
-  threads,
-  head: sumOf(threads),
-  body: /* wgsl */ `
+const rmsNormBackward = programs(({ residual }: { residual: boolean }) =>
+  program({
+    name: 'rmsNormBackward',
+    bindings: {
+      x: 'read f32',
+      weight: 'read f32',
+      inverseRms: 'read f32',
+      dOut: 'read f32',
+      residual: residual ? 'read f32' : null,
+      dX: 'write f32',
+    },
+    parameters: { rows: 'u32', columns: 'u32' },
+    threads,
+    head: sumOf(threads),
+    body: /* wgsl */ `
   for (var row = group.x; row < p.rows; row += groups.x) {
     let begin = row * p.columns;
     var dot = 0.0;
@@ -55,10 +57,12 @@ const rmsNormBackward = program({
     let r = inverseRms[row];
     let pull = r * r * r * sumOf(dot, thread) / f32(p.columns);
     for (var i = thread; i < p.columns; i += threads) {
-      dX[begin + i] = r * dOut[begin + i] * weight[i] - pull * x[begin + i];
+      let own = r * dOut[begin + i] * weight[i] - pull * x[begin + i];
+      dX[begin + i] = ${residual ? 'residual[begin + i] + ' : ''}own;
     }
   }`,
-});
+  }),
+);
 
 const weightGradient = columnSums(
   'rmsNormWeightBackward',
@@ -74,10 +78,11 @@ export function normKernels(runtime: Runtime): Pick<Kernels, 'rmsNorm' | 'rmsNor
       runtime.run(rmsNorm, { x, weight, out, inverseRms }, sizes, grid);
     },
 
-    rmsNormBackward({ x, weight, inverseRms, dOut, dX, dWeight }) {
+    rmsNormBackward({ x, weight, inverseRms, dOut, dX, dWeight, residual = null }) {
       const sizes = { rows: x.rows, columns: x.columns };
       const grid = runtime.grid(x.rows, 1);
-      runtime.run(rmsNormBackward, { x, weight, inverseRms, dOut, dX }, sizes, grid);
+      const program = rmsNormBackward({ residual: residual !== null });
+      runtime.run(program, { x, weight, inverseRms, dOut, residual, dX }, sizes, grid);
       if (dWeight) {
         addColumnSums(runtime, weightGradient, { x, dOut, inverseRms }, x.rows, dWeight);
       }

@@ -40,7 +40,7 @@ const squares = program({
 const addChunks = program({
   name: 'addStatistics',
   bindings: { sums: 'read vec4f', out: 'write f32' },
-  parameters: { chunks: 'u32' },
+  parameters: { chunks: 'u32', outBegin: 'u32' },
   threads,
   head: compensated,
   body: /* wgsl */ `
@@ -50,8 +50,9 @@ const addChunks = program({
   }
   let all = sumOf(mine, thread);
   if (thread == 0u) {
-    out[2u * group.y] = all.x + all.y;
-    out[2u * group.y + 1u] = all.z;
+    let place = p.outBegin + 2u * group.y;
+    out[place] = all.x + all.y;
+    out[place + 1u] = all.z;
   }`,
 });
 
@@ -99,7 +100,9 @@ export function optimizerKernels(runtime: Runtime): Pick<Kernels, 'gradientStati
       const chunks = Math.ceil(partSize / chunkSize);
       const sums = runtime.scratch([parts, chunks, 4]);
       runtime.run(squares, { x, sums }, { partSize, chunkSize }, [chunks, parts, 1]);
-      runtime.run(addChunks, { sums, out }, { chunks }, [1, parts, 1]);
+      // A few numbers of many parameters lie side by side, rarely where a binding can begin.
+      const { tensor, begin } = runtime.alignedDown(out);
+      runtime.run(addChunks, { sums, out: tensor }, { chunks, outBegin: begin }, [1, parts, 1]);
     },
 
     adamw({ parameter, gradient, firstMoment, secondMoment, ...a }) {

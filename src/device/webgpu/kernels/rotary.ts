@@ -60,7 +60,7 @@ fn rotation(position: i32, frequency: f32) -> vec2f {
 
 /**
  * A thread takes a pair that is rotated, or one of the elements after them. In place there is only
- * `out`, and nothing to do for the others.
+ * `out`, and the others stay as they are.
  */
 const rotary = programs(({ inPlace }: { inPlace: boolean }) => {
   const x = inPlace ? 'out' : 'x';
@@ -78,12 +78,16 @@ const rotary = programs(({ inPlace }: { inPlace: boolean }) => {
     body: eachOf(
       'p.size',
       /* wgsl */ `
-    let perHead = p.headDim - p.half;
+    let perHead = ${inPlace ? 'p.half' : 'p.headDim - p.half'};
     let at = i % perHead;
     let begin = i / perHead * p.headDim + at;
-    if (at >= p.half) {
-      ${inPlace ? '' : 'out[begin + p.half] = x[begin + p.half];'}
+    ${
+      inPlace
+        ? ''
+        : `if (at >= p.half) {
+      out[begin + p.half] = x[begin + p.half];
       continue;
+    }`
     }
     let turned = rotation(positions[i / p.perRow], frequencies[at]);
     let s = turned.y * p.direction;
@@ -99,13 +103,14 @@ export function rotaryKernels(runtime: Runtime): Pick<Kernels, 'rotary'> {
   return {
     rotary({ x, positions, headDim, rotaryDim, theta, inverse, out }) {
       const half = rotaryDim / 2;
-      const perRow = (x.columns / headDim) * (headDim - half);
+      const inPlace = sameMemory(x, out);
+      const perRow = (x.columns / headDim) * (inPlace ? half : headDim - half);
       const size = x.rows * perRow;
       const frequencies: Tensor = runtime.constant(`rotary ${rotaryDim} ${theta}`, () =>
         rotaryFrequencies(rotaryDim, theta),
       );
       runtime.run(
-        rotary({ inPlace: sameMemory(x, out) }),
+        rotary({ inPlace }),
         { x, positions, frequencies, out },
         { size, perRow, headDim, half, direction: inverse ? -1 : 1 },
         runtime.grid(size, 256),

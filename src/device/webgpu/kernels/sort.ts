@@ -1,8 +1,8 @@
 /**
  * Stable sorting of rows by a number each carries, for grouping tokens by expert and gradients by
  * row of the embedding. Few rows are sorted by counting, for each, what comes before it. Many are
- * sorted by radix: for each eight bits, blocks of rows count their digits, one scan turns counts into
- * places, and the blocks put their rows there.
+ * sorted by radix: for each eight bits, blocks of rows count their digits, a scan over the blocks turns
+ * each digit's counts into places among its own, and the blocks put their rows there.
  */
 import type { Tensor } from '../../../tensor/tensor.ts';
 import { program, programs } from '../program.ts';
@@ -25,7 +25,8 @@ export function sortedRows(runtime: Runtime, keys: Tensor, limit: number): Tenso
     return order;
   }
   const blocks = Math.ceil(size / threads);
-  const counts = runtime.scratch([bins * blocks], 'i32');
+  const counts = runtime.scratch([bins, blocks], 'i32');
+  const totals = runtime.scratch([bins], 'i32');
   let next = runtime.scratch([size], 'i32');
   // One value more than the keys take, which negative keys have in all their digits.
   for (let shift = 0; 2 ** shift < limit + 1; shift += 8) {
@@ -33,8 +34,9 @@ export function sortedRows(runtime: Runtime, keys: Tensor, limit: number): Tenso
     const parameters = { size, blocks, shift };
     const grid = runtime.grid(blocks, 1);
     runtime.run(countDigits({ first }), { keys, order, counts }, parameters, grid);
-    runtime.run(scan, { counts }, { size: bins * blocks }, [1, 1, 1]);
-    runtime.run(placeRows({ first }), { keys, order, counts, sorted: next }, parameters, grid);
+    runtime.run(scan, { counts, totals }, { blocks }, [bins, 1, 1]);
+    const tensors = { keys, order, counts, totals, sorted: next };
+    runtime.run(placeRows({ first }), tensors, parameters, grid);
     [order, next] = [next, order];
   }
   return order;
@@ -57,6 +59,29 @@ const sortFew = program({
   sorted[place] = row;`,
 });
 
+/** Of a negative key, whatever its value, the largest digit. */
+const digitOf = /* wgsl */ `
+fn digitOf(key: u32, shift: u32) -> u32 {
+  return select(key >> shift, 0xffffffffu, key >= 0x80000000u) & 255u;
+}`;
+
+/** The sum of the values of the threads before this one, and of all; for the whole workgroup. */
+const sumBefore = /* wgsl */ `
+var<workgroup> sums: array<u32, ${threads}>;
+fn sumBefore(value: u32, thread: u32) -> vec2u {
+  workgroupBarrier();
+  sums[thread] = value;
+  for (var reach = 1u; reach < threads; reach *= 2u) {
+    workgroupBarrier();
+    var left = 0u;
+    if (thread >= reach) { left = sums[thread - reach]; }
+    workgroupBarrier();
+    sums[thread] += left;
+  }
+  workgroupBarrier();
+  return vec2u(sums[thread] - value, sums[threads - 1u]);
+}`;
+
 /** Before the first digit the rows are in their own order, which nobody has to write down. */
 const rowAt = (first: boolean) => (first ? 'i' : 'order[i]');
 
@@ -66,7 +91,7 @@ const countDigits = programs(({ first }: { first: boolean }) =>
     bindings: { keys: 'read u32', order: 'read u32', counts: 'write u32' },
     parameters: { size: 'u32', blocks: 'u32', shift: 'u32' },
     threads,
-    head: `var<workgroup> histogram: array<atomic<u32>, ${bins}>;`,
+    head: `var<workgroup> histogram: array<atomic<u32>, ${bins}>;${digitOf}`,
     body: /* wgsl */ `
   for (var block = group.x; block < p.blocks; block += groups.x) {
     atomicStore(&histogram[thread], 0u);
@@ -74,7 +99,7 @@ const countDigits = programs(({ first }: { first: boolean }) =>
     let i = block * threads + thread;
     if (i < p.size) {
       let row = ${rowAt(first)};
-      atomicAdd(&histogram[(keys[row] >> p.shift) & 255u], 1u);
+      atomicAdd(&histogram[digitOf(keys[row], p.shift)], 1u);
     }
     workgroupBarrier();
     counts[thread * p.blocks + block] = atomicLoad(&histogram[thread]);
@@ -86,18 +111,30 @@ const countDigits = programs(({ first }: { first: boolean }) =>
 const placeRows = programs(({ first }: { first: boolean }) =>
   program({
     name: 'sortPlace',
-    bindings: { keys: 'read u32', order: 'read u32', counts: 'read u32', sorted: 'write u32' },
+    bindings: {
+      keys: 'read u32',
+      order: 'read u32',
+      counts: 'read u32',
+      totals: 'read u32',
+      sorted: 'write u32',
+    },
     parameters: { size: 'u32', blocks: 'u32', shift: 'u32' },
     threads,
-    head: `var<workgroup> digits: array<u32, ${threads}>;`,
+    head: /* wgsl */ `
+${sumBefore}
+${digitOf}
+var<workgroup> begins: array<u32, ${bins}>;
+var<workgroup> digits: array<u32, ${threads}>;`,
+    // There are as many threads as digits.
     body: /* wgsl */ `
+  begins[thread] = sumBefore(totals[thread], thread).x;
   for (var block = group.x; block < p.blocks; block += groups.x) {
     let i = block * threads + thread;
     var row = 0u;
     var digit = 0xffffffffu;
     if (i < p.size) {
       row = ${rowAt(first)};
-      digit = (keys[row] >> p.shift) & 255u;
+      digit = digitOf(keys[row], p.shift);
     }
     digits[thread] = digit;
     workgroupBarrier();
@@ -105,44 +142,29 @@ const placeRows = programs(({ first }: { first: boolean }) =>
     for (var other = 0u; other < thread; other++) {
       if (digits[other] == digit) { earlier++; }
     }
-    if (i < p.size) { sorted[counts[digit * p.blocks + block] + earlier] = row; }
+    if (i < p.size) { sorted[begins[digit] + counts[digit * p.blocks + block] + earlier] = row; }
     workgroupBarrier();
   }`,
   }),
 );
 
-/** Replaces numbers by the sum of those before them; one workgroup, 2048 numbers at a time. */
+/** Replaces each digit's counts by the sum of those of the blocks before; a workgroup a digit. */
 const scan = program({
   name: 'sortScan',
-  bindings: { counts: 'write u32' },
-  parameters: { size: 'u32' },
+  bindings: { counts: 'write u32', totals: 'write u32' },
+  parameters: { blocks: 'u32' },
   threads,
-  head: `var<workgroup> sums: array<u32, ${threads}>;`,
+  head: sumBefore,
   body: /* wgsl */ `
   var carry = 0u;
-  for (var begin = 0u; begin < p.size; begin += 8u * threads) {
-    let own = begin + 8u * thread;
-    var values: array<u32, 8>;
-    var sum = 0u;
-    for (var i = 0u; i < 8u; i++) {
-      if (own + i < p.size) { values[i] = counts[own + i]; }
-      sum += values[i];
-    }
-    sums[thread] = sum;
-    for (var reach = 1u; reach < threads; reach *= 2u) {
-      workgroupBarrier();
-      var left = 0u;
-      if (thread >= reach) { left = sums[thread - reach]; }
-      workgroupBarrier();
-      sums[thread] += left;
-    }
-    workgroupBarrier();
-    var before = carry + sums[thread] - sum;
-    carry += sums[threads - 1u];
-    for (var i = 0u; i < 8u; i++) {
-      if (own + i < p.size) { counts[own + i] = before; }
-      before += values[i];
-    }
-    workgroupBarrier();
-  }`,
+  for (var begin = 0u; begin < p.blocks; begin += threads) {
+    let block = begin + thread;
+    let at = group.x * p.blocks + block;
+    var count = 0u;
+    if (block < p.blocks) { count = counts[at]; }
+    let sum = sumBefore(count, thread);
+    if (block < p.blocks) { counts[at] = carry + sum.x; }
+    carry += sum.y;
+  }
+  if (thread == 0u) { totals[group.x] = carry; }`,
 });

@@ -5,8 +5,10 @@ import { keyGradient, queryGradient, rowTerms } from './backward.ts';
 import { mostSharedHeads, runDecoding } from './decoding.ts';
 import { attentionForward } from './forward.ts';
 import { planPast } from './plan.ts';
-import { headsOf, leftRows, tokensPerBlock, windowOf } from './tile.ts';
-import { headsFitUnits, unitKeyGradient, unitQueryGradient } from './unit-backward.ts';
+import { type Heads, headsOf, leftRows, tokensPerBlock, windowOf } from './tile.ts';
+import { unitKeyGradient, unitQueryGradient } from './unit-backward.ts';
+import { headsFitUnits } from './unit-block.ts';
+import { unitForward } from './unit-forward.ts';
 
 /** Up to this many rows a sequence, there are too few queries to share keys among. */
 const fewRows = 8;
@@ -20,6 +22,10 @@ const sinkGradient = columnSums(
 export function attentionKernels(
   runtime: Runtime,
 ): Pick<Kernels, 'attention' | 'attentionBackward'> {
+  const unitsFor = (heads: Heads) => {
+    const { matrixUnits } = runtime;
+    return matrixUnits && headsFitUnits(heads, matrixUnits) ? matrixUnits : null;
+  };
   return {
     attention(a) {
       const { query, key, value, sinks, rowStart, past, out, logSumExp, scale, valueScale } = a;
@@ -35,8 +41,10 @@ export function attentionKernels(
           return;
         }
       }
+      const units = unitsFor(heads);
+      const options = { ...heads, sinks: sinks !== null, past: past !== null };
       runtime.run(
-        attentionForward({ ...heads, sinks: sinks !== null, past: past !== null }),
+        units ? unitForward({ ...options, units }) : attentionForward(options),
         {
           ...{ query, key, value, rowStart, sinks, out, logSumExp },
           heldKeys: past?.keys ?? null,
@@ -68,7 +76,7 @@ export function attentionKernels(
       const parameters = { tokens, window: windowOf(a), scale, valueScale };
       const queryGrid = [Math.ceil(tokens / tokensPerBlock(heads)), a.keyValueHeads, 1] as const;
       const keyGrid = [Math.ceil(tokens / leftRows), a.keyValueHeads, 1] as const;
-      const units = headsFitUnits(heads) ? runtime.matrixUnits : null;
+      const units = unitsFor(heads);
       if (units) {
         const unitHeads = { ...heads, units };
         const unitParameters = { ...parameters, gradientScale };

@@ -74,7 +74,7 @@ ${
       })
     : ''
 }
-${sinkOf(options)}
+${sinkReader(options)}
 
 /** Takes in \`count\` keys, of which the thread's rows see those in \`seen0\` and \`seen1\`. */
 fn attend(thread: u32, count: u32, seen0: vec4<bool>, seen1: vec4<bool>) {
@@ -149,8 +149,8 @@ fn attend(thread: u32, count: u32, seen0: vec4<bool>, seen1: vec4<bool>) {
   });
 });
 
-/** The logit of a head's sink, or one that weighs nothing. */
-function sinkOf({ past, sinks }: ForwardOptions): string {
+/** A function for the logit of a head's sink, or for one that weighs nothing. */
+export function sinkReader({ past, sinks }: { past: boolean; sinks: boolean }): string {
   if (!sinks) return `fn sinkOf(head: u32) -> f32 { return ${nothing}; }`;
   if (past) {
     return 'fn sinkOf(head: u32) -> f32 { return bitcast<f32>(plan[p.sinksBegin + head]); }';

@@ -1,39 +1,26 @@
 /**
- * The gradients of `backward.ts` on matrix units, with operands rounded to f16 and sums in f32.
- *
- * A workgroup holds 64 rows on the left (queries or keys) and walks over those on the right (keys or
- * queries), 64 at a time; each of its four subgroups has 16 of the left rows, whose elements and sums
- * stay in registers. Of each 16×32 scores a subgroup makes the slopes dA in workgroup memory, and from
- * them the sums. `dOut` is multiplied by `gradientScale` before it is rounded; sums are divided by it.
+ * The gradients of `backward.ts` on matrix units: see `unit-block.ts`. `dOut` is multiplied by
+ * `gradientScale` before it is rounded; sums are divided by it.
  */
-import {
-  loadUnit,
-  type MatrixUnits,
-  matrixUnitDirectives,
-  multiplyUnits,
-  storeUnit,
-  unitType,
-} from '../../matrix-units.ts';
+import { matrixUnitDirectives } from '../../matrix-units.ts';
 import { program, programs, unroll } from '../../program.ts';
-import { firstVisible, type Heads, tokensPerBlock } from './tile.ts';
-
-export interface UnitHeads extends Heads {
-  units: MatrixUnits;
-}
-
-/** Whether heads are made of whole units. */
-export function headsFitUnits({ keyDim, valueDim }: Heads): boolean {
-  // Both kinds of rows, 64 of each, must fit workgroup memory beside the scores.
-  return keyDim % 16 === 0 && valueDim % 16 === 0 && keyDim + valueDim <= 160;
-}
-
-const rows = 64;
-const subgroups = 4;
-/** Right rows whose scores are in workgroup memory at once. */
-const columns = 32;
-const padding = 8;
-/** Elements of a row of weights. */
-const weightStride = columns + padding;
+import { firstVisible } from './tile.ts';
+import {
+  addWeighted,
+  blockRows,
+  eachScore,
+  eachSum,
+  lanes,
+  leftUnits,
+  moreScores,
+  scoreColumns,
+  type UnitHeads,
+  unitMemory,
+  unitScores,
+  unitSums,
+  unitThreads,
+} from './unit-block.ts';
+import { keyRowsOf, loadSlices, queryRowsOf } from './unit-slices.ts';
 
 const parameters = {
   tokens: 'u32',
@@ -56,26 +43,37 @@ export const unitQueryGradient = programs((options: UnitHeads) =>
   program({
     name: 'attentionBackwardQueryUnits',
     directives: matrixUnitDirectives,
-    bindings: { ...inputs, dQuery: 'write f32' },
+    bindings: { ...inputs, dQuery: 'write vec4f' },
     parameters,
-    threads: subgroups * options.units.subgroupSize,
-    head: head(options, 'query'),
+    threads: unitThreads(options),
+    head: head(options),
     body: /* wgsl */ `
   let first = group.x * blockTokens;
   let last = min(first + blockTokens, p.tokens) - 1u;
   keyHead = group.y;
-  queryBegin = first * shared_;
-  queryEnd = (last + 1u) * shared_;
-  loadQueries(thread, p.gradientScale);
+  queryBegin = first * sharing;
+  queryEnd = (last + 1u) * sharing;
+  ${lanes(options)}
+  loadQueries(thread);
   ${begin(options)}
-  for (var begin = firstVisible(first); begin <= last; begin += ${rows}u) {
+  let term = queryTerms[row];
+  for (var begin = firstVisible(first); begin <= last; begin += ${blockRows}u) {
     keyBegin = begin;
     workgroupBarrier();
     loadKeys(thread);
     workgroupBarrier();
-    ${unroll(rows / columns, (half) => step(options, 'query', half * columns))}
+    ${unroll(blockRows / scoreColumns, (half) => {
+      const offset = half * scoreColumns;
+      return /* wgsl */ `{
+    ${slopesOf(options, offset, 'query')}
+    ${keep(options, 'slope')}
+    workgroupBarrier();
+    ${addWeighted(options, 'first', { slice: 'firstSlice', size: options.keyDim, begin: offset })}
+    }`;
+    })}
   }
-  ${store(options, { sum: 'first', size: options.keyDim, array: 'dQuery', row: 'queryHead(row)', valid: 'queryBegin + row < queryEnd', factor: '1.0 / p.gradientScale' })}`,
+  let stored = queryBegin + row < queryEnd;
+  ${store(options, { sum: 'first', size: options.keyDim, array: 'dQuery', row: 'queryHead(row)', factor: '1.0 / p.gradientScale' })}`,
   }),
 );
 
@@ -83,90 +81,64 @@ export const unitKeyGradient = programs((options: UnitHeads) =>
   program({
     name: 'attentionBackwardKeyUnits',
     directives: matrixUnitDirectives,
-    bindings: { ...inputs, dKey: 'write f32', dValue: 'write f32' },
+    bindings: { ...inputs, dKey: 'write vec4f', dValue: 'write vec4f' },
     parameters,
-    threads: subgroups * options.units.subgroupSize,
-    head: head(options, 'key'),
+    threads: unitThreads(options),
+    head: head(options) + lastSeeing,
     body: /* wgsl */ `
-  let first = group.x * ${rows}u;
-  let end = (lastSeeing(min(first + ${rows}u, p.tokens) - 1u) + 1u) * shared_;
+  let first = group.x * ${blockRows}u;
+  let end = (lastSeeing(min(first + ${blockRows}u, p.tokens) - 1u) + 1u) * sharing;
   keyBegin = first;
   keyHead = group.y;
   queryEnd = end;
+  ${lanes(options)}
   loadKeys(thread);
   ${begin(options)}
-  for (var begin = first * shared_; begin < end; begin += ${rows}u) {
+  ${unitSums(options, 'second', options.valueDim)}
+  for (var begin = first * sharing; begin < end; begin += ${blockRows}u) {
     queryBegin = begin;
     workgroupBarrier();
-    loadQueries(thread, p.gradientScale);
+    loadQueries(thread);
     workgroupBarrier();
-    ${unroll(rows / columns, (half) => step(options, 'key', half * columns))}
+    ${unroll(blockRows / scoreColumns, (half) => {
+      const offset = half * scoreColumns;
+      return /* wgsl */ `{
+    ${slopesOf(options, offset, 'key')}
+    ${keep(options, 'chance')}
+    workgroupBarrier();
+    ${addWeighted(options, 'second', { slice: 'secondSlice', size: options.valueDim, begin: offset })}
+    workgroupBarrier();
+    ${keep(options, 'slope')}
+    workgroupBarrier();
+    ${addWeighted(options, 'first', { slice: 'firstSlice', size: options.keyDim, begin: offset })}
+    }`;
+    })}
   }
-  ${store(options, { sum: 'first', size: options.keyDim, array: 'dKey', row: '(keyBegin + row) * keyValueHeads + keyHead', valid: 'keyBegin + row < p.tokens', factor: '1.0 / p.gradientScale' })}
-  ${store(options, { sum: 'second', size: options.valueDim, array: 'dValue', row: '(keyBegin + row) * keyValueHeads + keyHead', valid: 'keyBegin + row < p.tokens', factor: 'p.valueScale / p.gradientScale' })}`,
+  let stored = keyBegin + row < p.tokens;
+  ${store(options, { sum: 'first', size: options.keyDim, array: 'dKey', row: '(keyBegin + row) * keyValueHeads + keyHead', factor: '1.0 / p.gradientScale' })}
+  ${store(options, { sum: 'second', size: options.valueDim, array: 'dValue', row: '(keyBegin + row) * keyValueHeads + keyHead', factor: 'p.valueScale / p.gradientScale' })}`,
   }),
 );
 
-/**
- * Workgroup memory and loading. `firstSlice` has rows of query or key, `secondSlice` of dOut or value:
- * first those on the left, which move to registers, and then those on the right.
- */
-function head(options: UnitHeads, left: 'query' | 'key'): string {
-  const { heads, keyValueHeads, keyDim, valueDim, units } = options;
-  const threads = subgroups * units.subgroupSize;
-  const loadRows = (slice: string, size: number, value: string) => /* wgsl */ `
-  for (var i = thread; i < ${(rows * size) / 4}u; i += ${threads}u) {
-    let row = i / ${size / 4}u;
-    let quad = i % ${size / 4}u;
-    var loaded = vec4f();
-    ${value}
-    ${slice}[row * ${(size + padding) / 4}u + quad] = vec4<f16>(loaded);
-  }`;
-  const keys = (array: string, size: number) =>
-    `if (keyBegin + row < p.tokens) { loaded = ${array}[((keyBegin + row) * keyValueHeads + keyHead) * ${size / 4}u + quad]; }`;
-  const queries = (array: string, size: number, factor: string) =>
-    `if (queryBegin + row < queryEnd) { loaded = ${array}[queryHead(row) * ${size / 4}u + quad]${factor}; }`;
+function head(options: UnitHeads): string {
   return /* wgsl */ `
-const heads = ${heads}u;
-const keyValueHeads = ${keyValueHeads}u;
-const shared_ = ${heads / keyValueHeads}u;
-const blockTokens = ${tokensPerBlock(options)}u;
-var<workgroup> firstSlice: array<vec4<f16>, ${(rows * (keyDim + padding)) / 4}>;
-var<workgroup> secondSlice: array<vec4<f16>, ${(rows * (valueDim + padding)) / 4}>;
-var<workgroup> scores: array<f32, ${rows * columns}>;
-var<workgroup> slopes: array<f32, ${rows * columns}>;
-var<workgroup> weights: array<f16, ${rows * weightStride}>;
-/** Of each query row: logSumExp, D, and the first and last key that it sees. */
-var<workgroup> queryTerms: array<vec4f, ${rows}>;
-var<workgroup> querySees: array<vec2u, ${rows}>;
-var<private> keyHead: u32;
-var<private> keyBegin: u32;
-var<private> queryBegin: u32;
-var<private> queryEnd: u32;
+${unitMemory(options)}
+${moreScores('slopes')}
+/** Of each query row: the bits of logSumExp and of D, and the first and last key that it sees. */
+var<workgroup> queryTerms: array<vec4u, ${blockRows}>;
 ${firstVisible}
-${left === 'key' ? lastSeeing : ''}
-fn queryHead(row: u32) -> u32 {
-  let at = queryBegin + row;
-  return at / shared_ * heads + keyHead * shared_ + at % shared_;
-}
 fn loadKeys(thread: u32) {
-  ${loadRows('firstSlice', keyDim, keys('key', keyDim))}
-  ${loadRows('secondSlice', valueDim, keys('value', valueDim))}
+  ${loadSlices(options, keyRowsOf('key'), keyRowsOf('value'))}
 }
-fn loadQueries(thread: u32, gradientScale: f32) {
-  ${loadRows('firstSlice', keyDim, queries('query', keyDim, ''))}
-  ${loadRows('secondSlice', valueDim, queries('dOut', valueDim, ' * gradientScale'))}
-  for (var row = thread; row < ${rows}u; row += ${threads}u) {
-    var term = vec4f();
-    var sees = vec2u(1u, 0u);
-    if (queryBegin + row < queryEnd) {
-      let token = (queryBegin + row) / shared_;
-      let pair = terms[queryHead(row)];
-      term = vec4f(pair.x, pair.y * gradientScale, 0.0, 0.0);
-      sees = vec2u(firstVisible(token), token);
-    }
-    queryTerms[row] = term;
-    querySees[row] = sees;
+fn loadQueries(thread: u32) {
+  let row = thread % ${blockRows}u;
+  let token = (queryBegin + row) / sharing;
+  let pair = terms[queryHead(row)];
+  let begin = firstVisible(min(token, p.tokens - 1u));
+  ${loadSlices(options, queryRowsOf('query'), queryRowsOf('dOut', ' * p.gradientScale'))}
+  if (thread < ${blockRows}u) {
+    let bits = bitcast<vec2u>(vec2f(pair.x, pair.y * p.gradientScale));
+    queryTerms[row] = select(vec4u(bits, 1u, 0u), vec4u(bits, begin, token), queryBegin + row < queryEnd);
   }
 }`;
 }
@@ -183,127 +155,62 @@ fn lastSeeing(last: u32) -> u32 {
   return low;
 }`;
 
-const firstStride = ({ keyDim }: Heads) => (keyDim + padding) / 4;
-const secondStride = ({ valueDim }: Heads) => (valueDim + padding) / 4;
-
-/** Moves the left rows to registers and clears the sums. */
+/** Moves the left rows to registers; sums of keyDim columns begin at zero. */
 function begin(options: UnitHeads): string {
-  const { units, keyDim, valueDim } = options;
-  const left = (slice: string, stride: number, k: number) =>
-    loadUnit(
-      unitType(units, 'left'),
-      'row_major',
-      slice,
-      `ownRow * ${stride}u + ${(k * 16) / 4}u`,
-      `${stride}u`,
-    );
-  const result = unitType(units, 'result');
+  const { keyDim, valueDim } = options;
   return /* wgsl */ `
-  let lane = thread % ${units.subgroupSize}u;
-  let ownRow = thread / ${units.subgroupSize}u * 16u;
   workgroupBarrier();
-  ${unroll(keyDim / 16, (k) => `let firstLeft${k} = ${left('firstSlice', firstStride(options), k)};`)}
-  ${unroll(valueDim / 16, (k) => `let secondLeft${k} = ${left('secondSlice', secondStride(options), k)};`)}
-  ${unroll(keyDim / 16, (c) => `var first${c}: ${result};`)}
-  ${unroll(valueDim / 16, (c) => `var second${c}: ${result};`)}`;
+  ${leftUnits(options, 'firstLeft', 'firstSlice', keyDim)}
+  ${leftUnits(options, 'secondLeft', 'secondSlice', valueDim)}
+  ${unitSums(options, 'first', keyDim)}`;
 }
 
-/** Scores of the right rows from `offset` on, and what they add to the sums. */
-function step(options: UnitHeads, left: 'query' | 'key', offset: number): string {
-  const { units, keyDim, valueDim } = options;
-  const result = unitType(units, 'result');
-  const right = (slice: string, stride: number, j: number, k: number) =>
-    loadUnit(
-      unitType(units, 'right'),
-      'col_major',
-      slice,
-      `${(offset + j * 16) * stride + (k * 16) / 4}u`,
-      `${stride}u`,
-    );
-  const products = (name: string, from: string, slice: string, stride: number, size: number) =>
-    unroll(
-      columns / 16,
-      (j) => /* wgsl */ `{
-      // Without a value, a matrix declared in a loop keeps that of the iteration before.
-      var sum = ${result}();
-      ${unroll(size / 16, (k) => `sum = ${multiplyUnits(`${from}${k}`, right(slice, stride, j, k), 'sum')};`)}
-      ${storeUnit(name, `ownRow * ${columns}u + ${j * 16}u`, 'sum', `${columns}u`)};
-    }`,
-    );
-  const addTo = (sum: string, slice: string, stride: number, size: number) =>
-    unroll(
-      columns / 16,
-      (k) => /* wgsl */ `{
-      let weight = ${loadUnit(unitType(units, 'left'), 'row_major', 'weights', `ownRow * ${weightStride}u + ${k * 16}u`, `${weightStride}u`)};
-      ${unroll(size / 16, (c) => `${sum}${c} = ${multiplyUnits('weight', loadUnit(unitType(units, 'right'), 'row_major', slice, `${(offset + k * 16) * stride + (c * 16) / 4}u`, `${stride}u`), `${sum}${c}`)};`)}
-    }`,
-    );
-  const elements = (piece: (n: number) => string) =>
-    unroll((16 * columns) / units.subgroupSize, piece);
-  const at = (n: number) => {
-    const index = `lane + ${n * units.subgroupSize}u`;
-    return { row: `(ownRow + (${index}) / ${columns}u)`, column: `(${index}) % ${columns}u` };
-  };
-  const weightOf = (n: number) => /* wgsl */ `
-    var chance${n} = 0.0;
-    var slope${n} = 0.0;
-    {
-      let row = ${at(n).row};
-      let column = ${at(n).column};
-      let queryRow = ${left === 'query' ? 'row' : `column + ${offset}u`};
-      let k = keyBegin + ${left === 'query' ? `column + ${offset}u` : 'row'};
-      let term = queryTerms[queryRow];
-      let sees = querySees[queryRow];
-      if (k >= sees.x && k <= sees.y) {
-        chance${n} = exp(min(scores[row * ${columns}u + column] * p.scale - term.x, 80.0));
-        slope${n} = chance${n} * (slopes[row * ${columns}u + column] * p.valueScale - term.y) * p.scale;
-      }
-    }`;
-  const keep = (name: string) =>
-    elements(
-      (n) => `weights[${at(n).row} * ${weightStride}u + ${at(n).column}] = f16(${name}${n});`,
-    );
-  return /* wgsl */ `{
-    ${products('scores', 'firstLeft', 'firstSlice', firstStride(options), keyDim)}
-    ${products('slopes', 'secondLeft', 'secondSlice', secondStride(options), valueDim)}
+/** Of the lane's scores with the right rows from `offset` on: `chance` p and `slope` dA, in quads. */
+function slopesOf(options: UnitHeads, offset: number, left: 'query' | 'key'): string {
+  const { keyDim, valueDim } = options;
+  const scoresOf = (name: string, kind: 'first' | 'second', size: number) =>
+    unitScores(options, name, {
+      ...{ left: `${kind}Left`, slice: `${kind}Slice`, size },
+      begin: offset,
+    });
+  // Four queries of one key, or four keys of one query.
+  const four = (piece: (i: number) => string) => [0, 1, 2, 3].map(piece).join(', ');
+  const termOf = (index: number, i: number, component: string) =>
+    left === 'query' ? `term.${component}` : `term${index}_${i}.${component}`;
+  return /* wgsl */ `
+    ${scoresOf('scores', 'first', keyDim)}
+    ${scoresOf('slopes', 'second', valueDim)}
     workgroupBarrier();
-    ${elements(weightOf)}
-    ${
-      left === 'key'
-        ? /* wgsl */ `
-    ${keep('chance')}
-    workgroupBarrier();
-    ${addTo('second', 'secondSlice', secondStride(options), valueDim)}
-    workgroupBarrier();`
-        : ''
-    }
-    ${keep('slope')}
-    workgroupBarrier();
-    ${addTo('first', 'firstSlice', firstStride(options), keyDim)}
-  }`;
+    ${eachScore(options, ({ index, at, column }) => {
+      const terms = (component: string) => `vec4u(${four((i) => termOf(index, i, component))})`;
+      return /* wgsl */ `
+    ${left === 'key' ? unroll(4, (i) => `let term${index}_${i} = queryTerms[${column} + ${offset + i}u];`) : ''}
+    let key${index} = ${left === 'query' ? `vec4u(keyBegin + ${offset}u + ${column}) + vec4u(${four((i) => `${i}u`)})` : 'vec4u(keyBegin + row)'};
+    let seen${index} = (key${index} >= ${terms('z')}) & (key${index} <= ${terms('w')});
+    let exponent${index} = scores[${at}] * p.scale - bitcast<vec4f>(${terms('x')});
+    let chance${index} = select(vec4f(), exp(min(exponent${index}, vec4f(80.0))), seen${index});
+    let slope${index} = chance${index} * (slopes[${at}] * p.valueScale - bitcast<vec4f>(${terms('y')})) * p.scale;`;
+    })}`;
 }
 
-/** Writes sums, times `factor`, to rows of `array` where `valid` (of `row`). */
+/** Makes weights of the lane's quads. */
+function keep(options: UnitHeads, name: 'chance' | 'slope'): string {
+  return eachScore(
+    options,
+    ({ index, weightAt }) => `weights[${weightAt}] = vec4<f16>(${name}${index});`,
+  );
+}
+
+/** Writes sums, times `factor`, to a row of `array`. */
 function store(
-  { units }: UnitHeads,
-  {
-    sum,
-    size,
-    array,
-    row,
-    valid,
-    factor,
-  }: { sum: string; size: number; array: string; row: string; valid: string; factor: string },
+  options: UnitHeads,
+  sums: { sum: string; size: number; array: string; row: string; factor: string },
 ): string {
-  return unroll(
-    size / 16,
-    (c) => /* wgsl */ `
-  workgroupBarrier();
-  ${storeUnit('scores', `ownRow * ${columns}u`, `${sum}${c}`, '16u')};
-  workgroupBarrier();
-  for (var i = lane; i < 256u; i += ${units.subgroupSize}u) {
-    let row = ownRow + i / 16u;
-    if (${valid}) { ${array}[(${row}) * ${size}u + ${c * 16}u + i % 16u] = scores[ownRow * ${columns}u + i] * (${factor}); }
-  }`,
+  const { array, size, row, factor } = sums;
+  return eachSum(
+    options,
+    { ...sums, keep: false },
+    (at, quad) =>
+      `if (stored) { ${array}[(${row}) * ${size / 4}u + ${quad}] = scores[${at}] * (${factor}); }`,
   );
 }

@@ -8,7 +8,7 @@ import type { InferenceKernels } from '../../../../tensor/inference-kernels.ts';
 import { program, programs, unroll } from '../../program.ts';
 import type { Runtime } from '../../runtime.ts';
 import { subgroupDirectives } from '../../subgroups.ts';
-import { type Heads, headsOf, nothing, windowOf } from '../attention/tile.ts';
+import { type Heads, nothing, windowOf } from '../attention/tile.ts';
 import { reduction } from '../reduce.ts';
 import { cacheRow, cacheRowParameters } from './cache-rows.ts';
 import { laneMemory, laneSums } from './lanes.ts';
@@ -39,7 +39,8 @@ interface Options extends Heads {
 /** Query heads of a workgroup: a divisor of those that share a key head. */
 export function headsPerGroup({ heads, keyValueHeads }: Heads): number {
   const sharing = heads / keyValueHeads;
-  return [4, 3, 2, 1].find((count) => sharing % count === 0)!;
+  for (let count = 4; count > 1; count--) if (sharing % count === 0) return count;
+  return 1;
 }
 
 const cachedAttention = programs((options: Options) => {
@@ -229,41 +230,45 @@ var<workgroup> totals: array<f32, ${count * keyLanes}>;`,
 export function cachedAttentionKernel(runtime: Runtime): Pick<InferenceKernels, 'cachedAttention'> {
   return {
     cachedAttention(a) {
-      const { query, sinks, cache, out, scale, valueScale } = a;
+      const { query, sinks, cache, out, scale, valueScale, valueDim } = a;
       const { keys, values, layout, pageSize, width } = cache;
       const { rows } = query;
-      const heads = headsOf(a);
-      const groups = a.heads / headsPerGroup(heads);
-      const mostKeys = Math.min(windowOf(a), width * pageSize);
+      const { subgroupSize } = runtime;
+      const groups = a.heads / headsPerGroup(a);
+      const window = windowOf(a);
+      const mostKeys = Math.min(window, width * pageSize);
       const wanted = Math.min(mostParts, Math.ceil(mostKeys / keysPerPart));
       const most = Math.max(1, Math.floor(enoughGroups / (rows * groups)));
       const parts = wanted > fewTiles ? Math.min(wanted, most) : 1;
       const split = parts > 1;
-      const partial = split ? runtime.scratch([rows, a.heads, parts, a.valueDim]) : out;
+      const partial = split ? runtime.scratch([rows, a.heads, parts, valueDim]) : out;
       const states = split ? runtime.scratch([rows, a.heads, parts, 2]) : null;
+      const { heads, keyValueHeads, keyDim } = a;
+      const hasSinks = sinks !== null;
       runtime.run(
         cachedAttention({
-          ...heads,
-          window: windowOf(a),
-          ...{ scale, valueScale, pageSize, split },
-          sinks: sinks !== null,
-          subgroupSize: runtime.subgroupSize,
+          heads,
+          keyValueHeads,
+          keyDim,
+          valueDim,
+          window,
+          scale,
+          valueScale,
+          pageSize,
+          sinks: hasSinks,
+          split,
+          subgroupSize,
         }),
         { query, keys, values, rowPlaces: layout, sinks, out: partial, states },
         { rows, width },
         [parts, rows, groups],
       );
       if (!split) return;
-      const { valueDim } = a;
-      const { subgroupSize } = runtime;
       runtime.run(
-        mergeParts({
-          ...{ heads: a.heads, parts, columns: valueDim, valueScale },
-          ...{ sinks: sinks !== null, subgroupSize },
-        }),
+        mergeParts({ heads, parts, columns: valueDim, valueScale, sinks: hasSinks, subgroupSize }),
         { partial, states, sinks, out },
         {},
-        [a.heads, rows, 1],
+        [heads, rows, 1],
       );
     },
   };

@@ -26,8 +26,8 @@ function drawing({ columns, threads, subgroupSize }: Options): string {
 ${reduction('smallestOf', 'u32', threads, 'min(a, b)', subgroupSize)}
 var<workgroup> sums: array<f32, ${threads}>;
 var<workgroup> blockSums: array<f32, ${blocks}>;
-var<workgroup> drawnTotal: f32;
-var<workgroup> drawnColumn: u32;
+var<workgroup> drawnTotal: array<f32, 1>;
+var<workgroup> drawnColumn: array<u32, 1>;
 
 fn draw(uniformNumber: f32, thread: u32) -> u32 {
   let begin = min(thread * ${range}u, ${columns}u);
@@ -60,8 +60,8 @@ fn draw(uniformNumber: f32, thread: u32) -> u32 {
   else if (own > 0.0) { place = 2u * threads - thread; }
   let found = smallestOf(place, thread);
   if (thread == 0u) {
-    drawnTotal = total;
-    drawnColumn = 0u;
+    drawnTotal[0] = total;
+    drawnColumn[0] = 0u;
   }
   workgroupBarrier();
   if (thread == select(2u * threads - found, found, found < threads)) {
@@ -73,9 +73,9 @@ fn draw(uniformNumber: f32, thread: u32) -> u32 {
       mass += weight;
       if (weight > 0.0) { last = column; }
     }
-    drawnColumn = last;
+    drawnColumn[0] = last;
   }
-  return workgroupUniformLoad(&drawnColumn);
+  return workgroupUniformLoad(&drawnColumn[0]);
 }`;
 }
 
@@ -98,8 +98,8 @@ ${drawing(options)}`,
     body: /* wgsl */ `
   rowBegin = group.x * ${options.columns}u;
   let token = draw(uniforms[group.x], thread);
-  if (thread < ${copies}u) {
-    let place = places[group.x * ${copies}u + thread];
+  for (var i = thread; i < ${copies}u; i += threads) {
+    let place = places[group.x * ${copies}u + i];
     if (place >= 0) { out[place] = i32(token); }
   }`,
   }),
@@ -153,7 +153,7 @@ ${drawing(options)}`,
   takesRest = kept < ${count}u;
   var token = draw(uniforms[firstRow + ${count}u], thread);
   // Rounding may leave nothing of the target.
-  if (workgroupUniformLoad(&drawnTotal) == 0.0) {
+  if (workgroupUniformLoad(&drawnTotal[0]) == 0.0) {
     takesRest = false;
     token = draw(uniforms[firstRow + ${count}u], thread);
   }
@@ -169,7 +169,7 @@ export function drawKernels(
 ): Pick<InferenceKernels, 'drawTokens' | 'verifyDrafts'> {
   const optionsOf = (columns: number) => ({
     columns,
-    threads: rowThreads(runtime),
+    threads: rowThreads(runtime, columns),
     subgroupSize: runtime.subgroupSize,
   });
   return {

@@ -14,18 +14,9 @@ export interface ExpertSlots {
   slotThreads: number;
 }
 
-export function slotOptions(
-  experts: Tensor,
-  count: number,
-  slotThreads: number,
-): { slots: ExpertSlots; groups: number } {
-  const perToken = experts.columns;
-  const by = experts.rows === 1 ? 'token' : experts.size < count ? 'slot' : 'expert';
-  const mostSlots = 2 ** Math.ceil(Math.log2(experts.rows));
-  return {
-    slots: { by, perToken, mostSlots, slotThreads },
-    groups: Math.min(experts.size, count),
-  };
+export function slotsBy(experts: Tensor, count: number): ExpertSlots['by'] {
+  if (experts.rows === 1) return 'token';
+  return experts.size < count ? 'slot' : 'expert';
 }
 
 export const expertSlotsHead = ({ by, mostSlots }: ExpertSlots) =>
@@ -33,9 +24,9 @@ export const expertSlotsHead = ({ by, mostSlots }: ExpertSlots) =>
     ? 'fn slotOf(index: u32, place: u32) -> u32 { return place; }'
     : /* wgsl */ `
 var<workgroup> slots: array<u32, ${mostSlots}>;
-var<workgroup> slotsFound: atomic<u32>;
-var<workgroup> hasEarlier: atomic<u32>;
-var<workgroup> slotsToDo: u32;
+/** Slots found, and whether one of them comes before the workgroup's own. */
+var<workgroup> found: array<atomic<u32>, 2>;
+var<workgroup> slotsToDo: array<u32, 1>;
 fn slotOf(index: u32, place: u32) -> u32 { return slots[index]; }`;
 
 /**
@@ -46,18 +37,21 @@ export function expertSlots({ by, slotThreads }: ExpertSlots): string {
   if (by === 'token') {
     return 'let expert = u32(experts[group.y]);\n  let slotCount = 1u;';
   }
+  const noteEarlier = 'if (slot < group.y) { atomicStore(&found[1], 1u); }';
   return /* wgsl */ `
   let expert = ${by === 'slot' ? 'u32(experts[group.y])' : 'group.y'};
+  if (thread < 2u) { atomicStore(&found[thread], 0u); }
+  workgroupBarrier();
   for (var slot = thread; slot < p.slots; slot += ${slotThreads}u) {
     if (u32(experts[slot]) == expert) {
-      ${by === 'slot' ? 'if (slot < group.y) { atomicStore(&hasEarlier, 1u); }' : ''}
-      slots[atomicAdd(&slotsFound, 1u)] = slot;
+      ${by === 'slot' ? noteEarlier : ''}
+      slots[atomicAdd(&found[0], 1u)] = slot;
     }
   }
   workgroupBarrier();
   if (thread == 0u) {
-    slotsToDo = ${by === 'slot' ? 'select(atomicLoad(&slotsFound), 0u, atomicLoad(&hasEarlier) == 1u)' : 'atomicLoad(&slotsFound)'};
+    slotsToDo[0] = select(atomicLoad(&found[0]), 0u, atomicLoad(&found[1]) == 1u);
   }
-  let slotCount = workgroupUniformLoad(&slotsToDo);
+  let slotCount = workgroupUniformLoad(&slotsToDo[0]);
   if (slotCount == 0u) { return; }`;
 }

@@ -4,7 +4,7 @@ import { program, programs, unroll } from '../../program.ts';
 import type { Runtime } from '../../runtime.ts';
 import { subgroupDirectives } from '../../subgroups.ts';
 import { sigmoid } from '../activation.ts';
-import { type ExpertSlots, expertSlots, expertSlotsHead, slotOptions } from './expert-slots.ts';
+import { type ExpertSlots, expertSlots, expertSlotsHead, slotsBy } from './expert-slots.ts';
 import { laneMemory, laneSums } from './lanes.ts';
 import {
   addProducts,
@@ -149,11 +149,22 @@ export function gatedProductKernels(
 
     expertGatedProduct({ x, experts, gate, up, out }) {
       const [inner, columns] = [x.columns, out.columns];
-      const { slots, groups } = slotOptions(experts, gate.shape[0]!, threads);
+      const count = gate.shape[0]!;
+      const by = slotsBy(experts, count);
       // About as many rows at a time as an expert has.
-      const rows = slots.by === 'token' ? 1 : rowsPerThread((2 * experts.size) / gate.shape[0]!);
+      const rows = by === 'token' ? 1 : rowsPerThread((2 * experts.size) / count);
+      const groups = Math.min(experts.size, count);
       runtime.run(
-        expertGatedProduct({ ...slots, rowsPerThread: rows, inner, columns, subgroupSize }),
+        expertGatedProduct({
+          by,
+          perToken: experts.columns,
+          mostSlots: 2 ** Math.ceil(Math.log2(experts.rows)),
+          slotThreads: threads,
+          rowsPerThread: rows,
+          inner,
+          columns,
+          subgroupSize,
+        }),
         { x, experts, gate, up, out },
         { slots: experts.size },
         [Math.ceil(columns / (threads / lanesFor(inner))), groups, 1],

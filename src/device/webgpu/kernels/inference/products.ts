@@ -36,6 +36,14 @@ export function rowsPerThread(rows: number): number {
   return Math.min(8, 2 ** Math.ceil(Math.log2(Math.max(rows, 1))));
 }
 
+/**
+ * Elements of each of a thread's rows and columns that it loads before it multiplies: many, to wait for
+ * memory but once, yet no more than it has registers for.
+ */
+function elementsPerRound(loads: number): number {
+  return Math.min(8, 2 ** Math.floor(Math.log2(24 / loads)));
+}
+
 const numbers = (count: number) => Array.from({ length: count }, (_, i) => i);
 
 /** The names of the sums: row by column, then the squares of each row. */
@@ -63,7 +71,7 @@ export function addProducts(
   const { rows, columns, inner, lanes, normed } = options;
   const units = innerUnits(inner);
   const steps = Math.ceil(units / lanes);
-  const perRound = Math.min(steps, rows * columns > 4 ? 4 : 8);
+  const perRound = Math.min(steps, elementsPerRound(rows + columns));
   const isFull = units % (lanes * perRound) === 0;
   const zero = isVector(inner) ? 'vec4f()' : '0.0';
   const dot = (a: string, b: string) => (isVector(inner) ? `dot(${a}, ${b})` : `${a} * ${b}`);

@@ -107,11 +107,19 @@ var<workgroup> chosen: array<f32, ${perToken}>;`,
 
 export function routeTokensKernel(runtime: Runtime): Pick<InferenceKernels, 'routeTokens'> {
   return {
-    routeTokens({ x, norm, epsilon, router, bias, groups, selectedGroups, ...a }) {
+    routeTokens(a) {
+      const { x, norm, epsilon, router, bias, groups, selectedGroups } = a;
       const { normalize, scale, normed, experts, weights } = a;
       const program = routeTokens({
-        ...{ count: router.rows, perToken: experts.columns, groups, selectedGroups },
-        ...{ inner: x.columns, epsilon, normalize, scale, subgroupSize: runtime.subgroupSize },
+        count: router.rows,
+        perToken: experts.columns,
+        groups,
+        selectedGroups,
+        inner: x.columns,
+        epsilon,
+        normalize,
+        scale,
+        subgroupSize: runtime.subgroupSize,
       });
       const tensors = { x, norm, router, bias, normed, experts, weights };
       runtime.run(program, tensors, {}, [x.rows, 1, 1]);

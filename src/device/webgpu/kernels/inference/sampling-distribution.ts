@@ -19,10 +19,14 @@ interface Options {
   subgroupSize: number;
 }
 
-/** Threads of kernels that have one workgroup a row: all there may be, if memory for sums allows. */
-export function rowThreads(runtime: Runtime): number {
-  const most = runtime.subgroupSize === 1 ? 256 : 1024;
-  return Math.min(most, runtime.limits.threadsPerGroup);
+/**
+ * Threads of kernels that have one workgroup a row: many to read with, but each reduction costs more the
+ * more subgroups there are, and without subgroups there is no memory for more.
+ */
+export function rowThreads({ subgroupSize, limits }: Runtime, columns: number): number {
+  const most = Math.min(subgroupSize === 1 ? 256 : 512, limits.threadsPerGroup);
+  const wanted = 2 ** Math.ceil(Math.log2(columns / 8));
+  return Math.min(most, Math.max(32, subgroupSize, wanted));
 }
 
 const samplingDistribution = programs((options: Options) => {
@@ -72,9 +76,9 @@ const samplingDistribution = programs((options: Options) => {
     // Of equal weights only as many are kept as are missing.
     let sums = sumsOf(found, thread);
     let missing = max(1.0, ceil((goal - sums.x) / ${measure('bitcast<f32>(cut)')}));
-    if (thread == 0u) { hasTies = u32(sums.y > missing); }
+    if (thread == 0u) { hasTies[0] = u32(sums.y > missing); }
     var lastColumn = ${columns}u;
-    if (workgroupUniformLoad(&hasTies) == 1u) {
+    if (workgroupUniformLoad(&hasTies[0]) == 1u) {
       lastColumn = 0u;
       for (var shift = ${2 * Math.floor(Math.log2(columns) / 2)}; shift >= 0; shift -= 2) {
         let candidates = vec4u(lastColumn) + (vec4u(1u, 2u, 3u, 0u) << vec4u(u32(shift)));
@@ -113,7 +117,7 @@ ${reduction('largestOf', 'f32', threads, 'max(a, b)', subgroupSize)}
 ${reduction('smallestOf', 'u32', threads, 'min(a, b)', subgroupSize)}
 ${reduction('sumOf', 'f32', threads, 'a + b', subgroupSize)}
 ${reduction('sumsOf', 'vec4f', threads, 'a + b', subgroupSize)}
-var<workgroup> hasTies: u32;`,
+var<workgroup> hasTies: array<u32, 1>;`,
     body: /* wgsl */ `
   let begin = group.x * ${columns}u;
   let temperature = settings[group.x].x;
@@ -167,7 +171,7 @@ export function samplingDistributionKernel(
     samplingDistribution({ logits, settings, vocabSize }) {
       const { columns, rows } = logits;
       const { subgroupSize } = runtime;
-      const options = { columns, vocabSize, threads: rowThreads(runtime), subgroupSize };
+      const options = { columns, vocabSize, threads: rowThreads(runtime, columns), subgroupSize };
       runtime.run(samplingDistribution(options), { logits, settings }, {}, [rows, 1, 1]);
     },
   };

@@ -1,4 +1,5 @@
 import type { Kernels } from '../../../../tensor/kernels.ts';
+import type { Tensor } from '../../../../tensor/tensor.ts';
 import { matrixUnitDirectives } from '../../matrix-units.ts';
 import { program, programs } from '../../program.ts';
 import type { Runtime } from '../../runtime.ts';
@@ -22,7 +23,9 @@ import {
 import { runVectorProduct } from './vector-product.ts';
 
 /** Up to this many rows, most experts have so few that a tile would be mostly empty. */
-const fewRows = 64;
+export const fewRows = 64;
+
+const square = (size: number) => ({ rows: size, columns: size });
 
 /** A workgroup a tile of one expert's rows; those beyond the last tile of an expert do nothing. */
 const groupedTiles = programs((options: TileOptions) =>
@@ -38,7 +41,7 @@ const groupedTiles = programs((options: TileOptions) =>
     threads: tileThreads,
     head: tileHead(options) + findExpert,
     body: /* wgsl */ `
-  ${groupedRegion(tileSize(options.blocks), options.transposeB)}
+  ${groupedRegion(square(tileSize(options.blocks)), options.transposeB)}
   ${tileBody(options)}`,
   }),
 );
@@ -65,14 +68,21 @@ const groupedTransposedTiles = programs((options: TileOptions) =>
 /** Both on matrix units, with operands rounded to f16. */
 const groupedUnits = programs((options: UnitTileOptions) =>
   program({
-    name: 'groupedMatmulUnits',
+    name: `groupedMatmulUnits${options.transposeB ? 'NT' : 'NN'}`,
     directives: matrixUnitDirectives,
-    bindings: { a: 'read vec4f', b: 'read vec4f', offsets: 'read u32', out: 'write f32' },
+    bindings: {
+      a: 'read vec4f',
+      b: 'read vec4f',
+      secondA: options.second ? 'read vec4f' : null,
+      secondB: options.second ? 'read vec4f' : null,
+      offsets: 'read u32',
+      out: 'write f32',
+    },
     parameters: { columns: 'u32', inner: 'u32', experts: 'u32', scale: 'f32' },
     threads: unitTileThreads(options),
     head: unitTileHead(options) + findExpert,
     body: /* wgsl */ `
-  ${groupedRegion(unitTileSize, options.transposeB)}
+  ${groupedRegion(square(unitTileSize), options.transposeB)}
   ${unitTileBody(options)}`,
   }),
 );
@@ -81,7 +91,13 @@ const groupedTransposedUnits = programs((options: UnitTileOptions) =>
   program({
     name: 'groupedMatmulTransposedUnits',
     directives: matrixUnitDirectives,
-    bindings: { a: 'read vec4f', b: 'read vec4f', offsets: 'read u32', out: 'write f32' },
+    bindings: {
+      a: 'read vec4f',
+      b: 'read vec4f',
+      rowNumbers: options.gathered === 'b' ? 'read u32' : null,
+      offsets: 'read u32',
+      out: 'write f32',
+    },
     parameters: { rows: 'u32', columns: 'u32', scale: 'f32' },
     threads: unitTileThreads(options),
     head: unitTileHead(options),
@@ -92,15 +108,18 @@ const groupedTransposedUnits = programs((options: UnitTileOptions) =>
 );
 
 /** The region of a tile among those of all experts. */
-function groupedRegion(size: number, transposeB: boolean): string {
+export function groupedRegion(
+  { rows, columns }: { rows: number; columns: number },
+  transposeB: boolean,
+): string {
   return /* wgsl */ `
-  let expert = expertOfTile(group.y, p.experts, ${size}u);
-  let tile = group.y - firstTile(expert, ${size}u);
+  let expert = expertOfTile(group.y, p.experts, ${rows}u);
+  let tile = group.y - firstTile(expert, ${rows}u);
   var r: Region;
-  r.rowBegin = offsets[expert] + tile * ${size}u;
+  r.rowBegin = offsets[expert] + tile * ${rows}u;
   r.rowEnd = offsets[expert + 1u];
   if (r.rowBegin >= r.rowEnd) { return; }
-  r.columnBegin = group.x * ${size}u;
+  r.columnBegin = group.x * ${columns}u;
   r.columnEnd = p.columns;
   r.innerEnd = p.inner;
   r.aStride = p.inner;
@@ -127,37 +146,49 @@ function transposedRegion(size: number): string {
 
 export function groupedMatmulKernels(
   runtime: Runtime,
+  { gatherRows }: Pick<Kernels, 'gatherRows'>,
 ): Pick<Kernels, 'groupedMatmul' | 'groupedMatmulTransposed'> {
   return {
-    groupedMatmul({ a, b, offsets, out, transposeB, accumulate, scaleA = 1 }) {
+    groupedMatmul({ a, b, second = null, offsets, out, transposeB, accumulate, scaleA = 1 }) {
       const [rows, columns] = out.shape as [number, number];
       const [experts, inner] = [offsets.size - 1, a.columns];
       if (rows === 0) return;
-      if (rows <= fewRows && transposeB) {
-        runVectorProduct(runtime, { a, b, out, offsets, accumulate });
-        return;
-      }
+      const layout = { transposeA: false, transposeB };
       const vectors = {
         vectorA: inner % 4 === 0,
         vectorB: (transposeB ? inner : columns) % 4 === 0,
         vectorOut: columns % 4 === 0,
       };
-      const units = fitsUnits({ rows, columns }, vectors) ? runtime.matrixUnits : null;
-      const options = { transposeA: false, transposeB, accumulate };
-      const blocks = rows >= 256 * experts && columns >= 128 ? 2 : 1;
-      const size = units ? unitTileSize : tileSize(blocks);
       const sizes = { columns, inner, experts };
-      const groups = [Math.ceil(columns / size), Math.floor(rows / size) + experts, 1] as const;
-      const tensors = { a, b, offsets, out };
-      if (units) {
-        const program = groupedUnits({ units, ...options, scaled: scaleA !== 1 });
-        runtime.run(program, tensors, { ...sizes, scale: scaleA }, groups);
-      } else {
-        runtime.run(groupedTiles({ blocks, ...options, ...vectors }), tensors, sizes, groups);
+      const grid = (size: number) =>
+        [Math.ceil(columns / size), Math.floor(rows / size) + experts, 1] as const;
+      const { matrixUnits: units } = runtime;
+      const few = rows <= fewRows && transposeB;
+      if (units && !few && fitsUnits({ rows, columns }, vectors)) {
+        const operands = { units, ...layout, scaled: scaleA !== 1, gathered: null } as const;
+        runtime.run(
+          groupedUnits({ ...operands, second: second && 'sum', addend: accumulate ? 'out' : null }),
+          { a, b, secondA: second?.a ?? null, secondB: second?.b ?? null, offsets, out },
+          { ...sizes, scale: scaleA },
+          grid(unitTileSize),
+        );
+        return;
       }
+      const blocks = rows >= 256 * experts && columns >= 128 ? 2 : 1;
+      const product = (left: Tensor, right: Tensor, adding: boolean) => {
+        const tensors = { a: left, b: right, offsets, out };
+        if (few) {
+          runVectorProduct(runtime, { ...tensors, accumulate: adding });
+          return;
+        }
+        const program = groupedTiles({ blocks, ...layout, accumulate: adding, ...vectors });
+        runtime.run(program, tensors, sizes, grid(tileSize(blocks)));
+      };
+      product(a, b, accumulate);
+      if (second) product(second.a, second.b, true);
     },
 
-    groupedMatmulTransposed({ a, b, offsets, out, accumulate, scaleA = 1 }) {
+    groupedMatmulTransposed({ a, b, rowsOfB = null, offsets, out, accumulate, scaleA = 1 }) {
       const [experts, rows, columns] = out.shape as [number, number, number];
       const vectors = {
         vectorA: rows % 4 === 0,
@@ -165,23 +196,35 @@ export function groupedMatmulKernels(
         vectorOut: columns % 4 === 0,
       };
       const units = fitsUnits({ rows, columns }, vectors) ? runtime.matrixUnits : null;
-      const options = { transposeA: true, transposeB: false, accumulate };
+      const layout = { transposeA: true, transposeB: false };
       const blocks = 1;
       const size = units ? unitTileSize : tileSize(blocks);
       const sizes = { rows, columns };
       const groups = [Math.ceil(columns / size), Math.ceil(rows / size), experts] as const;
-      const tensors = { a, b, offsets, out };
       if (units) {
-        const program = groupedTransposedUnits({ units, ...options, scaled: scaleA !== 1 });
-        runtime.run(program, tensors, { ...sizes, scale: scaleA }, groups);
-      } else {
+        const gathered = rowsOfB && 'b';
+        const operands = {
+          units,
+          ...layout,
+          scaled: scaleA !== 1,
+          gathered,
+          second: null,
+        } as const;
         runtime.run(
-          groupedTransposedTiles({ blocks, ...options, ...vectors }),
-          tensors,
-          sizes,
+          groupedTransposedUnits({ ...operands, addend: accumulate ? 'out' : null }),
+          { a, b, rowNumbers: rowsOfB, offsets, out },
+          { ...sizes, scale: scaleA },
           groups,
         );
+        return;
       }
+      let table = b;
+      if (rowsOfB) {
+        table = runtime.scratch([rowsOfB.size, columns]);
+        gatherRows({ table: b, indices: rowsOfB, out: table });
+      }
+      const program = groupedTransposedTiles({ blocks, ...layout, accumulate, ...vectors });
+      runtime.run(program, { a, b: table, offsets, out }, sizes, groups);
     },
   };
 }

@@ -48,9 +48,14 @@ const tiledMatmul = programs((options: TileOptions) =>
 /** The same on matrix units, with operands rounded to f16. */
 const unitMatmul = programs((options: UnitTileOptions) =>
   program({
-    name: 'matmulUnits',
+    name: `matmulUnits${layoutOf(options)}`,
     directives: matrixUnitDirectives,
-    bindings: { a: 'read vec4f', b: 'read vec4f', out: 'write f32' },
+    bindings: {
+      a: 'read vec4f',
+      b: 'read vec4f',
+      residual: options.addend === 'residual' ? 'read f32' : null,
+      out: 'write f32',
+    },
     parameters: { rows: 'u32', columns: 'u32', inner: 'u32', innerPerPart: 'u32', scale: 'f32' },
     threads: unitTileThreads(options),
     head: unitTileHead(options),
@@ -59,6 +64,11 @@ const unitMatmul = programs((options: UnitTileOptions) =>
   ${unitTileBody(options)}`,
   }),
 );
+
+/** As profiles call a layout: N for a matrix as it is, T for a transposed one. */
+function layoutOf({ transposeA, transposeB }: UnitTileOptions): string {
+  return `${transposeA ? 'T' : 'N'}${transposeB ? 'T' : 'N'}`;
+}
 
 /** The region of a workgroup's tile. */
 function region(
@@ -98,11 +108,17 @@ const addParts = programs(({ accumulate }: { accumulate: boolean }) =>
 
 export function matmulKernel(runtime: Runtime): Pick<Kernels, 'matmul'> {
   return {
-    matmul({ a, b, out, transposeA, transposeB, accumulate, exact = false, scaleA = 1 }) {
+    matmul({ a, b, out, transposeA, transposeB, accumulate, residual = null, ...options }) {
+      const { exact = false, scaleA = 1 } = options;
       const [rows, columns] = out.shape as [number, number];
       const inner = transposeA ? a.shape[0]! : a.shape[1]!;
+      /** Puts the residual where a product without a place for it can add to it. */
+      const startFromResidual = () => {
+        if (residual) runtime.copyWords(residual, out);
+        return accumulate || residual !== null;
+      };
       if (rows <= vectorRows && transposeB && !transposeA) {
-        runVectorProduct(runtime, { a, b, out, offsets: null, accumulate });
+        runVectorProduct(runtime, { a, b, out, offsets: null, accumulate: startFromResidual() });
         return;
       }
       const vectors = {
@@ -111,33 +127,56 @@ export function matmulKernel(runtime: Runtime): Pick<Kernels, 'matmul'> {
         vectorOut: columns % 4 === 0,
       };
       const units = !exact && fitsUnits({ rows, columns }, vectors) ? runtime.matrixUnits : null;
-      const blocks = tilesOf(rows, columns, tileSize(2)) >= enoughGroups ? 2 : 1;
+      const wide = Math.min(rows, columns) > tileSize(1);
+      const blocks = wide && tilesOf(rows, columns, tileSize(2)) >= enoughGroups ? 2 : 1;
       const size = units ? unitTileSize : tileSize(blocks);
       const tiles = tilesOf(rows, columns, size);
       // Few tiles and long sums, as in the gradient of a weight: the sums are split.
       const wanted = Math.min(Math.floor(enoughGroups / tiles), Math.floor(inner / innerPerPart));
       const perPart = Math.ceil(inner / Math.max(wanted, 1) / 32) * 32;
       const parts = Math.max(1, Math.ceil(inner / Math.max(perPart, 1)));
-      const product = (target: Tensor, adding: boolean) => {
-        const options = { transposeA, transposeB, accumulate: adding };
-        const sizes = { rows, columns, inner, innerPerPart: perPart };
-        const groups = [Math.ceil(columns / size), Math.ceil(rows / size), parts] as const;
-        const tensors = { a, b, out: target };
+      const sizes = { rows, columns, inner, innerPerPart: perPart };
+      const groups = [Math.ceil(columns / size), Math.ceil(rows / size), parts] as const;
+      const layout = { transposeA, transposeB };
+      const product = (target: Tensor, addend: UnitTileOptions['addend']) => {
         if (units) {
-          const program = unitMatmul({ units, ...options, scaled: scaleA !== 1 });
-          runtime.run(program, tensors, { ...sizes, scale: scaleA }, groups);
+          const operands = {
+            units,
+            ...layout,
+            scaled: scaleA !== 1,
+            gathered: null,
+            second: null,
+          };
+          const program = unitMatmul({ ...operands, addend });
+          runtime.run(
+            program,
+            { a, b, residual, out: target },
+            { ...sizes, scale: scaleA },
+            groups,
+          );
         } else {
-          runtime.run(tiledMatmul({ blocks, ...options, ...vectors }), tensors, sizes, groups);
+          const program = tiledMatmul({
+            blocks,
+            ...layout,
+            accumulate: addend === 'out',
+            ...vectors,
+          });
+          runtime.run(program, { a, b, out: target }, sizes, groups);
         }
       };
+      if (parts === 1 && units && residual) {
+        product(out, 'residual');
+        return;
+      }
+      const adding = startFromResidual();
       if (parts === 1) {
-        product(out, accumulate);
+        product(out, adding ? 'out' : null);
         return;
       }
       const partial = runtime.scratch([parts, rows, columns]);
-      product(partial, false);
+      product(partial, null);
       runtime.run(
-        addParts({ accumulate }),
+        addParts({ accumulate: adding }),
         { parts: partial, out },
         { size: out.size, count: parts },
         runtime.grid(out.size, 256),

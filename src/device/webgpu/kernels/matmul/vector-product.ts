@@ -22,7 +22,7 @@ import {
 import { findExpert } from './find-expert.ts';
 
 /** Up to this many rows of a plain product are worked on this way. */
-export const vectorRows = 64;
+export const vectorRows = 128;
 
 const threads = 128;
 
@@ -105,8 +105,12 @@ export function runVectorProduct(
   const perGroup = (threads / lanesFor(inner)) * columnsPerThread;
   runtime.run(
     vectorProduct({
-      ...{ rowsPerThread: rowsAtOnce, columnsPerThread, inner },
-      ...{ grouped: offsets !== null, accumulate, subgroupSize },
+      rowsPerThread: rowsAtOnce,
+      columnsPerThread,
+      inner,
+      grouped: offsets !== null,
+      accumulate,
+      subgroupSize,
     }),
     { a, b, out, offsets },
     { rows, columns, experts: offsets ? offsets.size - 1 : 0 },

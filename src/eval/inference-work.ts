@@ -1,0 +1,71 @@
+import type { InferenceKernels } from '../tensor/inference-kernels.ts';
+import { bytesOf, type KnownIntegers, moving, type Work } from './work.ts';
+
+type Call<Name extends keyof InferenceKernels> = Parameters<InferenceKernels[Name]>[0];
+
+/** The work of each call of a kernel of inference, as `kernelWork` says it. */
+export const inferenceWork: {
+  [Name in keyof InferenceKernels]: (call: Call<Name>, known: KnownIntegers) => Work | null;
+} = {
+  // Keys and values are written too.
+  attentionInputs: ({ x, norm, weight, query }) => ({
+    operations: 2 * x.rows * weight.size,
+    bytes: bytesOf([x, norm, weight, query]) + 4 * (x.rows * weight.shape[0]! - query.size),
+    roundable: true,
+  }),
+  cachedAttention: ({ query, cache, heads, keyDim, valueDim, window, out }, known) => {
+    // `layout` has the positions of the rows, then their sequences.
+    const layout = known(cache.layout);
+    if (!layout) return null;
+    let pairs = 0;
+    const furthest = new Map<number, number>();
+    for (let row = 0; row < query.rows; row++) {
+      const seen = Math.min(layout[row]! + 1, window ?? Number.POSITIVE_INFINITY);
+      const sequence = layout[query.rows + row]!;
+      pairs += seen;
+      furthest.set(sequence, Math.max(furthest.get(sequence) ?? 0, seen));
+    }
+    // Rows of one sequence read the same keys.
+    const keys = [...furthest.values()].reduce((a, b) => a + b, 0);
+    return {
+      operations: 2 * (keyDim + valueDim) * heads * pairs,
+      bytes: bytesOf([query, out]) + 4 * keys * (cache.keys.columns + cache.values.columns),
+      roundable: true,
+    };
+  },
+  normGatedProduct: ({ x, norm, gate, up, out }) => ({
+    operations: 2 * x.rows * (gate.size + up.size),
+    bytes: bytesOf([x, norm, gate, up, out]),
+    roundable: true,
+  }),
+  routeTokens: ({ x, norm, router, bias, normed, experts, weights }) => ({
+    operations: 2 * x.rows * router.size,
+    bytes: bytesOf([x, norm, router, bias, normed, experts, weights]),
+    roundable: false,
+  }),
+  expertGatedProduct: ({ x, experts, gate, up, out }) => {
+    const [count] = gate.shape as [number];
+    return {
+      operations: (2 * experts.size * (gate.size + up.size)) / count,
+      bytes:
+        bytesOf([x, experts, out]) + (Math.min(count, experts.size) / count) * bytesOf([gate, up]),
+      roundable: true,
+    };
+  },
+  addExpertProducts: ({ x, experts, weights, down, out }) => {
+    const [count] = down.shape as [number];
+    return {
+      operations: (2 * experts.size * down.size) / count,
+      bytes:
+        bytesOf([x, experts, weights, out, out]) +
+        (Math.min(count, experts.size) / count) * down.byteLength,
+      roundable: true,
+    };
+  },
+  samplingDistribution: ({ logits, settings }) =>
+    moving([logits, logits, settings], 6 * logits.size),
+  drawTokens: ({ probabilities, uniforms, places, out }) =>
+    moving([probabilities, uniforms, places, out], probabilities.size),
+  verifyDrafts: ({ targets, drafts, tokens, uniforms, out }) =>
+    moving([targets, ...(drafts ? [drafts] : []), tokens, uniforms, out], 3 * targets.size),
+};

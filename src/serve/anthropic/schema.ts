@@ -1,0 +1,172 @@
+/**
+ * The body of `/v1/messages`. As in OpenAI's form, nothing that is sent is passed over in silence.
+ * https://docs.anthropic.com/en/api/messages
+ */
+import { z } from 'zod';
+import type { ChatMessage, Tool, ToolCall } from '../../text/chat-messages.ts';
+import { stopString } from '../generation/request.ts';
+import { toolName, uniqueNames } from '../tool-names.ts';
+
+// Clients send blocks back with whatever they came with, and say where a cache should begin (ours
+// finds shared prompts by itself), so other fields of a block are left alone.
+const textBlock = z.object({ type: z.literal('text'), text: z.string() });
+const texts = z.union([z.string(), z.array(textBlock)]);
+
+const blockTypes = { error: 'this model reads only text; send {"type": "text", "text": "..."}' };
+
+const userBlock = z.discriminatedUnion(
+  'type',
+  [
+    textBlock,
+    z.object({
+      type: z.literal('tool_result'),
+      tool_use_id: z.string(),
+      content: texts.nullish(),
+      is_error: z.boolean().nullish(),
+    }),
+  ],
+  blockTypes,
+);
+const assistantBlock = z.discriminatedUnion(
+  'type',
+  [
+    textBlock,
+    z.object({ type: z.literal('thinking'), thinking: z.string() }),
+    z.object({
+      type: z.literal('tool_use'),
+      id: z.string(),
+      name: toolName,
+      input: z.record(z.string(), z.unknown()),
+    }),
+  ],
+  blockTypes,
+);
+
+const message = z.discriminatedUnion(
+  'role',
+  [
+    z.object({
+      role: z.literal('user'),
+      content: z.union([z.string(), z.array(userBlock)]),
+    }),
+    z.object({
+      role: z.literal('assistant'),
+      content: z.union([z.string(), z.array(assistantBlock)]),
+    }),
+  ],
+  { error: 'must be user or assistant' },
+);
+
+const tool = z.object({
+  type: z.literal('custom', { error: 'only tools of type "custom" are supported' }).nullish(),
+  name: toolName,
+  description: z.string().optional(),
+  input_schema: z.record(z.string(), z.unknown()),
+  strict: z
+    .literal(false, { error: 'constrained output is not supported; leave it out' })
+    .nullish(),
+});
+
+const prompt = {
+  model: z.string(),
+  messages: z.array(message).min(1),
+  system: texts.nullish(),
+  tools: uniqueNames(z.array(tool).max(512), ({ name }) => name).nullish(),
+  tool_choice: z
+    .strictObject({
+      type: z.enum(['auto', 'none'], {
+        error: 'only "auto" and "none" are supported; constrained output is not',
+      }),
+      disable_parallel_tool_use: z.boolean().nullish(),
+    })
+    .nullish(),
+  thinking: z
+    .discriminatedUnion('type', [
+      z.strictObject({
+        type: z.literal('enabled'),
+        budget_tokens: z.int().min(1),
+        display: z.literal('summarized').nullish(),
+      }),
+      z.strictObject({ type: z.literal('adaptive'), display: z.literal('summarized').nullish() }),
+      z.strictObject({ type: z.literal('disabled') }),
+    ])
+    .nullish(),
+};
+
+export const countSchema = z.strictObject(prompt);
+
+export const messagesSchema = z.strictObject({
+  ...prompt,
+  max_tokens: z.int().min(1),
+  temperature: z.number().min(0).max(1).nullish(),
+  top_p: z.number().min(0).max(1).nullish(),
+  top_k: z.int().min(0).nullish(),
+  stop_sequences: z.array(stopString()).max(16).nullish(),
+  stream: z.boolean().nullish(),
+  // What says who asks, and changes no answer.
+  metadata: z.strictObject({ user_id: z.string().nullish() }).nullish(),
+  service_tier: z.enum(['auto', 'standard_only']).nullish(),
+});
+
+export type MessagesBody = z.output<typeof messagesSchema>;
+export type PromptBody = z.output<typeof countSchema>;
+type Message = PromptBody['messages'][number];
+
+/** The messages as templates know them; tool results become messages of their own. */
+export function messagesOf({ system, messages }: PromptBody): ChatMessage[] {
+  const opening: ChatMessage[] =
+    system == null ? [] : [{ role: 'system', content: textOf(system) }];
+  return [...opening, ...messages.flatMap(messageOf)];
+}
+
+export function toolsOf({ tools, tool_choice }: PromptBody): Tool[] {
+  if (tool_choice?.type === 'none') return [];
+  return (tools ?? []).map(({ name, description, input_schema }) => ({
+    type: 'function',
+    function: {
+      name,
+      ...(description !== undefined && { description }),
+      parameters: input_schema,
+    },
+  }));
+}
+
+function messageOf({ role, content }: Message): ChatMessage[] {
+  if (typeof content === 'string') return [{ role, content }];
+  return role === 'assistant'
+    ? [assistantMessage(content as z.output<typeof assistantBlock>[])]
+    : userMessages(content as z.output<typeof userBlock>[]);
+}
+
+function userMessages(blocks: readonly z.output<typeof userBlock>[]): ChatMessage[] {
+  const messages: ChatMessage[] = [];
+  for (const block of blocks) {
+    const last = messages.at(-1);
+    if (block.type === 'tool_result') {
+      const text = textOf(block.content ?? '');
+      // The format has no other way to say that a tool failed.
+      messages.push({ role: 'tool', content: block.is_error ? `Error: ${text}` : text });
+    } else if (last?.role === 'user') {
+      last.content += block.text;
+    } else {
+      messages.push({ role: 'user', content: block.text });
+    }
+  }
+  return messages;
+}
+
+function assistantMessage(blocks: readonly z.output<typeof assistantBlock>[]): ChatMessage {
+  const calls: ToolCall[] = [];
+  let content = '';
+  let reasoning = '';
+  for (const block of blocks) {
+    if (block.type === 'text') content += block.text;
+    else if (block.type === 'thinking') reasoning += block.thinking;
+    else calls.push({ function: { name: block.name, arguments: block.input } });
+  }
+  return { role: 'assistant', content, reasoning_content: reasoning, tool_calls: calls };
+}
+
+function textOf(content: string | readonly { text: string }[]): string {
+  return typeof content === 'string' ? content : content.map(({ text }) => text).join('');
+}

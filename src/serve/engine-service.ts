@@ -1,0 +1,180 @@
+/**
+ * The engine as the server knows it. New weights come as a second engine beside the first, which
+ * ends when its last request does: no request waits, and none sees two versions of the weights.
+ */
+import { loadModel } from '../checkpoint/load-model.ts';
+import { Engine, type EngineOptions } from '../engine/engine.ts';
+import type { GenerationStep } from '../engine/generation.ts';
+import { UserError } from '../errors.ts';
+import { type Model, releaseModel } from '../model/weights.ts';
+import type {
+  DraftingFigures,
+  EngineFeature,
+  EngineFigures,
+  GenerationEvent,
+  GenerationRequest,
+  ServingEngine,
+} from './serving-engine.ts';
+
+export class EngineService implements ServingEngine {
+  readonly features: ReadonlySet<EngineFeature> = new Set<EngineFeature>(['min-p', 'load-weights']);
+  readonly #options: EngineOptions;
+  readonly #drafting = new DraftingCounts();
+  /** Engines with requests, the present one last. */
+  #versions: Version[] = [];
+  /** Preemptions of engines that have ended. */
+  #retiredPreemptions = 0;
+  /** Loading is one at a time. */
+  #loading: Promise<void> = Promise.resolve();
+
+  /** Takes the model over, and releases it. */
+  constructor(model: Model, weightVersion: string, options: EngineOptions) {
+    this.#options = options;
+    this.#versions.push(new Version(model, weightVersion, options));
+  }
+
+  get config() {
+    return this.#present.model.config;
+  }
+
+  get contextTokens(): number {
+    const { cacheTokens = Number.POSITIVE_INFINITY } = this.#options;
+    // A step writes its drafts to the cache, right or wrong.
+    return Math.min(this.config.maxPositions, cacheTokens - this.config.mtpHeads);
+  }
+
+  get weightVersion(): string {
+    return this.#present.name;
+  }
+
+  async *submit(request: GenerationRequest): AsyncGenerator<GenerationEvent> {
+    const version = this.#present;
+    const { prompt, sampling, seed, maxTokens, stopTokens, signal } = request;
+    const drafting = new DraftingCounts();
+    const options = { sampling, seed, maxTokens, stopTokens, signal };
+    let reason: 'stop' | 'length' = 'length';
+    let isFirst = true;
+    const begin = { type: 'prompt' as const, cachedTokens: 0, weightVersion: version.name };
+    version.requests++;
+    try {
+      for await (const step of version.engine.generate(prompt, options)) {
+        if (isFirst) yield begin;
+        isFirst = false;
+        drafting.add(step);
+        this.#drafting.add(step);
+        reason = step.finish ?? reason;
+        yield { type: 'tokens', tokens: tokensOf(step) };
+      }
+      if (isFirst) yield begin;
+      yield { type: 'finish', reason, drafting: drafting.figures };
+    } finally {
+      version.requests--;
+      await this.#retire();
+    }
+  }
+
+  figures(): EngineFigures {
+    const sum = (count: (version: Version) => number) =>
+      this.#versions.reduce((total, version) => total + count(version), 0);
+    return {
+      running: sum(({ engine }) => engine.load.running),
+      waiting: sum(({ engine }) => engine.load.waiting),
+      preemptions: this.#retiredPreemptions + sum(({ engine }) => engine.load.preemptions),
+      cacheBytes: {
+        global: sum(({ engine }) => engine.memory.global),
+        sliding: sum(({ engine }) => engine.memory.sliding),
+      },
+      cachePages: {
+        used: sum(({ pages, engine }) => pages - engine.memory.freePages),
+        total: sum(({ pages }) => pages),
+      },
+      drafting: this.#drafting.figures,
+    };
+  }
+
+  async loadWeights(directory: string, version: string): Promise<void> {
+    const loading = this.#loading.then(() => this.#load(directory, version));
+    this.#loading = loading.catch(() => undefined);
+    await loading;
+  }
+
+  /** Ends all requests and frees all memory. */
+  async release(): Promise<void> {
+    await this.#loading;
+    await Promise.all(this.#versions.splice(0).map((version) => version.release()));
+  }
+
+  get #present(): Version {
+    return this.#versions.at(-1)!;
+  }
+
+  async #load(directory: string, name: string): Promise<void> {
+    const model = await loadModel(this.#present.model.device, directory);
+    if (JSON.stringify(model.config) !== JSON.stringify(this.config)) {
+      releaseModel(model);
+      throw new UserError(
+        `${directory}/config.json: differs from the running model's; only weights can be changed while serving`,
+      );
+    }
+    this.#versions.push(new Version(model, name, this.#options));
+    await this.#retire();
+  }
+
+  /** Releases the engines before the present one that have nothing left to do. */
+  async #retire(): Promise<void> {
+    const done = this.#versions.slice(0, -1).filter(({ requests }) => requests === 0);
+    this.#versions = this.#versions.filter((version) => !done.includes(version));
+    for (const { engine } of done) this.#retiredPreemptions += engine.load.preemptions;
+    await Promise.all(done.map((version) => version.release()));
+  }
+}
+
+/** A model's weights and the engine that runs on them. */
+class Version {
+  readonly model: Model;
+  readonly name: string;
+  readonly engine: Engine;
+  /** Pages of its caches. */
+  readonly pages: number;
+  requests = 0;
+
+  constructor(model: Model, name: string, options: EngineOptions) {
+    this.model = model;
+    this.name = name;
+    this.engine = new Engine(model, options);
+    this.pages = this.engine.memory.freePages;
+  }
+
+  async release(): Promise<void> {
+    await this.engine.release();
+    releaseModel(this.model);
+  }
+}
+
+/** All tokens of a step but its last were drafted, the k-th by head k. */
+function tokensOf({ tokens }: GenerationStep) {
+  return tokens.map((id, i) => ({ id, head: i < tokens.length - 1 ? i : null }));
+}
+
+class DraftingCounts {
+  #verifications = 0;
+  readonly #drafted: number[] = [];
+  readonly #accepted: number[] = [];
+
+  add({ tokens, drafted }: GenerationStep): void {
+    if (drafted === 0) return;
+    this.#verifications++;
+    for (let head = 0; head < drafted; head++) {
+      this.#drafted[head] = (this.#drafted[head] ?? 0) + 1;
+      this.#accepted[head] = (this.#accepted[head] ?? 0) + (head < tokens.length - 1 ? 1 : 0);
+    }
+  }
+
+  get figures(): DraftingFigures {
+    return {
+      verifications: this.#verifications,
+      drafted: [...this.#drafted],
+      accepted: [...this.#accepted],
+    };
+  }
+}

@@ -1,0 +1,51 @@
+import { expect, test } from 'vitest';
+import { Random } from '../../random.ts';
+import { LANGUAGES, LEVELS, type Problem } from '../task.ts';
+import { code, codeIn } from './index.ts';
+
+function draw(count: number): Problem[] {
+  const random = new Random('code');
+  return LEVELS.flatMap((level) =>
+    LANGUAGES.flatMap((language) =>
+      Array.from({ length: count }, () =>
+        code.generate(random, { level, language, thinking: false }),
+      ),
+    ),
+  );
+}
+
+const sourceOf = ({ solution }: Problem) => codeIn(String(solution[0]!.content));
+const nameIn = (source: string) => /function (\w+)/.exec(source)![1]!;
+
+test('another problem’s program is wrong', async () => {
+  const problems = draw(25);
+  let [wrong, tried] = [0, 0];
+  for (const [i, problem] of problems.entries()) {
+    const other = problems[(i + 7) % problems.length]!;
+    if (other.key === problem.key) continue;
+    const source = sourceOf(other).replace(/function \w+/, `function ${nameIn(sourceOf(problem))}`);
+    tried++;
+    if (!(await problem.verify(source)).correct) wrong++;
+  }
+  expect(wrong / tried).toBeGreaterThan(0.97);
+});
+
+test('a program that knows only the examples, or always says the same, is wrong', async () => {
+  for (const problem of draw(10)) {
+    const name = nameIn(sourceOf(problem));
+    const examples = [...String(problem.messages[0]!.content).matchAll(/^\w+\((.*)\) → (.*)$/gm)];
+    const known = examples.map(
+      ([, input, output]) =>
+        `if (JSON.stringify(x) === JSON.stringify(${input})) return ${output};`,
+    );
+    const parrot = `function ${name}(x) { ${known.join(' ')} return null; }`;
+    const { correct, reason } = await problem.verify(parrot);
+    expect(correct).toBe(false);
+    expect(reason).toContain(`${name}(`);
+  }
+});
+
+test('code is read from the last fence, or from the whole answer', () => {
+  expect(codeIn('a\n```js\nb\n```\nc\n```\nd\n```')).toBe('d\n');
+  expect(codeIn('let a;')).toBe('let a;');
+});
