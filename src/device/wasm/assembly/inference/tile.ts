@@ -123,21 +123,17 @@ export function tile1x16<Format>(
 }
 
 /**
- * Rows a, b, c and d times the rows of the blocks at p and q → out [4,8], its rows 64 bytes apart. The
- * sums lie in `out` until the end: there are sixteen registers, and the integer sums take eight.
+ * out [4,8], its rows 64 bytes apart, += rows a, b, c and d times the rows of the blocks at p and q, over
+ * `tiles` tiles; scales of activations are `toScale` bytes from their numbers. The sums lie in `out`: there
+ * are sixteen registers, and the integer sums take eight.
  */
 export function tile4x8<Format>(
-  a: usize, b: usize, c: usize, d: usize, p: usize, q: usize, depth: usize, out: usize,
+  a: usize, b: usize, c: usize, d: usize, toScale: usize, toStart: usize, p: usize, q: usize,
+  tiles: usize, out: usize,
 ): void {
-  const zero = f32x4.splat(0);
-  for (let row: usize = 0; row < 256; row += 64) {
-    v128.store(out + row, zero);
-    v128.store(out + row, zero, 16);
-  }
-  const end = a + depth;
-  const toStart = depth >> 3;
+  const end = a + tiles * columnsPerTile;
   const mask = v128.load(lowHalves);
-  let aScale = end, bScale = b + depth, cScale = c + depth, dScale = d + depth;
+  let aScale = a + toScale, bScale = b + toScale, cScale = c + toScale, dScale = d + toScale;
   while (a < end) {
     let i = scaleBytes;
     for (let group: usize = 0; group < 4; group++) {

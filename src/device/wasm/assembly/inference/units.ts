@@ -83,7 +83,7 @@ export function multiplyUnit(
   let r = blockAt(matrix, rows, firstRowOf(apart, unit, 2, units), blockBytes);
   let s = blockAt(matrix, rows, firstRowOf(apart, unit, 3, units), blockBytes);
   if (format == nibbles && count < manyRows) {
-    multiplyBlocks4<Nibbles>(a, list, divisor, count, p, q, r, s, <usize>depth, out);
+    multiplyBlocks4<Nibbles>(a, list, divisor, count, p, q, r, s, <usize>depth, apart, out);
     return;
   }
   if (format == nibbles) {
@@ -95,7 +95,7 @@ export function multiplyUnit(
     widenBlock(s, tiles, widened + 3 * wide);
     p = widened; q = p + wide; r = q + wide; s = r + wide;
   }
-  multiplyBlocks4<Bytes>(a, list, divisor, count, p, q, r, s, <usize>depth, out);
+  multiplyBlocks4<Bytes>(a, list, divisor, count, p, q, r, s, <usize>depth, apart, out);
 }
 
 /** A block that does not exist is replaced by the first, and its results are not used. */
@@ -113,7 +113,7 @@ function rowOf(list: usize, divisor: i32, i: i32): usize {
 
 function multiplyBlocks4<Format>(
   a: usize, list: usize, divisor: i32, count: i32, p: usize, q: usize, r: usize, s: usize,
-  depth: usize, out: usize,
+  depth: usize, apart: i32, out: usize,
 ): void {
   const stride = activationBytes(depth);
   let i = 0;
@@ -123,13 +123,38 @@ function multiplyBlocks4<Format>(
     const row2 = a + rowOf(list, divisor, i + 2) * stride;
     // Three rows are four, of which the last is the third again.
     const row3 = a + rowOf(list, divisor, min(i + 3, count - 1)) * stride;
-    tile4x8<Format>(row0, row1, row2, row3, p, q, depth, out);
-    tile4x8<Format>(row0, row1, row2, row3, r, s, depth, out + 32);
+    multiplyFourRows<Format>(row0, row1, row2, row3, p, q, r, s, depth, apart, out);
     out += 4 * unitBytes;
   }
   for (; i < count; i++) {
     tile1x16<Format>(a + rowOf(list, divisor, i) * stride, p, q, r, s, depth, out);
     out += unitBytes;
+  }
+}
+
+/**
+ * Blocks of bytes that are far apart take turns at every tile, so that all four are read at once; nibbles
+ * take longer to compute with than to read.
+ */
+function multiplyFourRows<Format>(
+  a: usize, b: usize, c: usize, d: usize, p: usize, q: usize, r: usize, s: usize, depth: usize,
+  apart: i32, out: usize,
+): void {
+  memory.fill(out, 0, 4 * unitBytes);
+  const toStart = depth >> 3;
+  const tiles = depth / columnsPerTile;
+  if (!apart || idof<Format>() == idof<Nibbles>()) {
+    tile4x8<Format>(a, b, c, d, depth, toStart, p, q, tiles, out);
+    tile4x8<Format>(a, b, c, d, depth, toStart, r, s, tiles, out + 32);
+    return;
+  }
+  for (let column: usize = 0; column < depth; column += columnsPerTile) {
+    const toScale = depth - column + (column >> 3);
+    tile4x8<Format>(a, b, c, d, toScale, toStart, p, q, 1, out);
+    tile4x8<Format>(a, b, c, d, toScale, toStart, r, s, 1, out + 32);
+    a += columnsPerTile; b += columnsPerTile; c += columnsPerTile; d += columnsPerTile;
+    p += tileBytes<Format>(); q += tileBytes<Format>();
+    r += tileBytes<Format>(); s += tileBytes<Format>();
   }
 }
 
