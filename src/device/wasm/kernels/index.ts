@@ -1,6 +1,7 @@
 import type { Device } from '../../../tensor/device.ts';
 import type { Kernels } from '../../../tensor/kernels.ts';
 import { hostInferenceKernels } from '../../host/inference.ts';
+import { hostLogitKernels } from '../../host/logits.ts';
 import { hostSamplingKernels } from '../../host/sampling.ts';
 import type { Runtime } from '../runtime.ts';
 import { activationKernels } from './activation.ts';
@@ -31,6 +32,7 @@ export function wasmKernels(runtime: Runtime, device: Device): Kernels {
     ...balanceKernels(runtime),
     ...activationKernels(runtime),
     ...hostInferenceKernels(device, runtime),
+    ...hostLogitKernels(runtime),
     ...hostSamplingKernels(runtime),
   };
 }
