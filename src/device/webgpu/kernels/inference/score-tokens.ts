@@ -21,8 +21,7 @@ const scoreTokens = programs((options: Options) => {
     directives: subgroupDirectives(subgroupSize),
     bindings: {
       logits: 'read f32',
-      // Not written, but it may lie in the same buffer as what is.
-      tokens: 'write i32',
+      tokens: 'read i32',
       places: 'read i32',
       logprobs: 'write f32',
       top: top > 0 ? 'write i32' : null,
