@@ -1,7 +1,7 @@
 import { UserError } from '../errors.ts';
 import type { Model } from '../model/weights.ts';
 import { Channel } from './channel.ts';
-import { Decoder } from './decoder.ts';
+import { Decoder, type PromptPart } from './decoder.ts';
 import type { DecoderSequence } from './decoder-sequence.ts';
 import {
   Generation,
@@ -91,7 +91,7 @@ export class Engine implements TokenGenerator {
     if (this.#isReleased) throw new UserError('the engine has been released: make a new one');
     const generation = new Generation(this.#decoder.model, prompt, options, this.#cacheTokens);
     generation.signal?.throwIfAborted();
-    if (generation.isEmpty) return;
+    if (generation.isEmpty && !generation.report) return;
     const steps = new Channel<GenerationStep>();
     const request: Request = { generation, steps, tokens: [...prompt], isCancelled: false };
     this.#waiting.push(request);
@@ -116,7 +116,7 @@ export class Engine implements TokenGenerator {
         if (this.#isReleased) throw new UserError('the engine was released while it was answering');
         this.#dropCancelled();
         this.#admit();
-        this.#prefill();
+        await this.#prefill();
         await this.#decode();
         await nextTask();
       }
@@ -157,23 +157,32 @@ export class Engine implements TokenGenerator {
   }
 
   /** One chunk of each prompt, as many as may pass between two steps. */
-  #prefill(): void {
-    const parts: { sequence: DecoderSequence; end: number }[] = [];
+  async #prefill(): Promise<void> {
+    const parts: PromptPart[] = [];
     let rows = 0;
-    for (const { sequence } of this.#running) {
+    for (const {
+      sequence,
+      generation: { report },
+    } of this.#running) {
       const end = chunkEnd(sequence);
       const count = end - sequence.length;
       if (count === 0) continue;
       if (rows > 0 && rows + count > this.#prefillTokens) break;
-      parts.push({ sequence, end });
+      parts.push({ sequence, end, report });
       rows += count;
     }
-    if (parts.length > 0) this.#decoder.prefill(parts);
+    if (parts.length > 0) await this.#decoder.prefill(parts);
   }
 
   /** One step of all whose prompt has passed the model, those with the same number of drafts together. */
   async #decode(): Promise<void> {
     const isReady = ({ sequence }: Running) => sequence.length === sequence.tokens.length - 1;
+    for (const request of this.#running.filter(isReady)) {
+      const { generation, steps } = request;
+      if (!generation.isEmpty) continue;
+      steps.push(generation.takeNothing());
+      this.#leave(request).steps.close();
+    }
     for (const request of this.#running.filter(isReady)) {
       const { sequence, generation } = request;
       // Unless it has just been preempted itself.
@@ -184,11 +193,7 @@ export class Engine implements TokenGenerator {
     const groups = Map.groupBy(this.#running.filter(isReady), (r) => r.generation.drafts);
     for (const [drafts, requests] of groups) {
       const given = await this.#decoder.step(
-        requests.map(({ sequence, generation: { sampling, random } }) => ({
-          sequence,
-          sampling,
-          random,
-        })),
+        requests.map(({ sequence, generation: { step } }) => ({ sequence, ...step })),
         drafts,
       );
       requests.forEach((request, i) => {

@@ -52,14 +52,18 @@ export class Sequence implements TokenGenerator {
   ): AsyncGenerator<GenerationStep> {
     const { model } = this.#decoder;
     const generation = new Generation(model, prompt, options, this.#cacheTokens);
-    if (generation.isEmpty) return;
-    const { sampling, random, drafts, signal } = generation;
-    await this.#prefill(prompt, signal);
+    const { drafts, signal, report, isEmpty } = generation;
+    if (isEmpty && !report) return;
+    await this.#prefill(prompt, generation);
+    if (isEmpty) {
+      yield generation.takeNothing();
+      return;
+    }
     const sequence = this.#sequence;
     for (;;) {
       signal?.throwIfAborted();
       this.#reserve(sequence.length + drafts + 1);
-      const [given] = await this.#decoder.step([{ sequence, sampling, random }], drafts);
+      const [given] = await this.#decoder.step([{ sequence, ...generation.step }], drafts);
       const step = generation.take(given!);
       sequence.append(step.tokens);
       yield step;
@@ -78,16 +82,19 @@ export class Sequence implements TokenGenerator {
   }
 
   /** Brings the cache to the last token of the prompt, which is the first step's. */
-  async #prefill(prompt: readonly number[], signal?: AbortSignal): Promise<void> {
+  async #prefill(prompt: readonly number[], generation: Generation): Promise<void> {
+    const { signal, report } = generation;
     const { tokens, length } = this.#sequence;
+    const isWanted = length <= (report?.firstPosition ?? length);
     const extendsPresent = prompt.length > length && tokens.every((t, i) => t === prompt[i]);
-    if (extendsPresent) tokens.push(...prompt.slice(tokens.length));
+    if (extendsPresent && isWanted) tokens.push(...prompt.slice(tokens.length));
     else this.#startWith([...prompt]);
     const sequence = this.#sequence;
+    generation.cachedTokens = sequence.length;
     this.#reserve(prompt.length);
     while (sequence.length < prompt.length - 1) {
       signal?.throwIfAborted();
-      this.#decoder.prefill([{ sequence, end: chunkEnd(sequence) }]);
+      await this.#decoder.prefill([{ sequence, end: chunkEnd(sequence), report }]);
       await nextTask();
     }
   }

@@ -30,18 +30,21 @@ export interface StepResult {
   experts: Tensor[];
 }
 
-/** The trunk on rows of tokens i32 [T]. */
+/** The trunk on rows of tokens i32 [T]. `routes`: where each layer's experts go, if anywhere. */
 export function stepTrunk(
   scope: Scope,
   model: Model,
   tokens: Tensor,
   cache: StepCache,
+  routes: readonly Tensor[] = [],
 ): StepResult {
   const { config } = model;
   const x = gatherRows(scope, model.embedding, tokens);
   const experts: Tensor[] = [];
   model.layers.forEach((weights, layer) => {
-    const chosen = stepBlock(scope, config, x, weights, attentionOf(config, layer), cache(layer));
+    const attention = attentionOf(config, layer);
+    const route = routes[experts.length];
+    const chosen = stepBlock(scope, config, x, weights, attention, cache(layer), route);
     if (chosen) experts.push(chosen);
   });
   return { hidden: rmsNorm(scope, x, model.finalNorm, config.normEpsilon), residual: x, experts };
@@ -78,12 +81,13 @@ function stepBlock(
   weights: LayerWeights,
   attention: AttentionConfig,
   cache: CachedRows,
+  route?: Tensor,
 ): Tensor | null {
   const { postAttentionNorm, feedForward } = weights;
   const { experts } = scope.nested((inner) => {
     addAttention(inner, config, x, weights.inputNorm, weights.attention, attention, cache);
     if (feedForward.kind === 'experts') {
-      return { experts: addExperts(inner, config, x, postAttentionNorm, feedForward) };
+      return { experts: addExperts(inner, config, x, postAttentionNorm, feedForward, route) };
     }
     addDense(inner, config, x, postAttentionNorm, feedForward);
     return { experts: null };
@@ -153,12 +157,12 @@ function addExperts(
   x: Tensor,
   norm: Tensor,
   weights: ExpertsWeights,
+  experts = scope.empty([x.rows, config.experts.perToken], 'i32'),
 ): Tensor {
   const { kernels } = scope.device;
-  const { perToken, groups, selectedGroups, normalizeWeights, scalingFactor } = config.experts;
+  const { groups, selectedGroups, normalizeWeights, scalingFactor } = config.experts;
   const normed = scope.empty(x.shape);
-  const experts = scope.empty([x.rows, perToken], 'i32');
-  const routed = scope.empty([x.rows, perToken]);
+  const routed = scope.empty([x.rows, config.experts.perToken]);
   kernels.routeTokens({
     x,
     norm,

@@ -6,6 +6,7 @@ import type { Device } from '../../tensor/device.ts';
 import type { Kernels } from '../../tensor/kernels.ts';
 import type { Storage } from '../../tensor/tensor.ts';
 import { hostInferenceKernels } from '../host/inference.ts';
+import { hostLogitKernels } from '../host/logits.ts';
 import { hostSamplingKernels } from '../host/sampling.ts';
 import { activationKernels } from './activation.ts';
 import { attentionKernels } from './attention.ts';
@@ -65,6 +66,7 @@ export function createReferenceDevice(): Device {
     ...logprobKernels,
     ...optimizerKernels,
     ...cachedAttentionKernel,
+    ...hostLogitKernels({ floats, ints }),
     ...hostSamplingKernels({ floats, ints }),
     ...hostInferenceKernels(device, { ints }),
   } satisfies Kernels;

@@ -2,6 +2,7 @@ import type { Device } from '../../../tensor/device.ts';
 import type { Kernels } from '../../../tensor/kernels.ts';
 import type { Matrix } from '../../../tensor/quantized-matrix.ts';
 import { hostInferenceKernels } from '../../host/inference.ts';
+import { hostLogitKernels } from '../../host/logits.ts';
 import { hostSamplingKernels } from '../../host/sampling.ts';
 import type { Runtime } from '../runtime.ts';
 import { activationKernels } from './activation.ts';
@@ -41,6 +42,7 @@ export function wasmKernels(runtime: Runtime, device: Device): Kernels<Matrix> {
     ...inferenceKernels(runtime, training, hostInferenceKernels(device, runtime)),
     ...cachedAttentionKernels(runtime),
     ...compactCacheKernels(runtime, training),
+    ...hostLogitKernels(runtime),
     ...hostSamplingKernels(runtime),
   };
 }
