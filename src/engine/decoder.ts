@@ -9,7 +9,7 @@ import type { Tensor } from '../tensor/tensor.ts';
 import { DecoderSequence } from './decoder-sequence.ts';
 import { KeyValuePool } from './key-value-pool.ts';
 import { packRows } from './packed-rows.ts';
-import type { RowRange } from './row-ranges.ts';
+import type { RowRange, Snapshot } from './row-ranges.ts';
 import type { SamplingOptions } from './sampling.ts';
 import { type StepInputs, uploadStep } from './step-inputs.ts';
 import { planStep, type StepPlan, uncertainRows } from './step-plan.ts';
@@ -19,8 +19,18 @@ export interface DecoderLimits {
   cacheTokens: number;
   /** Most sequences open at once. */
   sequences: number;
+  /** Rings kept beside those of sequences; see `PrefixCache`. */
+  snapshots?: number;
   /** Ids from here on are padding of the head and never sampled; by default the model's size. */
   vocabSize?: number | undefined;
+}
+
+/** Tokens of a sequence that are to pass the trunk, from its length on. */
+export interface PrefillPart {
+  sequence: DecoderSequence;
+  end: number;
+  /** To be taken on the way, none after `end`. */
+  snapshots?: readonly Snapshot[];
 }
 
 /** One sequence of a step, and how its tokens are drawn. */
@@ -44,20 +54,21 @@ export class Decoder {
   readonly #pool: KeyValuePool;
   readonly #vocabSize: number;
 
-  constructor(model: Model, { vocabSize, cacheTokens, sequences }: DecoderLimits) {
+  constructor(model: Model, limits: DecoderLimits) {
+    const { vocabSize, cacheTokens, sequences, snapshots = 0 } = limits;
     this.model = model;
     this.#vocabSize = vocabSize ?? model.config.vocabSize;
-    this.#pool = new KeyValuePool(model, { tokens: cacheTokens, sequences });
+    this.#pool = new KeyValuePool(model, { tokens: cacheTokens, rings: sequences + snapshots });
+  }
+
+  /** The memory of its sequences. */
+  get pool(): KeyValuePool {
+    return this.#pool;
   }
 
   /** Bytes of device memory for keys and values, by layer kind. */
   get cacheBytes(): { global: number; sliding: number } {
     return this.#pool.bytes;
-  }
-
-  /** Pages of `pageSize` positions that can still be reserved. */
-  get availablePages(): number {
-    return this.#pool.availablePages;
   }
 
   /** A sequence of `tokens`, none of which has passed the model; null if there is no room for more. */
@@ -80,8 +91,8 @@ export class Decoder {
    * Passes the next tokens of some sequences through the trunk, up to `end` of each, all in one call.
    * Memory must have been reserved.
    */
-  prefill(parts: readonly { sequence: DecoderSequence; end: number }[]): void {
-    const ranges = parts.map(({ sequence, end }) => ({ sequence, begin: sequence.length, end }));
+  prefill(parts: readonly PrefillPart[]): void {
+    const ranges = parts.map((part) => ({ ...part, begin: part.sequence.length }));
     this.#inScope((scope) => {
       const packed = packRows(
         scope,
@@ -90,7 +101,8 @@ export class Decoder {
         ({ tokens }, position) => tokens[position]!,
       );
       const result = trunk(scope, this.model, packed.batch, { cache: packed.cache });
-      this.#keepStates(mtpInput(this.model, result), packed.stateRows);
+      const places = [packed.stateRows, ...packed.snapshotRows];
+      this.#pool.writeStates(mtpInput(this.model, result), places);
     });
     for (const { sequence, end } of parts) sequence.length = end;
   }
@@ -181,7 +193,7 @@ export class Decoder {
     const tokens = inputs.tokens.slice(0, uniforms.size);
     const layouts = { global: globalLayout, width, sliding: slidingLayout };
     const result = stepTrunk(scope, model, tokens, this.#pool.stepCache(layouts));
-    this.#keepStates(mtpInput(model, result), stateRows);
+    this.#pool.writeStates(mtpInput(model, result), [stateRows]);
     const targets = scope.empty([tokens.size, model.head.shape[0]!]);
     this.#distribution(result.hidden, settings, targets);
     const out = scope.empty([uniforms.rows, uniforms.columns + 1], 'i32');
@@ -195,12 +207,6 @@ export class Decoder {
     const layout = { transposeA: false, transposeB: true, accumulate: false };
     kernels.matmul({ a: hidden, b: this.model.head, out, ...layout });
     kernels.samplingDistribution({ logits: out, settings, vocabSize: this.#vocabSize });
-  }
-
-  #keepStates(source: Tensor, indices: Tensor): void {
-    const { model } = this;
-    if (model.mtp.length === 0) return;
-    model.device.kernels.writeRows({ source, indices, out: this.#pool.states });
   }
 
   get #window(): number {

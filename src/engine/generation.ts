@@ -13,6 +13,10 @@ export interface GenerationOptions {
   /** MTP blocks to draft with; by default all, 0 for plain decoding. */
   drafts?: number;
   signal?: AbortSignal;
+  /** Prompts share caches only with those of the same salt. */
+  cacheSalt?: string;
+  /** Most tokens of the prompt to be taken from a cache; by default as many as are there. */
+  mostCachedTokens?: number;
 }
 
 export type FinishReason = 'stop' | 'length';
@@ -23,6 +27,8 @@ export interface GenerationStep {
   drafted: number;
   /** Why this step is the last one, or null if it is not. */
   finish: FinishReason | null;
+  /** Tokens of the prompt that were found in a cache. */
+  cachedTokens: number;
 }
 
 /** What generates tokens after a prompt: a `Sequence` alone, an `Engine` for many at once. */
@@ -38,6 +44,8 @@ export class Generation {
   /** Drafts of every step; the same whatever else is computed, since random numbers depend on it. */
   readonly drafts: number;
   readonly signal: AbortSignal | undefined;
+  /** Tokens of the prompt found in a cache; null before anything was looked for. */
+  cachedTokens: number | null = null;
   readonly #stops: ReadonlySet<number>;
   #left: number;
 
@@ -85,6 +93,7 @@ export class Generation {
     const drafted = Math.min(this.drafts, this.#left - 1);
     this.#left -= tokens.length;
     const isStop = this.#stops.has(tokens.at(-1)!);
-    return { tokens, drafted, finish: isStop ? 'stop' : this.#left === 0 ? 'length' : null };
+    const finish = isStop ? 'stop' : this.#left === 0 ? 'length' : null;
+    return { tokens, drafted, finish, cachedTokens: this.cachedTokens ?? 0 };
   }
 }

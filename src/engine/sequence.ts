@@ -54,7 +54,8 @@ export class Sequence implements TokenGenerator {
     const generation = new Generation(model, prompt, options, this.#cacheTokens);
     if (generation.isEmpty) return;
     const { sampling, random, drafts, signal } = generation;
-    await this.#prefill(prompt, signal);
+    generation.cachedTokens = this.#startWith(prompt);
+    await this.#prefill(signal);
     const sequence = this.#sequence;
     for (;;) {
       signal?.throwIfAborted();
@@ -70,7 +71,7 @@ export class Sequence implements TokenGenerator {
 
   /** Forgets all tokens. */
   clear(): void {
-    this.#startWith([]);
+    this.#open([]);
   }
 
   release(): void {
@@ -78,21 +79,27 @@ export class Sequence implements TokenGenerator {
   }
 
   /** Brings the cache to the last token of the prompt, which is the first step's. */
-  async #prefill(prompt: readonly number[], signal?: AbortSignal): Promise<void> {
-    const { tokens, length } = this.#sequence;
-    const extendsPresent = prompt.length > length && tokens.every((t, i) => t === prompt[i]);
-    if (extendsPresent) tokens.push(...prompt.slice(tokens.length));
-    else this.#startWith([...prompt]);
+  async #prefill(signal?: AbortSignal): Promise<void> {
     const sequence = this.#sequence;
-    this.#reserve(prompt.length);
-    while (sequence.length < prompt.length - 1) {
+    const { length } = sequence.tokens;
+    this.#reserve(length);
+    while (sequence.length < length - 1) {
       signal?.throwIfAborted();
       this.#decoder.prefill([{ sequence, end: chunkEnd(sequence) }]);
       await nextTask();
     }
   }
 
-  #startWith(tokens: number[]): void {
+  /** Goes on from what is there if the prompt begins with it; → how many positions that saves. */
+  #startWith(prompt: readonly number[]): number {
+    const { tokens, length } = this.#sequence;
+    const extendsPresent = prompt.length > length && tokens.every((t, i) => t === prompt[i]);
+    if (extendsPresent) tokens.push(...prompt.slice(tokens.length));
+    else this.#open([...prompt]);
+    return this.#sequence.length;
+  }
+
+  #open(tokens: number[]): void {
     this.#decoder.close(this.#sequence);
     this.#sequence = this.#decoder.open(tokens)!;
   }

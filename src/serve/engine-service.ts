@@ -3,7 +3,8 @@
  * ends when its last request does: no request waits, and none sees two versions of the weights.
  */
 import { loadModel } from '../checkpoint/load-model.ts';
-import { Engine, type EngineOptions } from '../engine/engine.ts';
+import { Engine } from '../engine/engine.ts';
+import type { EngineOptions } from '../engine/engine-options.ts';
 import type { GenerationStep } from '../engine/generation.ts';
 import { UserError } from '../errors.ts';
 import { type Model, releaseModel } from '../model/weights.ts';
