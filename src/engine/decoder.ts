@@ -17,7 +17,7 @@ import { KeyValuePool } from './key-value-pool.ts';
 import type { LogitChanges } from './logit-changes.ts';
 import { packRows } from './packed-rows.ts';
 import type { PromptReport } from './prompt-report.ts';
-import { firstRows, type RowRange } from './row-ranges.ts';
+import { firstRows, type RowRange, type Snapshot } from './row-ranges.ts';
 import type { SamplingOptions } from './sampling.ts';
 import { type StepInputs, uploadStep } from './step-inputs.ts';
 import { type StepAnswer, StepOutputs } from './step-outputs.ts';
@@ -28,6 +28,8 @@ export interface DecoderLimits {
   cacheTokens: number;
   /** Most sequences open at once. */
   sequences: number;
+  /** Rings kept beside those of sequences; see `PrefixCache`. */
+  snapshots?: number;
   /** Ids from here on are padding of the head and never sampled; by default the model's size. */
   vocabSize?: number | undefined;
 }
@@ -48,12 +50,14 @@ export interface StepRequest {
   routes?: boolean;
 }
 
-/** Tokens of a sequence that are to pass the trunk, up to `end`. */
+/** Tokens of a sequence that are to pass the trunk, from its length on, up to `end`. */
 export interface PromptPart {
   sequence: DecoderSequence;
   end: number;
   /** Is told about them. */
   report?: PromptReport | null;
+  /** To be taken on the way, none after `end`. */
+  snapshots?: readonly Snapshot[];
 }
 
 /**
@@ -69,20 +73,21 @@ export class Decoder {
   readonly #pool: KeyValuePool;
   readonly #vocabSize: number;
 
-  constructor(model: Model, { vocabSize, cacheTokens, sequences }: DecoderLimits) {
+  constructor(model: Model, limits: DecoderLimits) {
+    const { vocabSize, cacheTokens, sequences, snapshots = 0 } = limits;
     this.model = model;
     this.#vocabSize = vocabSize ?? model.config.vocabSize;
-    this.#pool = new KeyValuePool(model, { tokens: cacheTokens, sequences });
+    this.#pool = new KeyValuePool(model, { tokens: cacheTokens, rings: sequences + snapshots });
+  }
+
+  /** The memory of its sequences. */
+  get pool(): KeyValuePool {
+    return this.#pool;
   }
 
   /** Bytes of device memory for keys and values, by layer kind. */
   get cacheBytes(): { global: number; sliding: number } {
     return this.#pool.bytes;
-  }
-
-  /** Pages of `pageSize` positions that can still be reserved. */
-  get availablePages(): number {
-    return this.#pool.availablePages;
   }
 
   /** A sequence of `tokens`, none of which has passed the model; null if there is no room for more. */
@@ -106,7 +111,7 @@ export class Decoder {
    * Memory must have been reserved. Waits for the device only where a report wants to know.
    */
   async prefill(parts: readonly PromptPart[]): Promise<void> {
-    const ranges = parts.map(({ sequence, end }) => ({ sequence, begin: sequence.length, end }));
+    const ranges = parts.map((part) => ({ ...part, begin: part.sequence.length }));
     await this.#inScope(async (scope) => {
       const packed = packRows(
         scope,
@@ -115,7 +120,8 @@ export class Decoder {
         ({ tokens }, position) => tokens[position]!,
       );
       const result = trunk(scope, this.model, packed.batch, { cache: packed.cache });
-      this.#keepStates(mtpInput(this.model, result), packed.stateRows);
+      const places = [packed.stateRows, ...packed.snapshotRows];
+      this.#pool.writeStates(mtpInput(this.model, result), places);
       for (const { sequence, end } of parts) sequence.length = end;
       const first = firstRows(ranges);
       const reads = parts.map(({ report }, i) => {
@@ -236,7 +242,7 @@ export class Decoder {
     const tokens = inputs.tokens.slice(0, uniforms.size);
     const layouts = { global: globalLayout, width, sliding: slidingLayout };
     const result = stepTrunk(scope, model, tokens, this.#pool.stepCache(layouts), experts);
-    this.#keepStates(mtpInput(model, result), stateRows);
+    this.#pool.writeStates(mtpInput(model, result), [stateRows]);
     const targets = scope.empty([tokens.size, model.head.shape[0]!]);
     this.#logits(result.hidden, targets);
     // Log-probabilities are the model's own, whatever is done to its logits next.
@@ -267,12 +273,6 @@ export class Decoder {
   #distribution(logits: Tensor, settings: Tensor): void {
     const vocabSize = this.#vocabSize;
     this.model.device.kernels.samplingDistribution({ logits, settings, vocabSize });
-  }
-
-  #keepStates(source: Tensor, indices: Tensor): void {
-    const { model } = this;
-    if (model.mtp.length === 0) return;
-    model.device.kernels.writeRows({ source, indices, out: this.#pool.states });
   }
 
   get #window(): number {

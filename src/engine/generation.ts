@@ -23,6 +23,10 @@ export interface GenerationOptions extends PromptReportOptions {
   /** Scores each generated token, and gives the `top` most probable ones in its place. */
   logprobs?: { top: number };
   signal?: AbortSignal;
+  /** Prompts share caches only with those of the same salt. */
+  cacheSalt?: string;
+  /** Most tokens of the prompt to be taken from a cache; by default as many as are there. */
+  mostCachedTokens?: number;
 }
 
 export type FinishReason = 'stop' | 'length';
@@ -63,8 +67,8 @@ export class Generation {
   readonly signal: AbortSignal | undefined;
   /** What was asked for about the prompt; null for nothing. */
   readonly report: PromptReport | null;
-  /** How many of the prompt's tokens were found in a cache. */
-  cachedTokens = 0;
+  /** Tokens of the prompt found in a cache; null before anything was looked for. */
+  cachedTokens: number | null = null;
   /** What a step has to know of it. */
   readonly step: Omit<StepRequest, 'sequence'>;
   readonly #stops: ReadonlySet<number>;
@@ -130,7 +134,7 @@ export class Generation {
     const isStop = this.#stops.has(tokens.at(-1)!) || constraint?.isOver === true;
     const finish = isStop ? 'stop' : this.#left === 0 ? 'length' : null;
     const prompt = this.#isFirst && {
-      prompt: { cachedTokens: this.cachedTokens, ...this.report?.result },
+      prompt: { cachedTokens: this.cachedTokens ?? 0, ...this.report?.result },
     };
     this.#isFirst = false;
     return {

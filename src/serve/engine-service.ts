@@ -3,7 +3,8 @@
  * ends when its last request does: no request waits, and none sees two versions of the weights.
  */
 import { loadInferenceModel } from '../checkpoint/load-model.ts';
-import { Engine, type EngineOptions } from '../engine/engine.ts';
+import { Engine } from '../engine/engine.ts';
+import type { EngineOptions } from '../engine/engine-options.ts';
 import type { GenerationStep, PromptReading } from '../engine/generation.ts';
 import { UserError } from '../errors.ts';
 import { type Model, releaseModel } from '../model/weights.ts';
@@ -53,7 +54,7 @@ export class EngineService implements ServingEngine {
 
   async *submit(request: GenerationRequest): AsyncGenerator<GenerationEvent> {
     const version = this.#present;
-    const { prompt, vocabSize: _, cacheSalt: __, ...options } = request;
+    const { prompt, vocabSize: _, ...options } = request;
     const drafting = new DraftingCounts();
     let reason: 'stop' | 'length' = 'length';
     const begin = (reading: PromptReading) => {
