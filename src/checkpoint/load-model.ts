@@ -1,7 +1,7 @@
-import { allocateModel, fillModel, type Model, releaseModel } from '../model/weights.ts';
+import type { Model } from '../model/weights.ts';
 import type { Device } from '../tensor/device.ts';
-import type { Checkpoint } from './checkpoint.ts';
 import { openCheckpoint } from './load.ts';
+import { loadOpenModel } from './load-open-model.ts';
 
 /**
  * Loads a checkpoint directory onto a device, one parameter at a time.
@@ -14,17 +14,5 @@ export async function loadModel(device: Device, path: string): Promise<Model> {
     return await loadOpenModel(device, checkpoint);
   } finally {
     await checkpoint.close();
-  }
-}
-
-/** The same from a checkpoint that is open, and stays so. */
-export async function loadOpenModel(device: Device, checkpoint: Checkpoint): Promise<Model> {
-  const model = allocateModel(device, checkpoint.config);
-  try {
-    await fillModel(model, (spec) => checkpoint.readParameter(spec));
-    return model;
-  } catch (error) {
-    releaseModel(model);
-    throw error;
   }
 }

@@ -8,10 +8,10 @@ import type { ModelConfig } from '../model/config.ts';
 import { toHubConfig } from '../model/hub-config.ts';
 import { hubNames, type ParameterSpec } from '../model/parameters.ts';
 import { atomicWriteFile } from './atomic.ts';
-import { CONFIG_FILE, replaceDirectory } from './checkpoint-directory.ts';
+import { replaceDirectory } from './checkpoint-directory.ts';
 import { decodeFloats, encodeFloats, findNonFinite, type SavedFormat } from './number-formats.ts';
 import { SafetensorsWriter } from './safetensors-writer.ts';
-import { INDEX_FILE, planShards, type ShardPlan } from './shards.ts';
+import { CONFIG_FILE, INDEX_FILE, planShards, type ShardPlan } from './shards.ts';
 
 export interface SaveOptions {
   /** Of all weights but the router's, which stay float32. */

@@ -6,6 +6,7 @@ import { findCheckpoint } from '../checkpoint/checkpoint-directory.ts';
 import { loadModel } from '../checkpoint/load-model.ts';
 import { UserError } from '../errors.ts';
 import { EngineService } from '../serve/engine-service.ts';
+import { loadPage } from '../serve/page.ts';
 import { isLoopback, type RunningServer, startServer } from '../serve/server.ts';
 import { shippedModel } from '../shipped-model.ts';
 import type { Device } from '../tensor/device.ts';
@@ -116,17 +117,21 @@ async function open(
   const { model: path, batch, cacheTokens, weightsRoot = null } = options;
   const text = await loadTextFiles(await findCheckpoint(path));
   const name = options.name ?? basename(resolve(path));
-  const engine = new EngineService(await loadModel(device, path), name, {
+  const load = (directory: string) => loadModel(device, directory);
+  const engineOptions = {
     sequences: batch,
     vocabSize: text.tokenizer.vocabSize,
     ...(cacheTokens !== undefined && { cacheTokens }),
-  });
+  };
+  const engine = new EngineService(await load(path), name, engineOptions, load);
   try {
     const server = await startServer({
       engine,
       text,
       modelName: name,
       modelPath: resolve(path),
+      device: device.description,
+      page: await loadPage(),
       host: options.host,
       port: options.port,
       apiKeys,

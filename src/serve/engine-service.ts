@@ -2,7 +2,6 @@
  * The engine as the server knows it. New weights come as a second engine beside the first, which
  * ends when its last request does: no request waits, and none sees two versions of the weights.
  */
-import { loadModel } from '../checkpoint/load-model.ts';
 import { Engine, type EngineOptions } from '../engine/engine.ts';
 import type { GenerationStep } from '../engine/generation.ts';
 import { UserError } from '../errors.ts';
@@ -16,8 +15,12 @@ import type {
   ServingEngine,
 } from './serving-engine.ts';
 
+/** Loads a checkpoint of a directory onto the engine's device. */
+export type LoadWeights = (directory: string) => Promise<Model>;
+
 export class EngineService implements ServingEngine {
-  readonly features: ReadonlySet<EngineFeature> = new Set<EngineFeature>(['min-p', 'load-weights']);
+  readonly features: ReadonlySet<EngineFeature>;
+  readonly #loadWeights: LoadWeights | null;
   readonly #options: EngineOptions;
   readonly #drafting = new DraftingCounts();
   /** Engines with requests, the present one last. */
@@ -27,9 +30,20 @@ export class EngineService implements ServingEngine {
   /** Loading is one at a time. */
   #loading: Promise<void> = Promise.resolve();
 
-  /** Takes the model over, and releases it. */
-  constructor(model: Model, weightVersion: string, options: EngineOptions) {
+  /**
+   * Takes the model over, and releases it.
+   *
+   * @param loadWeights reads new weights; there are none without, as in a browser.
+   */
+  constructor(
+    model: Model,
+    weightVersion: string,
+    options: EngineOptions,
+    loadWeights: LoadWeights | null = null,
+  ) {
     this.#options = options;
+    this.#loadWeights = loadWeights;
+    this.features = new Set(loadWeights === null ? ['min-p'] : ['min-p', 'load-weights']);
     this.#versions.push(new Version(model, weightVersion, options));
   }
 
@@ -109,7 +123,8 @@ export class EngineService implements ServingEngine {
   }
 
   async #load(directory: string, name: string): Promise<void> {
-    const model = await loadModel(this.#present.model.device, directory);
+    if (this.#loadWeights === null) throw new UserError('this engine loads no other weights');
+    const model = await this.#loadWeights(directory);
     if (JSON.stringify(model.config) !== JSON.stringify(this.config)) {
       releaseModel(model);
       throw new UserError(

@@ -3,17 +3,27 @@ import type { Kernels } from '../../tensor/kernels.ts';
 import type { Storage } from '../../tensor/tensor.ts';
 import type { WasmStorage } from './heaps.ts';
 import { wasmKernels } from './kernels/index.ts';
-import { assertSharedMemory, availableParallelism, loadBinary } from './platform.ts';
+import {
+  assertSharedMemory,
+  availableParallelism,
+  canShareMemory,
+  loadBinary,
+} from './platform.ts';
 import { Runtime } from './runtime.ts';
 import { compile, supportsRelaxedSimd } from './webassembly.ts';
 
 export interface WasmDeviceOptions {
-  /** Threads that compute, the calling one included; default: as many as the machine runs at once. */
+  /**
+   * Threads that compute, the calling one included; default: as many as the machine runs at once, and
+   * one where a browser lets no threads share memory.
+   */
   threads?: number;
   /** Whether to use fused multiply-adds; default: if the engine has them. */
   relaxed?: boolean;
   /** The largest memory to make, in bytes; default: as large as WebAssembly allows. */
   heapBytes?: number;
+  /** Where a bundler has put `worker.ts`; default: beside this file. */
+  workerUrl?: URL;
 }
 
 /**
@@ -21,11 +31,12 @@ export interface WasmDeviceOptions {
  * kernel call returns when its work is done.
  */
 export async function createWasmDevice(options: WasmDeviceOptions = {}): Promise<Device> {
-  const { threads = availableParallelism(), relaxed = supportsRelaxedSimd(), heapBytes } = options;
-  assertSharedMemory();
+  const { threads = canShareMemory() ? availableParallelism() : 1 } = options;
+  const { relaxed = supportsRelaxedSimd(), heapBytes, workerUrl } = options;
+  if (threads > 1) assertSharedMemory();
   const file = relaxed ? 'relaxed.wasm' : 'simd.wasm';
   const module = await compile(await loadBinary(new URL(`./build/${file}`, import.meta.url)));
-  return new WasmDevice(await Runtime.start(module, { threads, heapBytes }), relaxed);
+  return new WasmDevice(await Runtime.start(module, { threads, heapBytes, workerUrl }), relaxed);
 }
 
 class WasmDevice implements Device {

@@ -50,10 +50,14 @@ export class Runtime {
   /** Starts the workers. `heapBytes` bounds each heap; tests make it small. */
   static async start(
     module: WasmModule,
-    { threads, heapBytes = largestHeapBytes }: { threads: number; heapBytes?: number | undefined },
+    {
+      threads,
+      heapBytes = largestHeapBytes,
+      workerUrl,
+    }: { threads: number; heapBytes?: number | undefined; workerUrl?: URL | undefined },
   ): Promise<Runtime> {
     const control = new Control();
-    const pool = await WorkerPool.start(threads - 1, module, control);
+    const pool = await WorkerPool.start(threads - 1, module, control, workerUrl);
     return new Runtime(module, control, pool, heapBytes);
   }
 
