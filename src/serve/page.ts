@@ -46,7 +46,7 @@ const pageHeaders = {
 
 /** @throws {UserError} if it has not been built. */
 export async function loadPage(): Promise<Page> {
-  const names = await readdir(folder, { recursive: true }).catch(() => []);
+  const names = await readdir(folder, { recursive: true }).catch((): string[] => []);
   if (!names.includes('index.html')) {
     throw new UserError(`${folder}: the page is not there; build it with npm run build`);
   }
