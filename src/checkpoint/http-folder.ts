@@ -7,7 +7,11 @@ import type { ModelFolder } from './open-folder.ts';
 /** The file that lists the others: no protocol of the web lists a folder. */
 export const FILE_LIST = 'files.json';
 
-const listSchema = z.array(z.object({ name: z.string(), bytes: z.int().nonnegative() }));
+const listSchema = z.object({
+  /** What the model is called. */
+  model: z.string(),
+  files: z.array(z.object({ name: z.string(), bytes: z.int().nonnegative() })),
+});
 
 export type FileList = z.output<typeof listSchema>;
 
@@ -24,15 +28,16 @@ export interface HttpFolderOptions {
 export async function openHttpFolder(
   url: URL,
   { headers = {}, progress = () => {} }: HttpFolderOptions = {},
-): Promise<ModelFolder & { files: FileList }> {
+): Promise<ModelFolder & FileList> {
   let loaded = 0;
   const listed = listSchema.safeParse(
     await (await request(new URL(FILE_LIST, url), headers)).json().catch(() => null),
   );
   if (!listed.success) throw new UserError(`${url}${FILE_LIST}: is no list of a model's files`);
-  const files = listed.data;
+  const { model, files } = listed.data;
   return {
     name: url.href,
+    model,
     files,
     list: async () => files.map(({ name }) => name),
     async open(file): Promise<ByteSource> {

@@ -17,14 +17,15 @@ import { ApiError } from './errors.ts';
 const plainFiles: ReadonlySet<string> = new Set([CONFIG_FILE, INDEX_FILE, ...textFileNames]);
 
 /** `GET /model/files.json` */
-export function listModelFiles({ modelPath }: ServerContext) {
+export function listModelFiles({ modelName, modelPath }: ServerContext) {
   return async (c: Context): Promise<Response> => {
     const directory = await findCheckpoint(modelPath);
     const names = (await readdir(directory)).filter(isModelFile);
-    const files: FileList = await Promise.all(
+    const files = await Promise.all(
       names.map(async (name) => ({ name, bytes: (await stat(join(directory, name))).size })),
     );
-    return c.json(files);
+    const list: FileList = { model: modelName, files };
+    return c.json(list);
   };
 }
 
