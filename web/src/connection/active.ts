@@ -58,6 +58,8 @@ async function follow(connection: Connection): Promise<void> {
         if (active.value !== connection) return;
         trouble.value = error instanceof Failure ? error : new Failure(messageOf(error));
         loading.value = null;
+        // A static site has the page and the model, but no server.
+        if (trouble.value.status === 404) place.value = 'tab';
       }
     }
     await new Promise((resolve) => setTimeout(resolve, pauseMilliseconds));

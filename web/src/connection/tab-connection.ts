@@ -34,11 +34,32 @@ export function connectToTab(device: TabDevice): TabConnection {
     }
     pending.clear();
   };
+  const leave = (id: number) => {
+    if (pending.delete(id)) post({ type: 'abort', id });
+  };
+  const receive = (data: Extract<FromWorker, { id: number }>) => {
+    const waiting = pending.get(data.id);
+    if (waiting === undefined) return;
+    if (data.type === 'response') {
+      const body = new ReadableStream<Uint8Array>({
+        start: (controller) => {
+          waiting.body = controller;
+        },
+        cancel: () => leave(data.id),
+      });
+      waiting.resolve(new Response(body, { status: data.status }));
+    } else if (data.type === 'chunk') {
+      waiting.body?.enqueue(data.bytes);
+    } else {
+      waiting.body?.close();
+      pending.delete(data.id);
+    }
+  };
   worker.onerror = (event) => fail(event.message || 'the worker of this tab failed');
   worker.onmessage = ({ data }: MessageEvent<FromWorker>) => {
     if (data.type === 'progress') progress.value = data.share;
     else if (data.type === 'failed') fail(data.message);
-    else receive(pending, data);
+    else receive(data);
   };
   post({
     type: 'open',
@@ -55,9 +76,8 @@ export function connectToTab(device: TabDevice): TabConnection {
       const { promise, resolve, reject } = Promise.withResolvers<Response>();
       pending.set(id, { resolve, reject, body: null });
       signal?.addEventListener('abort', () => {
-        post({ type: 'abort', id });
         const { body } = pending.get(id) ?? {};
-        pending.delete(id);
+        leave(id);
         reject(signal.reason);
         body?.error(signal.reason);
       });
@@ -69,22 +89,4 @@ export function connectToTab(device: TabDevice): TabConnection {
       fail('the tab’s own model was switched off');
     },
   };
-}
-
-function receive(pending: Map<number, Pending>, data: Extract<FromWorker, { id: number }>): void {
-  const waiting = pending.get(data.id);
-  if (waiting === undefined) return;
-  if (data.type === 'response') {
-    const body = new ReadableStream<Uint8Array>({
-      start: (controller) => {
-        waiting.body = controller;
-      },
-    });
-    waiting.resolve(new Response(body, { status: data.status }));
-  } else if (data.type === 'chunk') {
-    waiting.body?.enqueue(data.bytes);
-  } else {
-    waiting.body?.close();
-    pending.delete(data.id);
-  }
 }

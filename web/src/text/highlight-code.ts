@@ -22,6 +22,6 @@ export function highlightCode(code: string, language: string): string {
   return highlighter.highlight(code, { language, ignoreIllegals: true }).value;
 }
 
-function escapeHtml(text: string): string {
+export function escapeHtml(text: string): string {
   return text.replaceAll('&', '&amp;').replaceAll('<', '&lt;').replaceAll('>', '&gt;');
 }

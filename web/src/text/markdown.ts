@@ -1,14 +1,15 @@
 /**
- * What a model writes, as part of the document. It is not to be trusted: whatever markup it holds is
- * cleaned, and the page's policy would load nothing from elsewhere in any case.
+ * What a model writes, as part of the document. It is not to be trusted: HTML in it is shown as it is
+ * written, what Markdown becomes is cleaned, and the page's policy would let nothing run in any case.
  */
 import DOMPurify from 'dompurify';
 import { Marked } from 'marked';
-import { highlightCode } from './highlight-code.ts';
+import { escapeHtml, highlightCode } from './highlight-code.ts';
 
 const marked = new Marked({ gfm: true, breaks: true });
 marked.use({
   renderer: {
+    html: ({ text }) => escapeHtml(text),
     code({ text, lang }) {
       return `<pre><code class="hljs">${highlightCode(text, lang ?? '')}</code></pre>`;
     },

@@ -24,9 +24,9 @@ export function DraftingFigures({ answer, info }: DraftingProperties) {
           <li key={head} data-head={(head % 3) + 1}>
             <span>{text.head(head + 1)}</span>
             <span class="track" aria-hidden="true">
-              <span class="bar" style={{ width: `${share * 100}%` }} />
+              <span class="bar" style={{ width: `${(share ?? 0) * 100}%` }} />
             </span>
-            <span class="value">{formatPercent(share)}</span>
+            <span class="value">{share === null ? '–' : formatPercent(share)}</span>
           </li>
         ))}
       </ul>
@@ -49,9 +49,9 @@ function sharesOf({ tokens }: AssistantMessage, heads: number): number[] {
   return accepted.map((count) => count / passes);
 }
 
-function sharesSinceStart({ mtp_heads, engine: { drafting } }: ServerInfo): number[] {
+function sharesSinceStart({ mtp_heads, engine: { drafting } }: ServerInfo): (number | null)[] {
   return Array.from({ length: mtp_heads }, (_, head) => {
     const drafted = drafting.drafted[head] ?? 0;
-    return drafted === 0 ? 0 : (drafting.accepted[head] ?? 0) / drafted;
+    return drafted === 0 ? null : (drafting.accepted[head] ?? 0) / drafted;
   });
 }
