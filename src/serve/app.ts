@@ -26,7 +26,8 @@ export interface AppLimits {
   keys: KeyRing | null;
   /** Names that a client may call the server by; `null` for any. */
   hosts: ReadonlySet<string> | null;
-  page: Page;
+  /** `null` for none. */
+  page: Page | null;
 }
 
 export function createApp(context: ServerContext, limits: AppLimits): Hono {
@@ -38,7 +39,8 @@ export function createApp(context: ServerContext, limits: AppLimits): Hono {
     const route = routePath(c, -1);
     context.metrics.response(route === '/*' ? 'other' : route, c.res.status);
   });
-  app.use(checkAccess({ ...limits, open: new Set(['/health', ...limits.page.keys()]) }));
+  const open = new Set(['/health', ...(limits.page?.keys() ?? [])]);
+  app.use(checkAccess({ ...limits, open }));
   app.use(
     bodyLimit({
       maxSize: limits.bodyBytes,
@@ -80,7 +82,7 @@ export function createApp(context: ServerContext, limits: AppLimits): Hono {
     }),
   );
 
-  servePage(app, limits.page);
+  if (limits.page !== null) servePage(app, limits.page);
 
   app.notFound((c) => {
     const others = app.routes.filter(({ path, method }) => path === c.req.path && method !== 'ALL');

@@ -3,7 +3,6 @@ import { readdir, readFile } from 'node:fs/promises';
 import { extname, join, sep } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import type { Hono } from 'hono';
-import { UserError } from '../errors.ts';
 
 /** Path on the server to what is there. */
 export type Page = ReadonlyMap<string, { bytes: Uint8Array<ArrayBuffer>; type: string }>;
@@ -44,12 +43,10 @@ const pageHeaders = {
   'cross-origin-resource-policy': 'same-origin',
 };
 
-/** @throws {UserError} if it has not been built. */
-export async function loadPage(): Promise<Page> {
+/** `null` if it has not been built. */
+export async function loadPage(): Promise<Page | null> {
   const names = await readdir(folder, { recursive: true }).catch((): string[] => []);
-  if (!names.includes('index.html')) {
-    throw new UserError(`${folder}: the page is not there; build it with npm run build`);
-  }
+  if (!names.includes('index.html')) return null;
   const page = new Map<string, { bytes: Uint8Array<ArrayBuffer>; type: string }>();
   for (const name of names) {
     const type = types[extname(name)];

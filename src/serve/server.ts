@@ -19,7 +19,7 @@ export interface ServerOptions {
   /** What the engine runs on, for people. */
   device?: string;
   /** The page to serve at `/`; none by default. */
-  page?: Page;
+  page?: Page | null;
   /** `127.0.0.1` by default, which only this machine reaches. */
   host?: string;
   /** 0 takes a free one. */
@@ -51,7 +51,7 @@ const receiveSeconds = 60;
 export async function startServer(options: ServerOptions): Promise<RunningServer> {
   const { engine, text, modelName, modelPath, weightsRoot = null } = options;
   const { host = '127.0.0.1', port = 0, apiKeys = [] } = options;
-  const { heartbeatSeconds = 15, device = null, page = new Map() } = options;
+  const { heartbeatSeconds = 15, device = null, page = null } = options;
   const { maxRequests = 256, requestSeconds = 600, bodyBytes = 4 << 20 } = options;
   text.tokenizer.assertFits(engine.config);
   const admission = new Admission({ requests: maxRequests, seconds: requestSeconds });

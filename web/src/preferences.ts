@@ -61,6 +61,20 @@ export const showConversations = storedSignal(
 );
 export const apiKey = storedSignal('key', '', (value) => typeof value === 'string');
 
+const isNarrow = () => matchMedia('(max-width: 50rem)').matches;
+
+/** Shows or hides one of the sides; on a narrow screen, where they cover the chat, only one is open. */
+export function toggleSide(side: typeof showFigures): void {
+  const other = side === showFigures ? showConversations : showFigures;
+  side.value = !side.value;
+  if (side.value && isNarrow()) other.value = false;
+}
+
+/** On a narrow screen, shows the chat again that the conversations cover. */
+export function uncoverChat(): void {
+  if (isNarrow()) showConversations.value = false;
+}
+
 /** The texts of the page in the language chosen. */
 export function texts() {
   return strings[language.value];

@@ -170,7 +170,7 @@ const zh: Strings = {
   slidingLayers: (count, window) => `${count} 个滑动层，窗口 ${window}`,
   atTokens: (count) => `${count} 个词元时`,
   thisChat: (count) => `本对话，${count} 个词元`,
-  times: (factor) => `小 ${factor} 倍`,
+  times: (factor) => `缩小到 1/${factor}`,
   load: '批次与队列',
   running: '批次中',
   waiting: '等待中',

@@ -26,6 +26,7 @@ export class ChatResponse {
   readonly #context: ServerContext;
   readonly #options: WrittenOptions;
   readonly #head;
+  readonly #begin = performance.now();
 
   constructor(context: ServerContext, options: WrittenOptions) {
     this.#context = context;
@@ -97,6 +98,7 @@ export class ChatResponse {
         : null,
       ...(withTokens && {
         tokens: tokens.map(({ id, text, head }) => ({ id, text, head })),
+        elapsed_ms: performance.now() - this.#begin,
       }),
     };
   }

@@ -60,7 +60,8 @@ class AnswerWriter {
   readonly #question: readonly Message[];
   readonly #begin = performance.now();
   #answer = emptyAnswer;
-  #first = { at: 0, tokens: 0 };
+  /** When the first tokens came, by the model's clock, and how many. */
+  #first: { at: number; tokens: number } | null = null;
   #frame: number | null = null;
 
   constructor(conversation: string, question: readonly Message[]) {
@@ -69,7 +70,8 @@ class AnswerWriter {
     this.#show(true);
   }
 
-  add({ reasoning, content, toolCalls, tokens, ending, contextTokens }: ChatPart): void {
+  add(part: ChatPart): void {
+    const { reasoning, content, toolCalls, tokens, ending } = part;
     const answer = this.#answer;
     this.#answer = {
       ...answer,
@@ -79,7 +81,7 @@ class AnswerWriter {
       tokens: [...answer.tokens, ...tokens],
       ending: ending ?? answer.ending,
     };
-    this.#measure(tokens.length, contextTokens);
+    this.#measure(part);
     this.#frame ??= requestAnimationFrame(() => {
       this.#frame = null;
       this.#show(false);
@@ -92,23 +94,21 @@ class AnswerWriter {
     this.#show(true);
   }
 
-  #measure(added: number, contextTokens: number | null): void {
-    const { figures, tokens } = this.#answer;
-    const now = performance.now();
-    const isFirst = added > 0 && this.#first.tokens === 0;
-    if (isFirst) this.#first = { at: now, tokens: added };
-    const after = tokens.length - this.#first.tokens;
-    this.#answer = {
-      ...this.#answer,
-      figures: {
-        firstToken: isFirst ? now - this.#begin : figures.firstToken,
-        tokensPerSecond:
-          added > 0 && after > 0
-            ? (after / (now - this.#first.at)) * 1000
-            : figures.tokensPerSecond,
-        contextTokens: contextTokens ?? figures.contextTokens,
-      },
-    };
+  /**
+   * The speed is by the model's own clock: many short pieces may reach the screen at once. How long
+   * the first token took is what a person has waited.
+   */
+  #measure({ tokens, elapsed, contextTokens }: ChatPart): void {
+    let { firstToken, tokensPerSecond, contextTokens: length } = this.#answer.figures;
+    if (tokens.length > 0 && elapsed !== null) {
+      firstToken ??= performance.now() - this.#begin;
+      this.#first ??= { at: elapsed, tokens: tokens.length };
+      const after = this.#answer.tokens.length - this.#first.tokens;
+      if (after > 0) tokensPerSecond = (after / (elapsed - this.#first.at)) * 1000;
+    }
+    length = contextTokens ?? length;
+    const figures = { firstToken, tokensPerSecond, contextTokens: length };
+    this.#answer = { ...this.#answer, figures };
   }
 
   #show(keep: boolean): void {

@@ -2,7 +2,7 @@
 import { computed, signal } from '@preact/signals';
 import { randomId } from '../../../src/serve/random-id.ts';
 import { showNotice } from '../notice.ts';
-import { texts } from '../preferences.ts';
+import { texts, uncoverChat } from '../preferences.ts';
 import type { Conversation, Message } from './message.ts';
 import { forgetConversation, keepConversation, readConversations } from './store.ts';
 
@@ -29,10 +29,12 @@ export async function loadConversations(): Promise<void> {
 
 export function openConversation(conversation: Conversation): void {
   opened.value = conversation;
+  uncoverChat();
 }
 
 export function newConversation(): void {
   opened.value = fresh();
+  uncoverChat();
 }
 
 /** Replaces the messages of a conversation on the screen; `keep` has the browser keep them. */

@@ -1,6 +1,6 @@
 /** The connection in use, and what it says of itself. */
 import { effect, signal, untracked } from '@preact/signals';
-import { stop } from '../chat/answering.ts';
+import { answering, stop } from '../chat/answering.ts';
 import { type Place, place, tabDevice } from '../preferences.ts';
 import type { Connection } from './connection.ts';
 import { Failure, goodResponse, messageOf } from './failure.ts';
@@ -16,7 +16,8 @@ export const trouble = signal<Failure | null>(null);
 /** Share of the tab's model that is loaded; `null` when none is being loaded. */
 export const loading = signal<number | null>(null);
 
-const pauseMilliseconds = 700;
+/** Between two questions for figures: while it answers, and else. */
+const pauseMilliseconds = { answering: 150, idle: 1000 };
 
 /** Follows the choice of place. */
 export function connectAsChosen(): void {
@@ -62,6 +63,8 @@ async function follow(connection: Connection): Promise<void> {
         if (trouble.value.status === 404) place.value = 'tab';
       }
     }
-    await new Promise((resolve) => setTimeout(resolve, pauseMilliseconds));
+    const { answering: short, idle } = pauseMilliseconds;
+    const pause = answering.value === null ? idle : short;
+    await new Promise((resolve) => setTimeout(resolve, pause));
   }
 }

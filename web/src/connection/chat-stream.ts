@@ -9,6 +9,8 @@ export interface ChatPart {
   content: string;
   toolCalls: readonly ToolCall[];
   tokens: readonly DraftedToken[];
+  /** Since the model was asked, in milliseconds; `null` in a part without an answer. */
+  elapsed: number | null;
   ending: Ending | null;
   /** Of prompt and answer; in the last part. */
   contextTokens: number | null;
@@ -25,6 +27,7 @@ interface Chunk {
     };
     finish_reason: 'stop' | 'length' | 'tool_calls' | null;
     tokens?: { text: string; head: number | null }[];
+    elapsed_ms?: number;
   }[];
 }
 
@@ -52,6 +55,7 @@ function partOf({ error, usage, choices }: Chunk): ChatPart {
     content: content ?? '',
     toolCalls: tool_calls.map((call) => ({ id: call.id, ...call.function })),
     tokens: (choice?.tokens ?? []).map(({ text, head }) => [text, head]),
+    elapsed: choice?.elapsed_ms ?? null,
     ending: reason === 'tool_calls' ? 'tool-calls' : reason,
     contextTokens: usage?.total_tokens ?? null,
   };

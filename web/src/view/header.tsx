@@ -1,5 +1,12 @@
 import { info } from '../connection/active.ts';
-import { place, places, showConversations, showFigures, texts } from '../preferences.ts';
+import {
+  place,
+  places,
+  showConversations,
+  showFigures,
+  texts,
+  toggleSide,
+} from '../preferences.ts';
 import { Icon } from './icon.tsx';
 
 export function Header() {
@@ -12,9 +19,7 @@ export function Header() {
         class="plain"
         aria-label={text.conversations}
         aria-expanded={showConversations.value}
-        onClick={() => {
-          showConversations.value = !showConversations.value;
-        }}
+        onClick={() => toggleSide(showConversations)}
       >
         <Icon name="menu" />
       </button>
@@ -44,9 +49,7 @@ export function Header() {
         class="plain"
         aria-label={text.figures}
         aria-expanded={showFigures.value}
-        onClick={() => {
-          showFigures.value = !showFigures.value;
-        }}
+        onClick={() => toggleSide(showFigures)}
       >
         <Icon name="chart" />
       </button>
