@@ -107,6 +107,23 @@ describe('anyone', () => {
     expect(await page.getByRole('radio', { name: 'This tab' }).isChecked()).toBe(true);
   });
 
+  test('can use it on a phone, where the sides cover the chat', async () => {
+    const { page } = await openPage(browser, server.url);
+    await page.setViewportSize({ width: 390, height: 780 });
+    await page.getByRole('navigation').waitFor({ state: 'detached' });
+    expect(await ask(page, 'What is 47 + 58?')).toBe('105');
+    const width = () => page.evaluate(() => document.documentElement.scrollWidth);
+    expect(await width()).toBe(390);
+    await page.getByRole('button', { name: 'What is happening' }).click();
+    await page.getByRole('complementary').waitFor();
+    await page.getByRole('button', { name: 'Conversations' }).click();
+    expect(await page.getByRole('complementary').count()).toBe(0);
+    await expectAccessible(page);
+    await page.getByRole('button', { name: 'New conversation', exact: true }).click();
+    expect(await page.getByRole('navigation').count()).toBe(0);
+    expect(await width()).toBe(390);
+  });
+
   test('finds nothing in the way, light or dark, in English or Chinese', async () => {
     const { page, complaints } = await openPage(browser, server.url);
     await page.locator('header').getByText('mimoflash-tiny').waitFor();

@@ -29,6 +29,7 @@ test('an answer streams, is stopped in the middle, and made anew', async () => {
   await page.keyboard.press('Enter');
   await page.locator('article').getByText('word3').waitFor();
   expect(await page.locator('article').getAttribute('aria-busy')).toBe('true');
+  await page.locator('aside', { hasText: /In the batch1/ }).waitFor();
   await page.getByRole('button', { name: 'Stop' }).click();
   await page.getByText('Stopped.').waitFor();
   await until(() => server.engine.ended > ended);

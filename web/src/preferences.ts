@@ -49,31 +49,7 @@ export const tabDevice = storedSignal<TabDevice>('tab-device', 'auto', oneOf(tab
 export const sampling = storedSignal('sampling', usualSampling, isSampling);
 /** Whether tokens have the colour of the head that drafted them. */
 export const tintTokens = storedSignal('tint', true, isBoolean);
-export const showFigures = storedSignal(
-  'figures',
-  matchMedia('(min-width: 70rem)').matches,
-  isBoolean,
-);
-export const showConversations = storedSignal(
-  'conversations',
-  matchMedia('(min-width: 50rem)').matches,
-  isBoolean,
-);
 export const apiKey = storedSignal('key', '', (value) => typeof value === 'string');
-
-const isNarrow = () => matchMedia('(max-width: 50rem)').matches;
-
-/** Shows or hides one of the sides; on a narrow screen, where they cover the chat, only one is open. */
-export function toggleSide(side: typeof showFigures): void {
-  const other = side === showFigures ? showConversations : showFigures;
-  side.value = !side.value;
-  if (side.value && isNarrow()) other.value = false;
-}
-
-/** On a narrow screen, shows the chat again that the conversations cover. */
-export function uncoverChat(): void {
-  if (isNarrow()) showConversations.value = false;
-}
 
 /** The texts of the page in the language chosen. */
 export function texts() {

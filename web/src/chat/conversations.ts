@@ -2,7 +2,8 @@
 import { computed, signal } from '@preact/signals';
 import { randomId } from '../../../src/serve/random-id.ts';
 import { showNotice } from '../notice.ts';
-import { texts, uncoverChat } from '../preferences.ts';
+import { texts } from '../preferences.ts';
+import { uncoverChat } from '../sides.ts';
 import type { Conversation, Message } from './message.ts';
 import { forgetConversation, keepConversation, readConversations } from './store.ts';
 

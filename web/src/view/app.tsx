@@ -2,7 +2,7 @@ import { useEffect } from 'preact/hooks';
 import { stop } from '../chat/answering.ts';
 import { current } from '../chat/conversations.ts';
 import { titleOf } from '../chat/message.ts';
-import { showConversations, showFigures } from '../preferences.ts';
+import { showConversations, showFigures } from '../sides.ts';
 import { Chat } from './chat.tsx';
 import { Conversations } from './conversations.tsx';
 import { Figures } from './figures.tsx';

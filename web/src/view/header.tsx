@@ -1,12 +1,6 @@
 import { info } from '../connection/active.ts';
-import {
-  place,
-  places,
-  showConversations,
-  showFigures,
-  texts,
-  toggleSide,
-} from '../preferences.ts';
+import { place, places, texts } from '../preferences.ts';
+import { showConversations, showFigures, toggleSide } from '../sides.ts';
 import { Icon } from './icon.tsx';
 
 export function Header() {
