@@ -1,5 +1,6 @@
 // Builds what npm does not carry: the wasm device's kernels (AssemblyScript → two .wasm files, with
-// and without relaxed SIMD) and then dist/. With --wasm, only the kernels.
+// and without relaxed SIMD), dist/, and in it the page. With --wasm only the kernels, with --page only
+// the page.
 import { spawnSync } from 'node:child_process';
 import { cpSync, mkdirSync, renameSync, rmSync } from 'node:fs';
 import { createRequire } from 'node:module';
@@ -50,9 +51,15 @@ function buildTypeScript() {
   cpSync(join(root, output), join(root, 'dist/device/wasm/build'), { recursive: true });
 }
 
+function buildPage() {
+  run('vite', 'vite.js', ['build', 'web', '--logLevel', 'warn']);
+}
+
 try {
-  buildWasm();
-  if (!process.argv.includes('--wasm')) buildTypeScript();
+  const only = process.argv.find((argument) => argument.startsWith('--'));
+  if (only !== '--page') buildWasm();
+  if (only === undefined) buildTypeScript();
+  if (only !== '--wasm') buildPage();
 } catch (error) {
   console.error(error instanceof Error ? error.message : error);
   process.exitCode = 1;

@@ -228,17 +228,29 @@ test('a symbolic link stays one, and its target is replaced', async () => {
 });
 
 describe('a save while a reader opens', () => {
+  /** Has the reader's opens of the config go as `open` says, which is given the real call. */
+  function whenConfigOpens(
+    path: string,
+    open: (real: () => ReturnType<typeof fs.open>) => unknown,
+  ) {
+    const real = fs.open;
+    vi.spyOn(fs, 'open').mockImplementation((async (...parameters: Parameters<typeof fs.open>) => {
+      const call = () => real(...parameters);
+      return parameters[0] === join(path, 'config.json') ? open(call) : call();
+    }) as typeof fs.open);
+  }
+
   test('makes it open anew, so that all files are of one save', async () => {
     const path = join(await temporaryDirectory(), 'model');
     await save(path, 'old');
-    const readFile = fs.readFile;
-    vi.spyOn(fs, 'readFile').mockImplementationOnce(async (...parameters) => {
-      const config = await readFile(...parameters);
-      await save(path, 'new');
+    let opens = 0;
+    whenConfigOpens(path, async (real) => {
+      const config = await real();
+      if (opens++ === 0) await save(path, 'new');
       return config;
     });
     const checkpoint = await openCheckpoint(path);
-    expect(fs.readFile).toHaveBeenCalledTimes(4);
+    expect(opens).toBe(2);
     expect(await checkpoint.read('model.norm.weight')).toEqual(weightOf('new'));
     await checkpoint.close();
   });
@@ -246,7 +258,9 @@ describe('a save while a reader opens', () => {
   test('is not taken for a damaged checkpoint', async () => {
     const path = join(await temporaryDirectory(), 'model');
     await save(path, 'old');
-    vi.spyOn(fs, 'readFile').mockImplementationOnce(async () => {
+    let opens = 0;
+    whenConfigOpens(path, async (real) => {
+      if (opens++ > 0) return real();
       await save(path, 'new');
       throw systemError('ENOENT');
     });
@@ -258,10 +272,9 @@ describe('a save while a reader opens', () => {
   test('without end is given up', async () => {
     const path = join(await temporaryDirectory(), 'model');
     await save(path, 'old');
-    const readFile = fs.readFile;
-    vi.spyOn(fs, 'readFile').mockImplementation(async (...parameters) => {
+    whenConfigOpens(path, async (real) => {
       await save(path, 'new');
-      return readFile(...parameters);
+      return real();
     });
     await expect(openCheckpoint(path)).rejects.toThrow('is being saved over and over');
   });

@@ -17,9 +17,7 @@ import { basename, dirname, join, resolve } from 'node:path';
 import { UserError } from '../errors.ts';
 import { flushToDisk } from './atomic.ts';
 import { asUserError, errorCode } from './file-errors.ts';
-
-/** Its presence makes a directory a checkpoint. */
-export const CONFIG_FILE = 'config.json';
+import { CONFIG_FILE } from './shards.ts';
 
 /** The directory that holds the last complete checkpoint saved as `path`; `path` if there is none. */
 export async function findCheckpoint(path: string): Promise<string> {

@@ -10,11 +10,11 @@ import { hubNames, type ParameterSpec } from '../model/parameters.ts';
 import { quantize } from '../tensor/quantize.ts';
 import type { QuantizedBits } from '../tensor/quantized-matrix.ts';
 import { atomicWriteFile } from './atomic.ts';
-import { CONFIG_FILE, replaceDirectory } from './checkpoint-directory.ts';
+import { replaceDirectory } from './checkpoint-directory.ts';
 import { decodeFloats, encodeFloats, findNonFinite, type SavedFormat } from './number-formats.ts';
 import { quantizedScaleName } from './quantized-tensors.ts';
 import { SafetensorsWriter } from './safetensors-writer.ts';
-import { INDEX_FILE, planShards, type SavedTensor, type ShardPlan } from './shards.ts';
+import { CONFIG_FILE, INDEX_FILE, planShards, type SavedTensor, type ShardPlan } from './shards.ts';
 
 export interface SaveOptions {
   /** Of all weights but the router's, which stay float32. */

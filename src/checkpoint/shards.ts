@@ -11,6 +11,8 @@ import type { SavedFormat } from './number-formats.ts';
 import { quantizedTensors } from './quantized-tensors.ts';
 import { dtypeBytes, elementCount, type TensorLayout } from './safetensors-header.ts';
 
+/** Its presence makes a directory a checkpoint. */
+export const CONFIG_FILE = 'config.json';
 export const WEIGHTS_FILE = 'model.safetensors';
 export const INDEX_FILE = 'model.safetensors.index.json';
 export const MTP_FILE = 'model_mtp.safetensors';

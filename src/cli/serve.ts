@@ -6,6 +6,7 @@ import { findCheckpoint } from '../checkpoint/checkpoint-directory.ts';
 import { loadInferenceModel } from '../checkpoint/load-model.ts';
 import { UserError } from '../errors.ts';
 import { EngineService } from '../serve/engine-service.ts';
+import { loadPage, type Page } from '../serve/page.ts';
 import { isLoopback, type RunningServer, startServer } from '../serve/server.ts';
 import { shippedModel } from '../shipped-model.ts';
 import type { Device } from '../tensor/device.ts';
@@ -42,7 +43,9 @@ const longestTime = 1e6;
 
 export function serveCommand(): Command {
   const command = new Command('serve')
-    .description('serve a model over HTTP: OpenAI’s, Anthropic’s and SGLang’s APIs')
+    .description(
+      'serve a model over HTTP: a page to talk to it, and OpenAI’s, Anthropic’s and SGLang’s APIs',
+    )
     .addOption(
       new Option('--model <directory>', 'checkpoint in the hub’s layout').default(
         shippedModel,
@@ -91,8 +94,16 @@ export function serveCommand(): Command {
 async function serve(options: ServeOptions): Promise<void> {
   const apiKeys = await readKeys(options.apiKeyFile);
   await useDevice(options, async (device) => {
-    const { engine, server } = await open(device, options, apiKeys);
+    const page = await loadPage();
+    const { engine, server } = await open(device, options, apiKeys, page);
     console.log(`serving ${options.model} on ${device.description} at ${pc.bold(server.url)}`);
+    if (page === null) {
+      console.error(
+        pc.yellow('the page is not built, only the API is there; npm run build makes it'),
+      );
+    } else {
+      console.log('open that address in a browser to talk to the model; Ctrl-C ends');
+    }
     if (!isLoopback(options.host) && apiKeys.length === 0) {
       console.error(
         pc.yellow(`anyone who reaches ${server.url} can use it; --api-key-file asks for a key`),
@@ -112,21 +123,26 @@ async function open(
   device: Device,
   options: ServeOptions,
   apiKeys: readonly string[],
+  page: Page | null,
 ): Promise<{ engine: EngineService; server: RunningServer }> {
   const { model: path, batch, cacheTokens, weightsRoot = null } = options;
   const text = await loadTextFiles(await findCheckpoint(path));
   const name = options.name ?? basename(resolve(path));
-  const engine = new EngineService(await loadInferenceModel(device, path, console.error), name, {
+  const load = (directory: string) => loadInferenceModel(device, directory, console.error);
+  const engineOptions = {
     sequences: batch,
     vocabSize: text.tokenizer.vocabSize,
     ...(cacheTokens !== undefined && { cacheTokens }),
-  });
+  };
+  const engine = new EngineService(await load(path), name, engineOptions, load);
   try {
     const server = await startServer({
       engine,
       text,
       modelName: name,
       modelPath: resolve(path),
+      device: device.description,
+      page,
       host: options.host,
       port: options.port,
       apiKeys,

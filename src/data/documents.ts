@@ -2,7 +2,7 @@
 import type { ChatMessage, Tool } from '../text/chat-messages.ts';
 import { chatSegments } from '../text/chat-segments.ts';
 import { renderChat } from '../text/chat-template.ts';
-import type { TextFiles } from '../text/tokenizer-files.ts';
+import type { TextFiles } from '../text/text-files.ts';
 import { PADDING } from '../text/tokenizer-json.ts';
 
 export type TrainingDocument =

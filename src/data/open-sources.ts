@@ -4,7 +4,7 @@ import os from 'node:os';
 import { join } from 'node:path';
 import { mixtureOf, tokenizerCorpus } from '../tasks/index.ts';
 import type { ChatTemplate } from '../text/chat-template.ts';
-import type { TextFiles } from '../text/tokenizer-files.ts';
+import type { TextFiles } from '../text/text-files.ts';
 import type { DataConfig } from './data-config.ts';
 import { type FileData, prepareShards, type ShardIndex, sampleTexts } from './prepare-shards.ts';
 import type { WeightedSource } from './sample-stream.ts';

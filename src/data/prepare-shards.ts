@@ -11,7 +11,7 @@ import { atomicWriteFile } from '../checkpoint/atomic.ts';
 import { asUserError, errorCode } from '../checkpoint/file-errors.ts';
 import { UserError } from '../errors.ts';
 import type { ChatTemplate } from '../text/chat-template.ts';
-import type { TextFiles } from '../text/tokenizer-files.ts';
+import type { TextFiles } from '../text/text-files.ts';
 import { documentText, encodeDocument, type Sample, type TrainingDocument } from './documents.ts';
 import { download, isUrl } from './download.ts';
 import { MalformedRows } from './malformed-rows.ts';

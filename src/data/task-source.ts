@@ -1,6 +1,6 @@
 import { Random } from '../random.ts';
 import { type Mixture, type Split, sampleProblem, solvedChat } from '../tasks/index.ts';
-import type { TextFiles } from '../text/tokenizer-files.ts';
+import type { TextFiles } from '../text/text-files.ts';
 import { encodeDocument } from './documents.ts';
 import type { SampleSource } from './sample-stream.ts';
 

@@ -1,7 +1,7 @@
 /** A thread that makes samples of tasks: told which, it answers with that sample. */
 import { parentPort, workerData } from 'node:worker_threads';
 import { FAMILIES } from '../tasks/index.ts';
-import { textFilesFrom } from '../text/tokenizer-files.ts';
+import { textFilesFrom } from '../text/text-files.ts';
 import type { SampleReference } from './sample-stream.ts';
 import { taskSource } from './task-source.ts';
 import type { SentOptions, TaskWorkerData, TaskWorkerReply } from './task-workers.ts';

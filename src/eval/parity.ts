@@ -3,7 +3,7 @@
  * implementation computed: forward pass, routing, MTP, losses, every gradient, one AdamW step, and
  * greedy generation without a cache, with one, with MTP drafting, and in a batch.
  */
-import { loadOpenModel } from '../checkpoint/load-model.ts';
+import { loadOpenModel } from '../checkpoint/load-open-model.ts';
 import { Engine } from '../engine/engine.ts';
 import { Sequence } from '../engine/sequence.ts';
 import { packDocuments } from '../model/batch.ts';

@@ -17,15 +17,15 @@ export class KeyRing {
   }
 }
 
-/** Open without a key, for those who only look whether the server is there. */
-const openRoutes = new Set(['/health']);
-
 export function checkAccess({
   keys,
   hosts,
+  open,
 }: {
   keys: KeyRing | null;
   hosts: ReadonlySet<string> | null;
+  /** Paths that need no key: whether the server is there, and the page in which to enter one. */
+  open: ReadonlySet<string>;
 }): MiddlewareHandler {
   return async (c, next) => {
     // A page of another site may call itself by this machine's address (DNS rebinding), but a
@@ -36,7 +36,7 @@ export function checkAccess({
         'the server is bound to this machine and answers to its own name only',
       );
     }
-    if (keys !== null && !openRoutes.has(c.req.path)) {
+    if (keys !== null && !open.has(c.req.path)) {
       const bearer = /^bearer +(.*)$/i.exec(c.req.header('authorization') ?? '')?.[1];
       const key = bearer ?? c.req.header('x-api-key');
       if (key === undefined || !keys.has(key)) {

@@ -7,12 +7,15 @@ import { clientLeft } from './admission.ts';
 import { countTokens, messages } from './anthropic/messages.ts';
 import type { ServerContext } from './context.ts';
 import { ApiError, anthropicError, openAiError, toApiError } from './errors.ts';
+import { listModelFiles, modelFile } from './model-files.ts';
 import { chatCompletions } from './openai/chat.ts';
 import { completions } from './openai/completions.ts';
 import { getModel, listModels } from './openai/models.ts';
 import { responses } from './openai/responses.ts';
+import { type Page, servePage } from './page.ts';
 import { reportError } from './report-error.ts';
-import { abortRequest, modelInfo, serverInfo, updateWeights } from './sglang/control.ts';
+import { serverInfo } from './server-info.ts';
+import { abortRequest, modelInfo, updateWeights } from './sglang/control.ts';
 import { generate } from './sglang/generate.ts';
 import { detokenize, tokenize } from './tokenize.ts';
 
@@ -23,6 +26,8 @@ export interface AppLimits {
   keys: KeyRing | null;
   /** Names that a client may call the server by; `null` for any. */
   hosts: ReadonlySet<string> | null;
+  /** `null` for none. */
+  page: Page | null;
 }
 
 export function createApp(context: ServerContext, limits: AppLimits): Hono {
@@ -34,7 +39,8 @@ export function createApp(context: ServerContext, limits: AppLimits): Hono {
     const route = routePath(c, -1);
     context.metrics.response(route === '/*' ? 'other' : route, c.res.status);
   });
-  app.use(checkAccess(limits));
+  const open = new Set(['/health', ...(limits.page?.keys() ?? [])]);
+  app.use(checkAccess({ ...limits, open }));
   app.use(
     bodyLimit({
       maxSize: limits.bodyBytes,
@@ -56,6 +62,8 @@ export function createApp(context: ServerContext, limits: AppLimits): Hono {
   app.post('/generate', ifThereIsRoom, generate(context));
   app.get('/v1/models', listModels(context));
   app.get('/v1/models/:model', getModel(context));
+  app.get('/model/files.json', listModelFiles(context));
+  app.get('/model/:file', modelFile(context));
   app.post('/v1/messages/count_tokens', countTokens(context));
   app.post('/update_weights_from_disk', updateWeights(context));
   app.post('/abort_request', abortRequest(context));
@@ -73,6 +81,8 @@ export function createApp(context: ServerContext, limits: AppLimits): Hono {
       'content-type': 'text/plain; version=0.0.4; charset=utf-8',
     }),
   );
+
+  if (limits.page !== null) servePage(app, limits.page);
 
   app.notFound((c) => {
     const others = app.routes.filter(({ path, method }) => path === c.req.path && method !== 'ALL');

@@ -1,4 +1,4 @@
-import type { TextFiles } from '../text/tokenizer-files.ts';
+import type { TextFiles } from '../text/text-files.ts';
 import type { Admission } from './admission.ts';
 import type { ServerMetrics } from './server-metrics.ts';
 import type { ServingEngine } from './serving-engine.ts';
@@ -9,6 +9,8 @@ export interface ServerContext {
   text: TextFiles;
   /** What clients call the model. */
   modelName: string;
+  /** What it runs on, for people; `null` if nobody said. */
+  device: string | null;
   /** Where it was loaded from. */
   modelPath: string;
   admission: Admission;

@@ -2,7 +2,6 @@
  * The engine as the server knows it. New weights come as a second engine beside the first, which
  * ends when its last request does: no request waits, and none sees two versions of the weights.
  */
-import { loadInferenceModel } from '../checkpoint/load-model.ts';
 import { Engine } from '../engine/engine.ts';
 import type { EngineOptions } from '../engine/engine-options.ts';
 import type { GenerationStep, PromptReading } from '../engine/generation.ts';
@@ -18,11 +17,12 @@ import type {
   ServingEngine,
 } from './serving-engine.ts';
 
+/** Loads a checkpoint of a directory onto the engine's device. */
+export type LoadWeights = (directory: string) => Promise<Model>;
+
 export class EngineService implements ServingEngine {
-  readonly features: ReadonlySet<EngineFeature> = new Set<EngineFeature>([
-    ...(['min-p', 'penalties', 'logit-bias', 'logprobs', 'prompt-logprobs'] as const),
-    ...(['routed-experts', 'load-weights'] as const),
-  ]);
+  readonly features: ReadonlySet<EngineFeature>;
+  readonly #loadWeights: LoadWeights | null;
   readonly #options: EngineOptions;
   readonly #drafting = new DraftingCounts();
   /** Engines with requests, the present one last. */
@@ -32,9 +32,24 @@ export class EngineService implements ServingEngine {
   /** Loading is one at a time. */
   #loading: Promise<void> = Promise.resolve();
 
-  /** Takes the model over, and releases it. */
-  constructor(model: Model, weightVersion: string, options: EngineOptions) {
+  /**
+   * Takes the model over, and releases it.
+   *
+   * @param loadWeights reads new weights; there are none without, as in a browser.
+   */
+  constructor(
+    model: Model,
+    weightVersion: string,
+    options: EngineOptions,
+    loadWeights: LoadWeights | null = null,
+  ) {
     this.#options = options;
+    this.#loadWeights = loadWeights;
+    this.features = new Set<EngineFeature>([
+      ...(['min-p', 'penalties', 'logit-bias', 'logprobs', 'prompt-logprobs'] as const),
+      'routed-experts',
+      ...(loadWeights === null ? [] : (['load-weights'] as const)),
+    ]);
     this.#versions.push(new Version(model, weightVersion, options));
   }
 
@@ -115,7 +130,8 @@ export class EngineService implements ServingEngine {
   }
 
   async #load(directory: string, name: string): Promise<void> {
-    const model = await loadInferenceModel(this.#present.model.device, directory);
+    if (this.#loadWeights === null) throw new UserError('this engine loads no other weights');
+    const model = await this.#loadWeights(directory);
     if (JSON.stringify(model.config) !== JSON.stringify(this.config)) {
       releaseModel(model);
       throw new UserError(

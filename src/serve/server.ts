@@ -3,10 +3,11 @@ import type { Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { createAdaptorServer } from '@hono/node-server';
 import { UserError } from '../errors.ts';
-import type { TextFiles } from '../text/tokenizer-files.ts';
+import type { TextFiles } from '../text/text-files.ts';
 import { KeyRing } from './access.ts';
 import { Admission } from './admission.ts';
 import { createApp } from './app.ts';
+import type { Page } from './page.ts';
 import { ServerMetrics } from './server-metrics.ts';
 import type { ServingEngine } from './serving-engine.ts';
 
@@ -15,6 +16,10 @@ export interface ServerOptions {
   text: TextFiles;
   modelName: string;
   modelPath: string;
+  /** What the engine runs on, for people. */
+  device?: string;
+  /** The page to serve at `/`; none by default. */
+  page?: Page | null;
   /** `127.0.0.1` by default, which only this machine reaches. */
   host?: string;
   /** 0 takes a free one. */
@@ -46,7 +51,7 @@ const receiveSeconds = 60;
 export async function startServer(options: ServerOptions): Promise<RunningServer> {
   const { engine, text, modelName, modelPath, weightsRoot = null } = options;
   const { host = '127.0.0.1', port = 0, apiKeys = [] } = options;
-  const { heartbeatSeconds = 15 } = options;
+  const { heartbeatSeconds = 15, device = null, page = null } = options;
   const { maxRequests = 256, requestSeconds = 600, bodyBytes = 4 << 20 } = options;
   text.tokenizer.assertFits(engine.config);
   const admission = new Admission({ requests: maxRequests, seconds: requestSeconds });
@@ -54,6 +59,7 @@ export async function startServer(options: ServerOptions): Promise<RunningServer
     engine,
     text,
     modelName,
+    device,
     modelPath,
     weightsRoot,
     heartbeatSeconds,
@@ -65,6 +71,7 @@ export async function startServer(options: ServerOptions): Promise<RunningServer
     bodyBytes,
     keys: apiKeys.length > 0 ? new KeyRing(apiKeys) : null,
     hosts: isLoopback(host) ? loopback : null,
+    page,
   });
   const server = createAdaptorServer({ fetch: app.fetch }) as Server;
   server.requestTimeout = receiveSeconds * 1000;

@@ -5,7 +5,7 @@ import {
   hasFixture,
   openReference,
 } from '../../test/train/reference-fixture.ts';
-import { loadOpenModel } from '../checkpoint/load-model.ts';
+import { loadOpenModel } from '../checkpoint/load-open-model.ts';
 import { createReferenceDevice } from '../device/reference/device.ts';
 import { parameterSpecs } from '../model/parameters.ts';
 import { readFloats } from '../tensor/scope.ts';

@@ -12,7 +12,7 @@ import { SampleStream } from '../data/sample-stream.ts';
 import { UserError } from '../errors.ts';
 import { releaseModel, type TrainableModel } from '../model/weights.ts';
 import type { Device, Precision } from '../tensor/device.ts';
-import type { TextFiles } from '../text/tokenizer-files.ts';
+import type { TextFiles } from '../text/text-files.ts';
 import type { TrainingConfig } from './config.ts';
 import { Packer, type PackerState } from './packing.ts';
 import { loadText, prepareModel, prepareText } from './prepare.ts';

@@ -1,7 +1,7 @@
 import { describe, expect, test } from 'vitest';
 import { fixtureParameter, hasFixture, openReference } from '../../test/train/reference-fixture.ts';
 import { smallConfig } from '../../test/train/small-model.ts';
-import { loadOpenModel } from '../checkpoint/load-model.ts';
+import { loadOpenModel } from '../checkpoint/load-open-model.ts';
 import { createReferenceDevice } from '../device/reference/device.ts';
 import { initializeModel } from '../model/initialize.ts';
 import { parameterSpecs } from '../model/parameters.ts';

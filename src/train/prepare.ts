@@ -13,8 +13,9 @@ import { allocateModel, fillModel, releaseModel, type TrainableModel } from '../
 import { MIMOFLASH_TEMPLATE } from '../tasks/index.ts';
 import type { Device } from '../tensor/device.ts';
 import { trainBpe } from '../text/bpe-trainer.ts';
+import { textFilesFrom } from '../text/text-files.ts';
 import type { Tokenizer } from '../text/tokenizer.ts';
-import { readTextFiles, textFilesFrom, writeTextFiles } from '../text/tokenizer-files.ts';
+import { readTextFiles, writeTextFiles } from '../text/tokenizer-files.ts';
 import { END_OF_TURN, PADDING } from '../text/tokenizer-json.ts';
 import type { TrainingConfig } from './config.ts';
 

@@ -8,8 +8,8 @@
 import fs from 'node:fs/promises';
 import { join } from 'node:path';
 import { atomicWriteFile } from '../checkpoint/atomic.ts';
-import { CONFIG_FILE } from '../checkpoint/checkpoint-directory.ts';
 import { asUserError, errorCode } from '../checkpoint/file-errors.ts';
+import { CONFIG_FILE } from '../checkpoint/shards.ts';
 
 const METRICS_FILE = 'metrics.jsonl';
 

@@ -8,7 +8,7 @@ import { UserError } from '../errors.ts';
 import type { TrainableModel } from '../model/weights.ts';
 import type { Device } from '../tensor/device.ts';
 import { OutOfMemoryError } from '../tensor/tensor.ts';
-import type { TextFiles } from '../text/tokenizer-files.ts';
+import type { TextFiles } from '../text/text-files.ts';
 import { BatchQueue } from './batch-queue.ts';
 import type { TrainingConfig } from './config.ts';
 import { heldOutLoss } from './evaluate.ts';

@@ -2,21 +2,10 @@
  * The devices in a real browser: `npm run test:browser`. It needs a Chromium, which is not downloaded:
  * Debian's package chromium is one, and it brings the software adapter too.
  */
-import { existsSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import { playwright } from '@vitest/browser-playwright';
 import { defineConfig } from 'vitest/config';
-
-const places = [
-  '/usr/bin/chromium',
-  '/usr/bin/chromium-browser',
-  '/usr/bin/google-chrome',
-  '/Applications/Google Chrome.app/Contents/MacOS/Google Chrome',
-];
-const executablePath = process.env.CHROMIUM ?? places.find((path) => existsSync(path));
-if (!executablePath) {
-  throw new Error('no Chromium to test in: install it (Debian: chromium), or set CHROMIUM=<path>');
-}
+import { chromiumArguments, findChromium } from './chromium.ts';
 
 export default defineConfig({
   root: fileURLToPath(new URL('../..', import.meta.url)),
@@ -39,14 +28,8 @@ export default defineConfig({
       screenshotFailures: false,
       provider: playwright({
         launchOptions: {
-          executablePath,
-          args: [
-            '--enable-unsafe-webgpu',
-            '--use-webgpu-adapter=swiftshader',
-            // Pages cannot ask for it, but it makes the software adapter many times as fast.
-            '--enable-dawn-features=disable_workgroup_init',
-            ...(process.getuid?.() === 0 ? ['--no-sandbox'] : []),
-          ],
+          executablePath: findChromium(),
+          args: chromiumArguments,
         },
       }),
       instances: [{ browser: 'chromium' }],

@@ -14,6 +14,7 @@ const context = {
   engine,
   text,
   modelName: 'mimo',
+  device: null,
   modelPath: '/',
   admission: new Admission({ requests: 1, seconds: 60 }),
   metrics: new ServerMetrics(),

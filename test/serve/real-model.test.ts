@@ -24,7 +24,8 @@ beforeAll(async () => {
   device = await createDevice('wasm', { threads: 1 });
   const text = await loadTextFiles(shippedModel);
   const { vocabSize } = text.tokenizer;
-  engine = new EngineService(await loadModel(device, shippedModel), 'first', { vocabSize });
+  const load = (directory: string) => loadModel(device, directory);
+  engine = new EngineService(await load(shippedModel), 'first', { vocabSize }, load);
   server = await startServer({
     engine,
     text,

@@ -1,6 +1,6 @@
 import { MIMOFLASH_TEMPLATE } from '../../src/tasks/index.ts';
+import type { TextFiles } from '../../src/text/text-files.ts';
 import { Tokenizer } from '../../src/text/tokenizer.ts';
-import type { TextFiles } from '../../src/text/tokenizer-files.ts';
 import { MIMO_ADDED_TOKENS, tokenizerJson } from '../../src/text/tokenizer-json.ts';
 
 /** A tokenizer of bytes and MiMo's control tokens, 265 entries in all. */

@@ -1,5 +1,5 @@
 import { mayWait } from './platform.ts';
-import type { KernelFunction } from './webassembly.ts';
+import { type KernelFunction, Memory } from './webassembly.ts';
 
 /**
  * How threads share one launch: a block of shared integers, the same on the calling thread and the
@@ -50,7 +50,7 @@ export class Control {
   /** Worker: the generation it last acted on. */
   #generationSeen = 0;
 
-  constructor(buffer = new SharedArrayBuffer(integerCount * 4 + maximumArguments * 8)) {
+  constructor(buffer = sharedPage()) {
     this.buffer = buffer;
     this.#integers = new Int32Array(buffer, 0, integerCount);
     this.#arguments = new Float64Array(buffer, integerCount * 4, maximumArguments);
@@ -188,6 +188,11 @@ export class Control {
       Atomics.notify(integers, completed);
     }
   }
+}
+
+/** A page whose threads may not share memory has shared memories of WebAssembly still, but no other. */
+function sharedPage(): SharedArrayBuffer {
+  return new Memory({ initial: 1, maximum: 1, shared: true }).buffer;
 }
 
 // A hint to the processor that this is a spin, where the engine has it (ES2026).

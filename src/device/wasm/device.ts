@@ -6,18 +6,28 @@ import type { Storage } from '../../tensor/tensor.ts';
 import type { WasmStorage } from './heaps.ts';
 import { CompactCache } from './kernels/compact-cache.ts';
 import { wasmKernels } from './kernels/index.ts';
-import { assertSharedMemory, availableParallelism, loadBinary } from './platform.ts';
+import {
+  assertSharedMemory,
+  availableParallelism,
+  canShareMemory,
+  loadBinary,
+} from './platform.ts';
 import { arrangeTiles } from './quantized-layout.ts';
 import { Runtime } from './runtime.ts';
 import { byteOffsetOf, compile, supportsRelaxedSimd, type WasmModule } from './webassembly.ts';
 
 export interface WasmDeviceOptions {
-  /** Threads that compute, the calling one included; default: as many as the machine runs at once. */
+  /**
+   * Threads that compute, the calling one included; default: as many as the machine runs at once, and
+   * one where a browser lets no threads share memory.
+   */
   threads?: number;
   /** Whether to use fused multiply-adds; default: if the engine has them. */
   relaxed?: boolean;
   /** The largest memory to make, in bytes; default: as large as WebAssembly allows. */
   heapBytes?: number;
+  /** Where a bundler has put `worker.ts`; default: beside this file. */
+  workerUrl?: URL;
 }
 
 /**
@@ -25,11 +35,12 @@ export interface WasmDeviceOptions {
  * kernel call returns when its work is done.
  */
 export async function createWasmDevice(options: WasmDeviceOptions = {}): Promise<Device> {
-  const { threads = availableParallelism(), relaxed = supportsRelaxedSimd(), heapBytes } = options;
-  assertSharedMemory();
+  const { threads = canShareMemory() ? availableParallelism() : 1 } = options;
+  const { relaxed = supportsRelaxedSimd(), heapBytes, workerUrl } = options;
+  if (threads > 1) assertSharedMemory();
   const build = relaxed ? await relaxedBuild() : null;
   const { module, byteOffset } = build ?? { module: await load('simd.wasm'), byteOffset: 0 };
-  const runtime = await Runtime.start(module, { threads, heapBytes, byteOffset });
+  const runtime = await Runtime.start(module, { threads, heapBytes, byteOffset, workerUrl });
   return new WasmDevice(runtime, build !== null);
 }
 

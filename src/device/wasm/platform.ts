@@ -47,9 +47,14 @@ export function availableMemory(): number {
   return node ? process.availableMemory() : (browser.navigator.deviceMemory ?? 4) * 2 ** 30;
 }
 
+/** Whether threads can share memory. */
+export function canShareMemory(): boolean {
+  return node !== null || browser.crossOriginIsolated === true;
+}
+
 /** @throws UserError where threads cannot share memory */
 export function assertSharedMemory(): void {
-  if (node || browser.crossOriginIsolated) return;
+  if (canShareMemory()) return;
   throw new UserError(
     'the device wasm shares memory between threads, which this page may not: serve it with ' +
       'Cross-Origin-Opener-Policy: same-origin and Cross-Origin-Embedder-Policy: require-corp',

@@ -34,6 +34,8 @@ export interface RuntimeOptions {
   threads: number;
   heapBytes?: number | undefined;
   byteOffset?: number;
+  /** Where the workers' program is, if not beside this one. */
+  workerUrl?: URL | undefined;
 }
 
 /** Runs kernels on all threads, over memory that lies in several heaps. */
@@ -70,9 +72,9 @@ export class Runtime {
 
   /** Starts the workers. `heapBytes` bounds each heap; tests make it small. */
   static async start(module: WasmModule, options: RuntimeOptions): Promise<Runtime> {
-    const { threads, heapBytes = largestHeapBytes, byteOffset = 0 } = options;
+    const { threads, heapBytes = largestHeapBytes, byteOffset = 0, workerUrl } = options;
     const control = new Control();
-    const pool = await WorkerPool.start(threads - 1, module, control);
+    const pool = await WorkerPool.start(threads - 1, module, control, workerUrl);
     return new Runtime(module, control, pool, heapBytes, byteOffset);
   }
 

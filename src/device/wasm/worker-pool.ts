@@ -14,13 +14,13 @@ export class WorkerPool {
   }
 
   /** Resolves when all of them are ready. */
-  static async start(count: number, module: WasmModule, control: Control): Promise<WorkerPool> {
+  static async start(
+    count: number,
+    module: WasmModule,
+    control: Control,
+    url: URL = workerBeside(),
+  ): Promise<WorkerPool> {
     const pool = new WorkerPool(control);
-    // Node runs the sources as they are; in dist/ the compiler has renamed them.
-    const url = new URL(
-      import.meta.url.endsWith('.ts') ? './worker.ts' : './worker.js',
-      import.meta.url,
-    );
     const ready: Promise<void>[] = [];
     for (let thread = 1; thread <= count; thread++) {
       const { promise, resolve, reject } = Promise.withResolvers<void>();
@@ -68,4 +68,10 @@ export class WorkerPool {
     await Promise.all(this.#workers.map((worker) => worker.terminate()));
     this.#failure ??= new Error('it has been destroyed');
   }
+}
+
+/** Node runs the sources as they are; in dist/ the compiler has renamed them. */
+function workerBeside(): URL {
+  const name = import.meta.url.endsWith('.ts') ? './worker.ts' : './worker.js';
+  return new URL(name, import.meta.url);
 }

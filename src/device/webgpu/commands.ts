@@ -42,7 +42,7 @@ export class Commands {
     name: string,
     pipeline: Pipeline,
     bindings: GPUBindGroup,
-    parameters: Uint32Array,
+    parameters: Uint32Array<ArrayBuffer>,
     groups: readonly [number, number, number],
   ): void {
     this.#encoder ??= this.#device.createCommandEncoder();

@@ -1,5 +1,4 @@
 /** Fields that several APIs share, read into what the engine is asked for. */
-import { randomInt } from 'node:crypto';
 import { z } from 'zod';
 import type { ServerContext } from '../context.ts';
 import { ApiError, invalid } from '../errors.ts';
@@ -90,7 +89,7 @@ export function requireFeature(
 
 /** Seeds of `count` answers: one after another from the one given, or else at random. */
 export function seedsOf(seed: number | null | undefined, count: number): number[] {
-  const first = seed ?? randomInt(2 ** 32);
+  const first = seed ?? crypto.getRandomValues(new Uint32Array(1))[0]!;
   return Array.from({ length: count }, (_, i) => first + i);
 }
 

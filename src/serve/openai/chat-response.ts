@@ -1,8 +1,8 @@
 /** An answer in the two forms of `/v1/chat/completions`: in chunks, and whole. */
-import { randomUUID } from 'node:crypto';
 import type { ServerContext } from '../context.ts';
 import type { ChatEvent, ChatFinish, ChatUsage } from '../generation/chat.ts';
 import type { TextToken } from '../generation/text-stream.ts';
+import { randomId } from '../random-id.ts';
 import { chatLogprob } from './logprobs.ts';
 
 type PartEvent = Exclude<ChatEvent, { type: 'prompt' } | ChatFinish>;
@@ -26,12 +26,13 @@ export class ChatResponse {
   readonly #context: ServerContext;
   readonly #options: WrittenOptions;
   readonly #head;
+  readonly #begin = performance.now();
 
   constructor(context: ServerContext, options: WrittenOptions) {
     this.#context = context;
     this.#options = options;
     this.#head = {
-      id: `chatcmpl-${randomUUID()}`,
+      id: `chatcmpl-${randomId()}`,
       created: Math.floor(Date.now() / 1000),
       model: context.modelName,
       system_fingerprint: context.engine.weightVersion,
@@ -97,6 +98,7 @@ export class ChatResponse {
         : null,
       ...(withTokens && {
         tokens: tokens.map(({ id, text, head }) => ({ id, text, head })),
+        elapsed_ms: performance.now() - this.#begin,
       }),
     };
   }
@@ -132,7 +134,7 @@ function messageOf(parts: readonly PartEvent[]): object {
 
 function toolCallOf(call: Extract<PartEvent, { type: 'tool-call' }>): object {
   return {
-    id: `call_${randomUUID().replaceAll('-', '')}`,
+    id: `call_${randomId()}`,
     type: 'function',
     function: { name: call.name, arguments: JSON.stringify(call.arguments) },
   };

@@ -1,4 +1,4 @@
-/** SGLang's control routes: new weights, aborting, and what the server is. */
+/** SGLang's control routes: new weights, aborting, and what the model is. */
 import { realpath } from 'node:fs/promises';
 import { basename, sep } from 'node:path';
 import type { Context } from 'hono';
@@ -93,21 +93,4 @@ export function modelInfo(context: ServerContext) {
       is_generation: true,
       weight_version: context.engine.weightVersion,
     });
-}
-
-/** `GET /server_info`: what a page about the server shows. */
-export function serverInfo(context: ServerContext) {
-  return (c: Context): Response => {
-    const { engine, modelName, admission, startedAt } = context;
-    return c.json({
-      model: modelName,
-      weight_version: engine.weightVersion,
-      max_model_len: engine.contextTokens,
-      mtp_heads: engine.config.mtpHeads,
-      features: [...engine.features],
-      started_at: startedAt,
-      requests: admission.count,
-      engine: engine.figures(),
-    });
-  };
 }
