@@ -71,7 +71,8 @@ const en = {
   thisModel: 'This model',
   allGlobal: 'All layers global',
   globalLayers: (count: number) => `${count} global layers`,
-  slidingLayers: (count: number, window: number) => `${count} sliding layers with the heads, window ${window}`,
+  slidingLayers: (count: number, window: number) =>
+    `${count} sliding layers with the heads, window ${window}`,
   atTokens: (count: string) => `at ${count} tokens`,
   thisChat: (count: string) => `this chat, ${count} tokens`,
   times: (factor: string) => `${factor}× smaller`,
