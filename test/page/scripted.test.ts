@@ -1,5 +1,5 @@
 /** The page with an engine that says what a test wants: slow, hostile, or with calls of functions. */
-import type { Browser } from 'playwright';
+import type { Browser, Page } from 'playwright';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { loadPage } from '../../src/serve/page.ts';
 import { startTestServer, type TestServer, until, writeCall } from '../serve/test-server.ts';
@@ -39,6 +39,36 @@ test('an answer streams, is stopped in the middle, and made anew', async () => {
   await page.locator('article').getByText('All of it.').waitFor();
   expect(await page.locator('article').count()).toBe(1);
   expect(await page.getByText('Stopped.').count()).toBe(0);
+});
+
+/** Asks for an answer that goes on and on, and leaves in its middle; → once the engine has stopped. */
+async function leaveAnswer(page: Page, leave: () => Promise<unknown>): Promise<void> {
+  server.says('and so on '.repeat(200), { delay: 20 });
+  const { ended } = server.engine;
+  await page.locator('#message').fill('Speak');
+  await page.locator('#message').press('Enter');
+  await page.locator('article').getByText('and so on and').waitFor();
+  await leave();
+  await until(() => server.engine.ended > ended);
+}
+
+test('a page that is left in the middle of an answer ends it, and keeps what there was', async () => {
+  const { page } = await openPage(browser, server.url, { sampling: { ...sampling, tools: '' } });
+  await leaveAnswer(page, () => page.reload());
+  await page.locator('.conversations .entry').click();
+  await page.getByText('Stopped.').waitFor();
+  server.says('All of it.');
+  await page.getByRole('button', { name: 'Answer again' }).click();
+  await page.locator('article').getByText('All of it.').waitFor();
+});
+
+test('a conversation that is deleted in the middle of an answer does not come back', async () => {
+  const { page } = await openPage(browser, server.url, { sampling: { ...sampling, tools: '' } });
+  await leaveAnswer(page, () => page.getByRole('button', { name: 'Delete “Speak”' }).click());
+  await page.getByText('is kept in this browser').waitFor();
+  await page.reload();
+  await page.locator('header').getByText('mimo', { exact: true }).waitFor();
+  expect(await page.locator('.conversations .entry').count()).toBe(0);
 });
 
 test('what a model writes is shown as text and code, and never run', async () => {

@@ -67,7 +67,7 @@ class AnswerWriter {
   constructor(conversation: string, question: readonly Message[]) {
     this.#conversation = conversation;
     this.#question = question;
-    this.#show(true);
+    setMessages(conversation, [...question, this.#answer], true);
   }
 
   add(part: ChatPart): void {
@@ -113,7 +113,7 @@ class AnswerWriter {
 
   #show(keep: boolean): void {
     // Unless it was deleted meanwhile.
-    if (!keep && messagesOf(this.#conversation).length === 0) return;
+    if (messagesOf(this.#conversation).length === 0) return;
     setMessages(this.#conversation, [...this.#question, this.#answer], keep);
   }
 }

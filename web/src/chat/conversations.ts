@@ -21,7 +21,7 @@ export const current = computed(
 
 export async function loadConversations(): Promise<void> {
   try {
-    const kept = await readConversations();
+    const kept = (await readConversations()).map(withoutOpenAnswer);
     conversations.value = kept.toSorted((a, b) => b.changedAt - a.changedAt);
   } catch {
     showNotice(texts().historyOff);
@@ -53,4 +53,15 @@ export function deleteConversation(id: string): void {
   conversations.value = conversations.value.filter((conversation) => conversation.id !== id);
   if (opened.value.id === id) newConversation();
   forgetConversation(id).catch(() => showNotice(texts().historyOff));
+}
+
+/** An answer that was being written when the page was left goes no further. */
+function withoutOpenAnswer({ messages, ...rest }: Conversation): Conversation {
+  const ended = messages.map(
+    (message): Message =>
+      message.role === 'assistant' && message.ending === null
+        ? { ...message, ending: 'stopped' }
+        : message,
+  );
+  return { ...rest, messages: ended };
 }
