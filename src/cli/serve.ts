@@ -5,6 +5,7 @@ import pc from 'picocolors';
 import { findCheckpoint } from '../checkpoint/checkpoint-directory.ts';
 import { loadModel } from '../checkpoint/load-model.ts';
 import { UserError } from '../errors.ts';
+import { Vocabulary } from '../grammar/vocabulary.ts';
 import { EngineService } from '../serve/engine-service.ts';
 import { isLoopback, type RunningServer, startServer } from '../serve/server.ts';
 import { shippedModel } from '../shipped-model.ts';
@@ -119,6 +120,7 @@ async function open(
   const engine = new EngineService(await loadModel(device, path), name, {
     sequences: batch,
     vocabSize: text.tokenizer.vocabSize,
+    vocabulary: new Vocabulary(text.tokenizer),
     ...(cacheTokens !== undefined && { cacheTokens }),
   });
   try {

@@ -48,7 +48,14 @@ test('a repetition penalty counts the prompt too', async () => {
   // All but two tokens are in the prompt, of which the less likely one is left.
   const whole = Array.from({ length: 24 }, (_, i) => i).filter((id) => id !== 7 && id !== 11);
   const first = async (repetitionPenalty: number) => {
-    const sampling = { temperature: 0, repetitionPenalty, logitBias: new Map([[7, -20], [11, 1.5]]) };
+    const sampling = {
+      temperature: 0,
+      repetitionPenalty,
+      logitBias: new Map([
+        [7, -20],
+        [11, 1.5],
+      ]),
+    };
     const { value } = await engine.generate(whole, { sampling, maxTokens: 1 }).next();
     return value!.tokens[0];
   };

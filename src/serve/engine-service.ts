@@ -3,9 +3,12 @@
  * ends when its last request does: no request waits, and none sees two versions of the weights.
  */
 import { loadModel } from '../checkpoint/load-model.ts';
+import type { GrammarState } from '../engine/constrained-output.ts';
 import { Engine, type EngineOptions } from '../engine/engine.ts';
 import type { GenerationStep, PromptReading } from '../engine/generation.ts';
 import { UserError } from '../errors.ts';
+import { GrammarCompiler, type OutputGrammar } from '../grammar/output-grammar.ts';
+import type { Vocabulary } from '../grammar/vocabulary.ts';
 import { type Model, releaseModel } from '../model/weights.ts';
 import type {
   DraftingFigures,
@@ -18,10 +21,8 @@ import type {
 } from './serving-engine.ts';
 
 export class EngineService implements ServingEngine {
-  readonly features: ReadonlySet<EngineFeature> = new Set<EngineFeature>([
-    ...(['min-p', 'penalties', 'logit-bias', 'logprobs', 'prompt-logprobs'] as const),
-    ...(['routed-experts', 'load-weights'] as const),
-  ]);
+  readonly features: ReadonlySet<EngineFeature>;
+  readonly #grammars: GrammarCompiler | null;
   readonly #options: EngineOptions;
   readonly #drafting = new DraftingCounts();
   /** Engines with requests, the present one last. */
@@ -31,9 +32,19 @@ export class EngineService implements ServingEngine {
   /** Loading is one at a time. */
   #loading: Promise<void> = Promise.resolve();
 
-  /** Takes the model over, and releases it. */
-  constructor(model: Model, weightVersion: string, options: EngineOptions) {
+  /** Takes the model over, and releases it. Without a vocabulary, answers keep to no grammar. */
+  constructor(
+    model: Model,
+    weightVersion: string,
+    { vocabulary, ...options }: EngineOptions & { vocabulary?: Vocabulary },
+  ) {
     this.#options = options;
+    this.#grammars = vocabulary ? new GrammarCompiler(vocabulary) : null;
+    this.features = new Set<EngineFeature>([
+      ...(['min-p', 'penalties', 'logit-bias', 'logprobs', 'prompt-logprobs'] as const),
+      ...(['routed-experts', 'load-weights'] as const),
+      ...(vocabulary ? (['grammar'] as const) : []),
+    ]);
     this.#versions.push(new Version(model, weightVersion, options));
   }
 
@@ -53,7 +64,8 @@ export class EngineService implements ServingEngine {
 
   async *submit(request: GenerationRequest): AsyncGenerator<GenerationEvent> {
     const version = this.#present;
-    const { prompt, vocabSize: _, cacheSalt: __, ...options } = request;
+    const { prompt, vocabSize: _, cacheSalt: __, grammar, ...asked } = request;
+    const options = { ...asked, ...(grammar && { grammar: this.#compile(grammar) }) };
     const drafting = new DraftingCounts();
     let reason: 'stop' | 'length' = 'length';
     const begin = (reading: PromptReading) => {
@@ -76,6 +88,10 @@ export class EngineService implements ServingEngine {
       version.requests--;
       await this.#retire();
     }
+  }
+
+  async checkGrammar(grammar: OutputGrammar): Promise<void> {
+    this.#compile(grammar);
   }
 
   figures(): EngineFigures {
@@ -107,6 +123,11 @@ export class EngineService implements ServingEngine {
   async release(): Promise<void> {
     await this.#loading;
     await Promise.all(this.#versions.splice(0).map((version) => version.release()));
+  }
+
+  #compile(grammar: OutputGrammar): GrammarState {
+    if (this.#grammars === null) throw new UserError('this engine knows no grammars');
+    return this.#grammars.compile(grammar);
   }
 
   get #present(): Version {
