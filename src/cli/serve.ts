@@ -5,6 +5,7 @@ import pc from 'picocolors';
 import { findCheckpoint } from '../checkpoint/checkpoint-directory.ts';
 import { loadInferenceModel } from '../checkpoint/load-model.ts';
 import { UserError } from '../errors.ts';
+import { Vocabulary } from '../grammar/vocabulary.ts';
 import { EngineService } from '../serve/engine-service.ts';
 import { loadPage, type Page } from '../serve/page.ts';
 import { isLoopback, type RunningServer, startServer } from '../serve/server.ts';
@@ -132,6 +133,7 @@ async function open(
   const engineOptions = {
     sequences: batch,
     vocabSize: text.tokenizer.vocabSize,
+    vocabulary: new Vocabulary(text.tokenizer),
     ...(cacheTokens !== undefined && { cacheTokens }),
   };
   const engine = new EngineService(await load(path), name, engineOptions, load);

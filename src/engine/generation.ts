@@ -16,6 +16,8 @@ export interface GenerationOptions extends PromptReportOptions {
   maxTokens?: number;
   /** Tokens that end the generation (and are yielded); by default the model's end of turn. */
   stopTokens?: readonly number[];
+  /** Where in the prompt an answer begins that is to be continued; by default at its end. */
+  answerFrom?: number;
   /** What may be generated. */
   grammar?: GrammarState;
   /** MTP blocks to draft with; by default all, 0 for plain decoding. */
@@ -105,11 +107,16 @@ export class Generation {
     this.#left = Math.min(options.maxTokens ?? context, context, cache);
     const useful = Math.max(0, this.#left - 1);
     this.drafts = Math.min(mtp.length, options.drafts ?? mtp.length, useful);
+    const changes = LogitChanges.of(sampling, prompt.slice(0, options.answerFrom));
+    const constraint = options.grammar ? new ConstrainedOutput(options.grammar, stopTokens) : null;
+    const said = prompt.slice(options.answerFrom ?? prompt.length);
+    changes?.add(said);
+    constraint?.add(said);
     this.step = {
       sampling,
       random: new Random(options.seed ?? 0, 'sampling'),
-      changes: LogitChanges.of(sampling, prompt),
-      constraint: options.grammar ? new ConstrainedOutput(options.grammar, stopTokens) : null,
+      changes,
+      constraint,
       scores: options.logprobs,
       routes: routedExperts !== undefined,
     };

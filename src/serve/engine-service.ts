@@ -2,10 +2,13 @@
  * The engine as the server knows it. New weights come as a second engine beside the first, which
  * ends when its last request does: no request waits, and none sees two versions of the weights.
  */
+import type { GrammarState } from '../engine/constrained-output.ts';
 import { Engine } from '../engine/engine.ts';
 import type { EngineOptions } from '../engine/engine-options.ts';
 import type { GenerationStep, PromptReading } from '../engine/generation.ts';
 import { UserError } from '../errors.ts';
+import { GrammarCompiler, type OutputGrammar } from '../grammar/output-grammar.ts';
+import type { Vocabulary } from '../grammar/vocabulary.ts';
 import { type Model, releaseModel } from '../model/weights.ts';
 import type {
   DraftingFigures,
@@ -23,6 +26,7 @@ export type LoadWeights = (directory: string) => Promise<Model>;
 export class EngineService implements ServingEngine {
   readonly features: ReadonlySet<EngineFeature>;
   readonly #loadWeights: LoadWeights | null;
+  readonly #grammars: GrammarCompiler | null;
   readonly #options: EngineOptions;
   readonly #drafting = new DraftingCounts();
   /** Engines with requests, the present one last. */
@@ -33,22 +37,24 @@ export class EngineService implements ServingEngine {
   #loading: Promise<void> = Promise.resolve();
 
   /**
-   * Takes the model over, and releases it.
+   * Takes the model over, and releases it. Without a vocabulary, answers keep to no grammar.
    *
    * @param loadWeights reads new weights; there are none without, as in a browser.
    */
   constructor(
     model: Model,
     weightVersion: string,
-    options: EngineOptions,
+    { vocabulary, ...options }: EngineOptions & { vocabulary?: Vocabulary },
     loadWeights: LoadWeights | null = null,
   ) {
     this.#options = options;
     this.#loadWeights = loadWeights;
+    this.#grammars = vocabulary ? new GrammarCompiler(vocabulary) : null;
     this.features = new Set<EngineFeature>([
       ...(['min-p', 'penalties', 'logit-bias', 'logprobs', 'prompt-logprobs'] as const),
       'routed-experts',
       ...(loadWeights === null ? [] : (['load-weights'] as const)),
+      ...(vocabulary ? (['grammar'] as const) : []),
     ]);
     this.#versions.push(new Version(model, weightVersion, options));
   }
@@ -69,7 +75,8 @@ export class EngineService implements ServingEngine {
 
   async *submit(request: GenerationRequest): AsyncGenerator<GenerationEvent> {
     const version = this.#present;
-    const { prompt, vocabSize: _, ...options } = request;
+    const { prompt, vocabSize: _, grammar, ...asked } = request;
+    const options = { ...asked, ...(grammar && { grammar: this.#compile(grammar) }) };
     const drafting = new DraftingCounts();
     let reason: 'stop' | 'length' = 'length';
     const begin = (reading: PromptReading) => {
@@ -92,6 +99,10 @@ export class EngineService implements ServingEngine {
       version.requests--;
       await this.#retire();
     }
+  }
+
+  async checkGrammar(grammar: OutputGrammar): Promise<void> {
+    this.#compile(grammar);
   }
 
   figures(): EngineFigures {
@@ -123,6 +134,11 @@ export class EngineService implements ServingEngine {
   async release(): Promise<void> {
     await this.#loading;
     await Promise.all(this.#versions.splice(0).map((version) => version.release()));
+  }
+
+  #compile(grammar: OutputGrammar): GrammarState {
+    if (this.#grammars === null) throw new UserError('this engine knows no grammars');
+    return this.#grammars.compile(grammar);
   }
 
   get #present(): Version {

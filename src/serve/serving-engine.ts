@@ -3,6 +3,7 @@
  * HTTP are above it; batching, caches and kernels below.
  */
 import type { ScoredToken, TokenLogprob } from '../engine/token-reports.ts';
+import type { OutputGrammar } from '../grammar/output-grammar.ts';
 import type { ModelConfig } from '../model/config.ts';
 
 export type { ScoredToken, TokenLogprob };
@@ -22,6 +23,9 @@ export interface ServingEngine {
    */
   submit(request: GenerationRequest): AsyncIterable<GenerationEvent>;
 
+  /** @throws UserError saying what in a grammar is wrong, or not understood. */
+  checkGrammar(grammar: OutputGrammar): Promise<void>;
+
   figures(): EngineFigures;
 
   /**
@@ -40,11 +44,14 @@ export type EngineFeature =
   | 'logprobs'
   | 'prompt-logprobs'
   | 'routed-experts'
+  | 'grammar'
   | 'cache-salt'
   | 'load-weights';
 
 export interface GenerationRequest {
   prompt: readonly number[];
+  /** Where in the prompt an answer begins that is to be continued; by default at its end. */
+  answerFrom?: number;
   sampling: SamplingParameters;
   seed: number;
   /** Most tokens to generate; 0 only reads the prompt. */
@@ -53,6 +60,8 @@ export interface GenerationRequest {
   stopTokens: readonly number[];
   /** Ids from here on are padding of the head and never sampled. */
   vocabSize: number;
+  /** What the answer may be. */
+  grammar?: OutputGrammar;
   /** Gives each token its log-probability, and the `top` most probable ones with theirs. */
   logprobs?: { top: number };
   /** The same for the prompt's tokens from position `from` on. */

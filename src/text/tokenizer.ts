@@ -112,6 +112,11 @@ export class Tokenizer {
     return this.#bytes[id] ?? NO_BYTES;
   }
 
+  /** Whether a token is marked special: a control token that is no text. */
+  isSpecial(id: number): boolean {
+    return this.#specialIds.has(id);
+  }
+
   /** The id of a token as the vocabulary spells it (control tokens as they are). */
   idOf(token: string): number | undefined {
     return this.#huggingFace.model.tokens_to_ids.get(token);

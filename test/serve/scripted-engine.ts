@@ -4,6 +4,8 @@
  */
 import { setTimeout as delay } from 'node:timers/promises';
 import { UserError } from '../../src/errors.ts';
+import { compileExpression } from '../../src/grammar/automaton.ts';
+import { expressionOf, type OutputGrammar } from '../../src/grammar/output-grammar.ts';
 import type { ModelConfig } from '../../src/model/config.ts';
 import type {
   EngineFeature,
@@ -27,7 +29,7 @@ export interface Script {
 
 const everything: EngineFeature[] = [
   ...(['min-p', 'penalties', 'logit-bias', 'logprobs', 'prompt-logprobs'] as const),
-  ...(['routed-experts', 'cache-salt', 'load-weights'] as const),
+  ...(['routed-experts', 'cache-salt', 'load-weights', 'grammar'] as const),
 ];
 
 export class ScriptedEngine implements ServingEngine {
@@ -60,6 +62,10 @@ export class ScriptedEngine implements ServingEngine {
       this.running--;
       if (!isDone) this.ended++;
     }
+  }
+
+  async checkGrammar(grammar: OutputGrammar): Promise<void> {
+    compileExpression(expressionOf(grammar));
   }
 
   figures(): EngineFigures {

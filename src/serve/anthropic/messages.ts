@@ -22,12 +22,13 @@ import {
   messagesSchema,
   type PromptBody,
   toolsOf,
+  toolUseOf,
 } from './schema.ts';
 
 export function messages(context: ServerContext) {
   return async (c: Context): Promise<Response> => {
     const body = await readBody(c, messagesSchema);
-    const prepared = prepare(context, body);
+    const prepared = await prepare(context, body);
     const [seed] = seedsOf(null, 1);
     const head = { id: `msg_${randomUUID().replaceAll('-', '')}`, model: context.modelName };
     const ticket = context.admission.enter(c.req.raw.signal);
@@ -56,7 +57,7 @@ export function countTokens(context: ServerContext) {
   };
 }
 
-function prepare(context: ServerContext, body: MessagesBody): PreparedChat {
+async function prepare(context: ServerContext, body: MessagesBody): Promise<PreparedChat> {
   checkModel(context, body.model);
   if (body.messages.at(-1)!.role === 'assistant') {
     throw invalid('messages', 'end with the assistant; the beginning of an answer cannot be given');
@@ -65,15 +66,18 @@ function prepare(context: ServerContext, body: MessagesBody): PreparedChat {
     throw invalid('thinking.budget_tokens', 'must be less than max_tokens');
   }
   const { temperature, top_p, top_k } = body;
+  const format = body.output_config?.format;
   return prepareChat(
     context,
     {
       ...promptOf(body),
+      toolUse: toolUseOf(body),
+      format: format == null ? { kind: 'any' } : { kind: 'json-schema', schema: format.schema },
+      formatField: 'output_config.format',
       sampling: samplingOf(context, { temperature, top_p, top_k }),
       thinkingBudget: body.thinking?.type === 'enabled' ? body.thinking.budget_tokens : undefined,
       maxTokens: body.max_tokens,
       stops: body.stop_sequences ?? [],
-      parallelToolCalls: body.tool_choice?.disable_parallel_tool_use !== true,
     },
     'messages',
   );

@@ -4,6 +4,7 @@
  */
 import { z } from 'zod';
 import type { ChatMessage, Tool, ToolCall } from '../../text/chat-messages.ts';
+import type { ToolUse } from '../generation/output-format.ts';
 import { stopString } from '../generation/request.ts';
 import { toolName, uniqueNames } from '../tool-names.ts';
 
@@ -62,9 +63,7 @@ const tool = z.object({
   name: toolName,
   description: z.string().optional(),
   input_schema: z.record(z.string(), z.unknown()),
-  strict: z
-    .literal(false, { error: 'constrained output is not supported; leave it out' })
-    .nullish(),
+  strict: z.boolean().nullish(),
 });
 
 const prompt = {
@@ -73,12 +72,21 @@ const prompt = {
   system: texts.nullish(),
   tools: uniqueNames(z.array(tool).max(512), ({ name }) => name).nullish(),
   tool_choice: z
-    .strictObject({
-      type: z.enum(['auto', 'none'], {
-        error: 'only "auto" and "none" are supported; constrained output is not',
-      }),
-      disable_parallel_tool_use: z.boolean().nullish(),
-    })
+    .discriminatedUnion(
+      'type',
+      [
+        z.strictObject({
+          type: z.enum(['auto', 'any', 'none']),
+          disable_parallel_tool_use: z.boolean().nullish(),
+        }),
+        z.strictObject({
+          type: z.literal('tool'),
+          name: toolName,
+          disable_parallel_tool_use: z.boolean().nullish(),
+        }),
+      ],
+      { error: 'must be auto, any, tool or none' },
+    )
     .nullish(),
   thinking: z
     .discriminatedUnion('type', [
@@ -103,6 +111,16 @@ export const messagesSchema = z.strictObject({
   top_k: z.int().min(0).nullish(),
   stop_sequences: z.array(stopString()).max(16).nullish(),
   stream: z.boolean().nullish(),
+  output_config: z
+    .strictObject({
+      format: z
+        .strictObject({
+          type: z.literal('json_schema', { error: 'must be json_schema' }),
+          schema: z.record(z.string(), z.unknown()),
+        })
+        .nullish(),
+    })
+    .nullish(),
   // What says who asks, and changes no answer.
   metadata: z.strictObject({ user_id: z.string().nullish() }).nullish(),
   service_tier: z.enum(['auto', 'standard_only']).nullish(),
@@ -129,6 +147,23 @@ export function toolsOf({ tools, tool_choice }: PromptBody): Tool[] {
       parameters: input_schema,
     },
   }));
+}
+
+/** How the model may use them. */
+export function toolUseOf(body: PromptBody): ToolUse {
+  const { tools, tool_choice } = body;
+  const strict = (tools ?? []).filter((entry) => entry.strict === true);
+  return {
+    tools: toolsOf(body),
+    choice:
+      tool_choice?.type === 'tool'
+        ? { name: tool_choice.name }
+        : tool_choice?.type === 'any'
+          ? 'required'
+          : 'auto',
+    strict: new Set(strict.map(({ name }) => name)),
+    parallel: tool_choice?.disable_parallel_tool_use !== true,
+  };
 }
 
 function messageOf({ role, content }: Message): ChatMessage[] {

@@ -8,7 +8,8 @@ import type { ServerContext } from '../context.ts';
 import { invalid } from '../errors.ts';
 import type { SamplingParameters } from '../serving-engine.ts';
 import { type AnswerFinish, answer } from './answer.ts';
-import { encodeText, stopTokensOf, type TextRequest, tokensLeft } from './request.ts';
+import { type AnswerFormat, chatGrammar, type ToolUse } from './output-format.ts';
+import { checkGrammar, encodeText, stopTokensOf, type TextRequest, tokensLeft } from './request.ts';
 import type { TextToken } from './text-stream.ts';
 
 export interface ChatPrompt {
@@ -20,7 +21,11 @@ export interface ChatPrompt {
   keepAllReasoning?: boolean | undefined;
 }
 
-export interface ChatTask extends ChatPrompt {
+export interface ChatTask extends Omit<ChatPrompt, 'tools'> {
+  toolUse: ToolUse;
+  format: AnswerFormat;
+  /** What the API calls the format, for errors. */
+  formatField: string;
   sampling: SamplingParameters;
   /** Most tokens of thinking. */
   thinkingBudget?: number | undefined;
@@ -29,8 +34,6 @@ export interface ChatTask extends ChatPrompt {
   stopTokens?: readonly number[] | null | undefined;
   logprobs?: { top: number } | undefined;
   cacheSalt?: string | undefined;
-  /** Whether the answer may go on after a tool call. */
-  parallelToolCalls: boolean;
 }
 
 /** A chat ready to be answered, any number of times. */
@@ -102,13 +105,20 @@ export function renderPrompt(
  * @param field what the API calls the messages, for errors.
  * @throws {ApiError} if it does not fit the model's context.
  */
-export function prepareChat(context: ServerContext, task: ChatTask, field: string): PreparedChat {
-  const rendered = renderPrompt(context, task, field);
+export async function prepareChat(
+  context: ServerContext,
+  task: ChatTask,
+  field: string,
+): Promise<PreparedChat> {
+  const { tools, parallel } = task.toolUse;
+  const rendered = renderPrompt(context, { ...task, tools }, field);
+  const grammar = chatGrammar(rendered, task.format, task.toolUse);
+  await checkGrammar(context, grammar, task.format.kind === 'any' ? 'tools' : task.formatField);
   const ids = encodeText(context, rendered);
   return {
     rendered,
-    tools: task.tools,
-    parallelToolCalls: task.parallelToolCalls,
+    tools,
+    parallelToolCalls: parallel,
     thinkingBudget: task.thinkingBudget,
     request: {
       prompt: ids,
@@ -116,6 +126,7 @@ export function prepareChat(context: ServerContext, task: ChatTask, field: strin
       maxTokens: tokensLeft(context, ids.length, field, task.maxTokens),
       stopTokens: stopTokensOf(context, task.stopTokens),
       stops: task.stops,
+      ...(grammar !== undefined && { grammar }),
       ...(task.logprobs !== undefined && { logprobs: task.logprobs }),
       ...(task.cacheSalt !== undefined && { cacheSalt: task.cacheSalt }),
     },

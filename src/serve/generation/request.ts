@@ -1,5 +1,7 @@
 /** Fields that several APIs share, read into what the engine is asked for. */
 import { z } from 'zod';
+import { UserError } from '../../errors.ts';
+import type { OutputGrammar } from '../../grammar/output-grammar.ts';
 import type { ServerContext } from '../context.ts';
 import { ApiError, invalid } from '../errors.ts';
 import {
@@ -84,6 +86,27 @@ export function requireFeature(
 ): void {
   if (wanted && !engine.features.has(feature)) {
     throw invalid(field, 'is not supported by this engine; leave it out', 'unsupported_value');
+  }
+}
+
+/**
+ * Checks what an answer has to keep to.
+ *
+ * @param field where the client said so.
+ * @throws {ApiError} if the engine cannot see to it.
+ */
+export async function checkGrammar(
+  context: ServerContext,
+  grammar: OutputGrammar | undefined,
+  field: string,
+): Promise<void> {
+  if (grammar === undefined) return;
+  requireFeature(context, 'grammar', field, true);
+  try {
+    await context.engine.checkGrammar(grammar);
+  } catch (error) {
+    if (!(error instanceof UserError)) throw error;
+    throw invalid(field, error.message);
   }
 }
 

@@ -2,7 +2,12 @@
  * Ends thinking that goes on for too long. A model does not know how much it may think, so `</think>`
  * is written for it, and what it says after that is asked for as the continuation.
  */
-import type { GenerationEvent, GenerationRequest, ServingEngine } from '../serving-engine.ts';
+import type {
+  GeneratedToken,
+  GenerationEvent,
+  GenerationRequest,
+  ServingEngine,
+} from '../serving-engine.ts';
 
 export interface ThinkingBudget {
   /** Tokens after which thinking is ended, at the end of the pass that reaches them. */
@@ -36,9 +41,35 @@ export async function* submitWithin(
   }
   if (!isCut) return;
   said.push(...closing);
-  yield { type: 'tokens', tokens: closing.map((id) => ({ id, head: null })) };
   const prompt = [...request.prompt, ...said];
-  for await (const event of engine.submit({ ...request, prompt, maxTokens: left() })) {
-    if (event.type !== 'prompt') yield event;
+  const continuation = {
+    ...request,
+    prompt,
+    maxTokens: left(),
+    answerFrom: request.prompt.length,
+    // What is asked for about tokens, of those that were written for it.
+    ...(request.logprobs && {
+      promptLogprobs: { ...request.logprobs, from: prompt.length - closing.length },
+    }),
+    ...(request.routedExperts && {
+      routedExperts: { from: prompt.length - closing.length - 1 },
+    }),
+  };
+  for await (const event of engine.submit(continuation)) {
+    yield event.type === 'prompt' ? { type: 'tokens', tokens: written(closing, event) } : event;
   }
+}
+
+/** The tokens that were written, with what the continuation's prompt says about them. */
+function written(
+  closing: readonly number[],
+  { logprobs, experts }: Extract<GenerationEvent, { type: 'prompt' }>,
+): GeneratedToken[] {
+  const width = (experts?.length ?? 0) / closing.length;
+  return closing.map((id, i) => ({
+    id,
+    head: null,
+    ...(logprobs && { score: logprobs[i]! }),
+    ...(experts && { experts: experts.slice(i * width, (i + 1) * width) }),
+  }));
 }

@@ -5,6 +5,7 @@
  */
 import { z } from 'zod';
 import type { ChatMessage, Tool } from '../../text/chat-messages.ts';
+import { responseFormat, structuredOutputs, type ToolUse } from '../generation/output-format.ts';
 import { samplingFields } from '../generation/request.ts';
 import { toolName, uniqueNames } from '../tool-names.ts';
 
@@ -43,16 +44,10 @@ const tool = z.object({
     name: toolName,
     description: z.string().optional(),
     parameters: z.record(z.string(), z.unknown()).optional(),
-    strict: z
-      .literal(false, { error: 'constrained output is not supported; leave it out' })
-      .nullish(),
+    strict: z.boolean().nullish(),
   }),
 });
 
-/** With values of which only the first is served, for clients that always send them. */
-const onlyText = z
-  .object({ type: z.literal('text', { error: 'only "text" is supported' }) })
-  .nullish();
 const notStored = z.literal(false, { error: 'answers are not kept; leave it out' }).nullish();
 
 export const thinkingEfforts = ['none', 'minimal', 'low', 'medium', 'high', 'xhigh'] as const;
@@ -75,12 +70,20 @@ export const chatSchema = z.strictObject({
   top_logprobs: z.int().min(0).max(20).nullish(),
   tools: uniqueNames(z.array(tool).max(512), (entry) => entry.function.name).nullish(),
   tool_choice: z
-    .enum(['auto', 'none'], {
-      error: 'only "auto" and "none" are supported; constrained output is not',
-    })
+    .union(
+      [
+        z.enum(['auto', 'none', 'required']),
+        z.strictObject({
+          type: z.literal('function'),
+          function: z.strictObject({ name: toolName }),
+        }),
+      ],
+      { error: 'must be auto, none, required or a function' },
+    )
     .nullish(),
   parallel_tool_calls: z.boolean().nullish(),
-  response_format: onlyText,
+  response_format: responseFormat,
+  structured_outputs: structuredOutputs,
   reasoning_effort: z.enum(thinkingEfforts).nullish(),
   /** As Xiaomi's own service has it. */
   thinking: z.strictObject({ type: z.enum(['enabled', 'disabled']) }).nullish(),
@@ -122,13 +125,32 @@ export function messagesOf(body: Pick<ChatBody, 'messages'>): ChatMessage[] {
   });
 }
 
+type ToolFields = Pick<ChatBody, 'tools' | 'tool_choice'>;
+
 /** The tools that the model is shown. */
-export function toolsOf({ tools, tool_choice }: Pick<ChatBody, 'tools' | 'tool_choice'>): Tool[] {
+export function toolsOf({ tools, tool_choice }: ToolFields): Tool[] {
   if (tool_choice === 'none') return [];
   return (tools ?? []).map(({ type, function: { strict: _, ...definition } }) => ({
     type,
     function: definition as Tool['function'],
   }));
+}
+
+/** How it may use them. */
+export function toolUseOf(body: ToolFields & Pick<ChatBody, 'parallel_tool_calls'>): ToolUse {
+  const { tools, tool_choice, parallel_tool_calls } = body;
+  const strict = (tools ?? []).filter((entry) => entry.function.strict === true);
+  return {
+    tools: toolsOf(body),
+    choice:
+      typeof tool_choice === 'object' && tool_choice !== null
+        ? { name: tool_choice.function.name }
+        : tool_choice === 'required'
+          ? 'required'
+          : 'auto',
+    strict: new Set(strict.map((entry) => entry.function.name)),
+    parallel: parallel_tool_calls ?? true,
+  };
 }
 
 /** Whether to think first; `undefined` leaves it to the template. */

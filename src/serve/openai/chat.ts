@@ -12,15 +12,16 @@ import {
   prepareChat,
 } from '../generation/chat.ts';
 import { merge } from '../generation/merge.ts';
+import { formatOf } from '../generation/output-format.ts';
 import { checkModel, requireFeature, samplingOf, seedsOf } from '../generation/request.ts';
 import { ChatResponse } from './chat-response.ts';
-import { type ChatBody, chatSchema, messagesOf, thinkingOf, toolsOf } from './chat-schema.ts';
+import { type ChatBody, chatSchema, messagesOf, thinkingOf, toolUseOf } from './chat-schema.ts';
 import { errorEvents } from './error-events.ts';
 
 export function chatCompletions(context: ServerContext) {
   return async (c: Context): Promise<Response> => {
     const body = await readBody(c, chatSchema);
-    const prepared = prepare(context, body);
+    const prepared = await prepare(context, body);
     const seeds = seedsOf(body.seed, body.n ?? 1);
     const response = new ChatResponse(context, {
       logprobs: body.logprobs ?? false,
@@ -44,7 +45,7 @@ export function chatCompletions(context: ServerContext) {
   };
 }
 
-function prepare(context: ServerContext, body: ChatBody): PreparedChat {
+async function prepare(context: ServerContext, body: ChatBody): Promise<PreparedChat> {
   checkModel(context, body.model);
   if (body.max_tokens != null && body.max_completion_tokens != null) {
     throw invalid('max_tokens', 'is another name of max_completion_tokens; send one of them');
@@ -61,7 +62,9 @@ function prepare(context: ServerContext, body: ChatBody): PreparedChat {
     context,
     {
       messages: messagesOf(body),
-      tools: toolsOf(body),
+      toolUse: toolUseOf(body),
+      format: formatOf(body.response_format, body.structured_outputs),
+      formatField: body.structured_outputs == null ? 'response_format' : 'structured_outputs',
       thinking: thinkingOf(body),
       thinkingBudget: body.thinking_budget ?? undefined,
       keepAllReasoning: body.chat_template_kwargs?.keep_all_reasoning,
@@ -71,7 +74,6 @@ function prepare(context: ServerContext, body: ChatBody): PreparedChat {
       stopTokens: body.stop_token_ids,
       logprobs: body.logprobs ? { top: body.top_logprobs ?? 0 } : undefined,
       cacheSalt: body.cache_salt ?? undefined,
-      parallelToolCalls: body.parallel_tool_calls ?? true,
     },
     'messages',
   );

@@ -12,7 +12,9 @@ import { invalid } from '../errors.ts';
 import { eventStream, type ServerEvent } from '../event-stream.ts';
 import { type AnswerEvent, answer } from '../generation/answer.ts';
 import { merge } from '../generation/merge.ts';
+import { formatOf, responseFormat, structuredOutputs } from '../generation/output-format.ts';
 import {
+  checkGrammar,
   checkModel,
   checkTokens,
   encodeText,
@@ -47,6 +49,8 @@ export const completionSchema = z.strictObject({
   echo: z.boolean().nullish(),
   logprobs: z.int().min(0).max(20).nullish(),
   cache_salt: z.string().min(1).nullish(),
+  response_format: responseFormat,
+  structured_outputs: structuredOutputs,
   user: z.string().nullish(),
 });
 
@@ -66,7 +70,7 @@ export function completions(context: ServerContext) {
   return async (c: Context): Promise<Response> => {
     const body = await readBody(c, completionSchema);
     checkModel(context, body.model);
-    const choices = choicesOf(context, body);
+    const choices = await choicesOf(context, body);
     const ticket = context.admission.enter(c.req.raw.signal, choices.length);
     const usage = { prompt: 0, completion: 0 };
     const pieces = merge(choices.map((choice) => piecesOf(context, choice, usage, ticket.signal)));
@@ -102,7 +106,7 @@ export function completions(context: ServerContext) {
   };
 }
 
-function choicesOf(context: ServerContext, body: CompletionBody): Choice[] {
+async function choicesOf(context: ServerContext, body: CompletionBody): Promise<Choice[]> {
   const { logprobs, echo, cache_salt } = body;
   const top = { top: logprobs ?? 0 };
   const wantsLogprobs = logprobs != null;
@@ -112,10 +116,15 @@ function choicesOf(context: ServerContext, body: CompletionBody): Choice[] {
   if (body.stream_options != null && !body.stream) {
     throw invalid('stream_options', 'needs "stream": true');
   }
+  const answer = formatOf(body.response_format, body.structured_outputs);
+  const grammar = answer.kind === 'any' ? undefined : { answer };
+  const field = body.structured_outputs == null ? 'response_format' : 'structured_outputs';
+  await checkGrammar(context, grammar, field);
   const shared = {
     sampling: samplingOf(context, body),
     stopTokens: stopTokensOf(context, body.stop_token_ids),
     stops: body.stop,
+    ...(grammar !== undefined && { grammar }),
     ...(wantsLogprobs && { logprobs: top }),
     ...(wantsLogprobs && echo && { promptLogprobs: { ...top, from: 0 } }),
     ...(cache_salt != null && { cacheSalt: cache_salt }),

@@ -4,6 +4,7 @@
  */
 import { z } from 'zod';
 import type { ChatMessage, Tool, ToolCall } from '../../text/chat-messages.ts';
+import { type ToolUse, textFormat } from '../generation/output-format.ts';
 import { samplingFields } from '../generation/request.ts';
 import { toolName, uniqueNames } from '../tool-names.ts';
 import { thinkingEfforts } from './chat-schema.ts';
@@ -49,9 +50,7 @@ const tool = z.object({
   name: toolName,
   description: z.string().nullish(),
   parameters: z.record(z.string(), z.unknown()).nullish(),
-  strict: z
-    .literal(false, { error: 'constrained output is not supported; send false or leave it out' })
-    .nullish(),
+  strict: z.boolean().nullish(),
 });
 
 export const responsesSchema = z.strictObject({
@@ -73,9 +72,13 @@ export const responsesSchema = z.strictObject({
   stream: z.boolean().nullish(),
   tools: uniqueNames(z.array(tool).max(512), ({ name }) => name).nullish(),
   tool_choice: z
-    .enum(['auto', 'none'], {
-      error: 'only "auto" and "none" are supported; constrained output is not',
-    })
+    .union(
+      [
+        z.enum(['auto', 'none', 'required']),
+        z.strictObject({ type: z.literal('function'), name: toolName }),
+      ],
+      { error: 'must be auto, none, required or a function' },
+    )
     .nullish(),
   parallel_tool_calls: z.boolean().nullish(),
   reasoning: z
@@ -86,9 +89,7 @@ export const responsesSchema = z.strictObject({
     .nullish(),
   text: z
     .strictObject({
-      format: z
-        .strictObject({ type: z.literal('text', { error: 'only "text" is supported' }) })
-        .nullish(),
+      format: textFormat,
     })
     .nullish(),
   truncation: z
@@ -152,6 +153,23 @@ export function toolsOf({ tools, tool_choice }: ResponsesBody): Tool[] {
       ...(parameters != null && { parameters }),
     },
   }));
+}
+
+/** How the model may use them. */
+export function toolUseOf(body: ResponsesBody): ToolUse {
+  const { tools, tool_choice, parallel_tool_calls } = body;
+  const strict = (tools ?? []).filter((entry) => entry.strict === true);
+  return {
+    tools: toolsOf(body),
+    choice:
+      typeof tool_choice === 'object' && tool_choice !== null
+        ? { name: tool_choice.name }
+        : tool_choice === 'required'
+          ? 'required'
+          : 'auto',
+    strict: new Set(strict.map(({ name }) => name)),
+    parallel: parallel_tool_calls ?? true,
+  };
 }
 
 /** One assistant's message under construction. */

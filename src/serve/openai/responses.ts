@@ -12,16 +12,17 @@ import {
   type PreparedChat,
   prepareChat,
 } from '../generation/chat.ts';
+import { textFormatOf } from '../generation/output-format.ts';
 import { checkModel, requireFeature, samplingOf, seedsOf } from '../generation/request.ts';
 import { reportError } from '../report-error.ts';
 import { thinkingOf } from './chat-schema.ts';
 import { type ResponseEvent, ResponseItems } from './response-items.ts';
-import { messagesOf, type ResponsesBody, responsesSchema, toolsOf } from './responses-schema.ts';
+import { messagesOf, type ResponsesBody, responsesSchema, toolUseOf } from './responses-schema.ts';
 
 export function responses(context: ServerContext) {
   return async (c: Context): Promise<Response> => {
     const body = await readBody(c, responsesSchema);
-    const prepared = prepare(context, body);
+    const prepared = await prepare(context, body);
     const [seed] = seedsOf(body.seed, 1);
     const ticket = context.admission.enter(c.req.raw.signal);
     const answer = answerChat(context, prepared, seed!, ticket.signal);
@@ -41,7 +42,7 @@ export function responses(context: ServerContext) {
   };
 }
 
-function prepare(context: ServerContext, body: ResponsesBody): PreparedChat {
+async function prepare(context: ServerContext, body: ResponsesBody): Promise<PreparedChat> {
   checkModel(context, body.model);
   if (body.top_logprobs != null && !wantsLogprobs(body)) {
     throw invalid('top_logprobs', 'needs "include": ["message.output_text.logprobs"]');
@@ -51,13 +52,14 @@ function prepare(context: ServerContext, body: ResponsesBody): PreparedChat {
     context,
     {
       messages: messagesOf(body),
-      tools: toolsOf(body),
+      toolUse: toolUseOf(body),
+      format: textFormatOf(body.text?.format),
+      formatField: 'text.format',
       thinking: thinkingOf({ reasoning_effort: body.reasoning?.effort }),
       sampling: samplingOf(context, body),
       maxTokens: body.max_output_tokens,
       stops: [],
       logprobs: wantsLogprobs(body) ? { top: body.top_logprobs ?? 0 } : undefined,
-      parallelToolCalls: body.parallel_tool_calls ?? true,
     },
     'input',
   );
@@ -88,7 +90,7 @@ class StatedResponse {
       reasoning: { effort: body.reasoning?.effort ?? null, summary: null },
       store: false,
       temperature: body.temperature ?? 1,
-      text: { format: { type: 'text' } },
+      text: { format: body.text?.format ?? { type: 'text' } },
       tool_choice: body.tool_choice ?? 'auto',
       tools: body.tools ?? [],
       top_p: body.top_p ?? 1,

@@ -26,7 +26,10 @@ const samplingParameters = z.strictObject({
   no_stop_trim: z.boolean().nullish(),
   // Tokens of byte-level BPE carry their own spaces, so both values mean the same.
   spaces_between_special_tokens: z.boolean().nullish(),
-  n: z.literal(1, { error: 'only 1 is supported; send the prompt several times' }).nullish(),
+  /** A schema, as text or as it is. */
+  json_schema: z.union([z.string(), z.record(z.string(), z.unknown())]).nullish(),
+  regex: z.string().max(10_000).nullish(),
+  n: z.int().min(1).max(128).nullish(),
 });
 
 export const generateSchema = z

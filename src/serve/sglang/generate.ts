@@ -7,7 +7,9 @@ import { ApiError, invalid } from '../errors.ts';
 import { eventStream, type ServerEvent } from '../event-stream.ts';
 import { answer } from '../generation/answer.ts';
 import { merge } from '../generation/merge.ts';
+import { type AnswerFormat, schemaFormat } from '../generation/output-format.ts';
 import {
+  checkGrammar,
   checkTokens,
   encodeText,
   requireFeature,
@@ -27,7 +29,10 @@ export function generate(context: ServerContext) {
   return async (c: Context): Promise<Response> => {
     const body = await readBody(c, generateSchema);
     const requests = requestsOf(context, body);
-    const isBatch = isNested(body);
+    for (const { request, grammarField } of requests) {
+      await checkGrammar(context, request.grammar, grammarField);
+    }
+    const isBatch = isNested(body) || requests.length > 1;
     const rid = body.rid ?? randomUUID().replaceAll('-', '');
     const ticket = context.admission.enter(c.req.raw.signal, requests.length, rid);
     const outputs = requests.map(({ request, options }, i) => {
@@ -79,18 +84,24 @@ async function* fill(
 interface PreparedRequest {
   request: TextRequest;
   options: Omit<OutputOptions, 'id'>;
+  /** Where a grammar was given, for errors. */
+  grammarField: string;
 }
 
+/** The answers that are asked for: of each prompt, one after another. */
 function requestsOf(context: ServerContext, body: GenerateBody): PreparedRequest[] {
   const field = body.text == null ? 'input_ids' : 'text';
   const isBatch = isNested(body);
   const given = body.text ?? body.input_ids!;
   const prompts = (isBatch ? given : [given]) as (string | number[])[];
-  return prompts.map((prompt, i) => {
+  return prompts.flatMap((prompt, i) => {
     const name = isBatch ? `${field}[${i}]` : field;
     const ids = typeof prompt === 'string' ? encodeText(context, prompt) : prompt;
     checkTokens(context, ids, name);
-    return prepare(context, body, ids, name, samplingAt(body, i, prompts.length));
+    const sampling = samplingAt(body, i, prompts.length);
+    const { request, ...rest } = prepare(context, body, ids, name, sampling);
+    const seeds = seedsOf(sampling.sampling_seed, sampling.n ?? 1);
+    return seeds.map((seed) => ({ request: { ...request, seed }, ...rest }));
   });
 }
 
@@ -120,7 +131,7 @@ function prepare(
   prompt: readonly number[],
   field: string,
   sampling: GenerateSampling,
-): PreparedRequest {
+): Omit<PreparedRequest, 'request'> & { request: Omit<TextRequest, 'seed'> } {
   const { return_logprob, return_routed_experts } = body;
   const start = body.logprob_start_len ?? -1;
   const routesFrom = body.routed_experts_start_len ?? 0;
@@ -143,12 +154,21 @@ function prepare(
     return_routed_experts ?? false,
   );
   requireFeature(context, 'cache-salt', 'extra_key', salt != null);
-  const [seed] = seedsOf(sampling.sampling_seed, 1);
+  const { json_schema, regex } = sampling;
+  if (json_schema != null && regex != null) {
+    throw invalid('sampling_params.regex', 'cannot be sent beside json_schema');
+  }
+  const answer: AnswerFormat =
+    regex != null
+      ? { kind: 'regex', pattern: regex }
+      : json_schema != null
+        ? schemaFormat(json_schema, 'sampling_params.json_schema')
+        : { kind: 'any' };
   return {
+    grammarField: `sampling_params.${regex == null ? 'json_schema' : 'regex'}`,
     request: {
       prompt,
       sampling: samplingOf(context, sampling),
-      seed: seed!,
       maxTokens: tokensLeft(
         context,
         prompt.length,
@@ -159,6 +179,7 @@ function prepare(
         ? (sampling.stop_token_ids ?? [])
         : stopTokensOf(context, sampling.stop_token_ids),
       stops: sampling.stop,
+      ...(answer.kind !== 'any' && { grammar: { answer } }),
       skipSpecial: sampling.skip_special_tokens ?? true,
       ...(return_logprob && { logprobs: top }),
       ...(scoresPrompt && { promptLogprobs: { ...top, from: start } }),

@@ -74,6 +74,8 @@ export class GenerateOutput {
         completion_tokens: this.#generated.length,
         cached_tokens: this.#cachedTokens,
         weight_version: this.#weightVersion,
+        // Of every token, as spans: a request ends on the weights that it began with.
+        weight_versions: [{ version: this.#weightVersion, start: 0, end: this.#generated.length }],
         ...(logprobs !== undefined && this.#outputLogprobs()),
         ...(promptLogprobs !== undefined && this.#inputLogprobs(promptLogprobs.from)),
         ...(routedExperts !== undefined && this.#routes(routedExperts.from)),
