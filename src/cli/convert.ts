@@ -7,10 +7,12 @@ import { asUserError, errorCode } from '../checkpoint/file-errors.ts';
 import { openCheckpoint } from '../checkpoint/load.ts';
 import { type ParameterData, saveCheckpoint } from '../checkpoint/save.ts';
 import { parameterSpecs } from '../model/parameters.ts';
+import { positiveInteger } from './options.ts';
 
 interface ConvertOptions {
   dtype: 'f32' | 'f16' | 'bf16';
   mtpFile?: boolean;
+  shardSize?: number;
 }
 
 /** Files that belong to a model besides its weights; a run's own state does not. */
@@ -26,6 +28,7 @@ export function convertCommand(): Command {
         .choices(['f32', 'f16', 'bf16'])
         .default('f16'),
     )
+    .option('--shard-size <MB>', 'most megabytes of a file of weights', positiveInteger)
     .option('--mtp-file', 'put MTP blocks into model_mtp.safetensors, as in the released model')
     .action(convert);
 }
@@ -36,6 +39,7 @@ async function convert(from: string, to: string, options: ConvertOptions): Promi
     await saveCheckpoint(to, checkpoint.config, parametersOf(checkpoint), {
       dtype: options.dtype,
       mtpInOwnFile: options.mtpFile === true,
+      ...(options.shardSize !== undefined && { maxShardBytes: options.shardSize * 1e6 }),
       files: await companionFiles(await findCheckpoint(from)),
     });
   } finally {

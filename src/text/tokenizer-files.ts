@@ -8,7 +8,7 @@ import { Tokenizer } from './tokenizer.ts';
 import { type TokenizerJson, tokenizerConfigJson } from './tokenizer-json.ts';
 
 const TOKENIZER = 'tokenizer.json';
-const TOKENIZER_CONFIG = 'tokenizer_config.json';
+export const TOKENIZER_CONFIG = 'tokenizer_config.json';
 const CHAT_TEMPLATE = 'chat_template.jinja';
 
 export interface TextFiles {

@@ -27,12 +27,22 @@ const modelSchema = z
     checkpoint: text.optional(),
     /** With `checkpoint`: MTP heads wanted; those it lacks begin as copies of its first. */
     mtpHeads: countOrZero.optional(),
+    /** With `checkpoint`: base of the global layers' rotary embeddings, raised for longer documents. */
+    ropeTheta: positive.optional(),
+    /** With `checkpoint`: longest context, in tokens. */
+    maxPositions: count.optional(),
   })
   .refine(({ config, checkpoint }) => one(config, checkpoint), {
     message: 'give one of "config" and "checkpoint"',
   })
   .refine(({ config, mtpHeads }) => !(config && mtpHeads !== undefined), {
     message: '"mtpHeads" goes with "checkpoint"; in a config it is num_nextn_predict_layers',
+  })
+  .refine(({ config, ropeTheta }) => !(config && ropeTheta !== undefined), {
+    message: '"ropeTheta" goes with "checkpoint"; in a config it is rope_theta',
+  })
+  .refine(({ config, maxPositions }) => !(config && maxPositions !== undefined), {
+    message: '"maxPositions" goes with "checkpoint"; in a config it is max_position_embeddings',
   });
 
 const tokenizerSchema = z

@@ -198,6 +198,45 @@ describe('a training run', () => {
     await run.return(undefined);
   });
 
+  test('begins with a checkpoint whose context is extended', async () => {
+    await train({ output: 'base', steps: 2 });
+    const model = { checkpoint: 'base/step-000002', ropeTheta: 5000, maxPositions: 256 };
+    const longer = { maxLength: 128, microBatchTokens: 128, steps: 2 };
+    const [start] = await train({ output: 'next', model, tokenizer: undefined, ...longer });
+    if (start!.type !== 'start') throw new Error('did not start');
+    const before = await openCheckpoint(join(folder, 'base', 'step-000002'));
+    const after = await openCheckpoint(join(folder, 'next', 'step-000002'));
+    const { globalAttention } = before.config;
+    expect(after.config).toEqual({
+      ...before.config,
+      maxPositions: 256,
+      globalAttention: { ...globalAttention, ropeTheta: 5000 },
+    });
+    const path = join(folder, 'next', 'step-000002', 'tokenizer_config.json');
+    expect(JSON.parse(await fs.readFile(path, 'utf8')).model_max_length).toBe(256);
+    await Promise.all([before.close(), after.close()]);
+  });
+
+  test('tells the losses of families and files apart', async () => {
+    await fs.writeFile(join(folder, 'a.jsonl'), '{"text": "one two three"}\n');
+    const tasks = { tasks: 'train', families: { arithmetic: 1, strings: 1 } };
+    const data = [tasks, { jsonl: 'a.jsonl' }];
+    const evaluation = { every: 2, tokens: 100, data: [{ ...tasks, tasks: 'test' }] };
+    const events = await train({ data, cache: 'cache', steps: 2, evaluation });
+    const labels = ['a.jsonl', 'arithmetic', 'strings'];
+    const seen = new Set<string>();
+    for (const event of events) {
+      if (event.type === 'step') for (const label in event.lossByLabel) seen.add(label);
+      if (event.type !== 'evaluation') continue;
+      const parts = Object.values(event.byLabel);
+      const targets = parts.reduce((sum, part) => sum + part.targets, 0);
+      const mean = parts.reduce((sum, { loss, targets }) => sum + loss * targets, 0) / targets;
+      expect(mean).toBeCloseTo(event.loss, 6);
+      expect(Object.keys(event.byLabel)).toEqual(['arithmetic', 'strings']);
+    }
+    expect([...seen].sort()).toEqual(labels);
+  });
+
   test('says which sizes do not fit', async () => {
     const sizes = { maxLength: 128, microBatchTokens: 128 };
     await expect(train(sizes)).rejects.toThrow(/maxLength is 128, but the model has 64 positions/);
