@@ -9,6 +9,7 @@ import { dataCommand } from './data.ts';
 import { evalCommand } from './eval.ts';
 import { generateCommand } from './generate.ts';
 import { inspectCommand } from './inspect.ts';
+import { labCommand } from './lab.ts';
 import { parityCommand } from './parity.ts';
 import { serveCommand } from './serve.ts';
 import { tasksCommand } from './tasks.ts';
@@ -29,6 +30,7 @@ const program = new Command('mimoflash')
   .addCommand(trainCommand())
   .addCommand(evalCommand())
   .addCommand(tasksCommand())
+  .addCommand(labCommand())
   .addCommand(inspectCommand())
   .addCommand(convertCommand())
   .addCommand(parityCommand())

@@ -1,11 +1,11 @@
 /** Makes a run's parts out of its config: the tokenizer, the model and the data. */
-import fs from 'node:fs/promises';
 import type { Checkpoint } from '../checkpoint/checkpoint.ts';
 import { findCheckpoint } from '../checkpoint/checkpoint-directory.ts';
 import { asUserError } from '../checkpoint/file-errors.ts';
 import { openCheckpoint } from '../checkpoint/load.ts';
 import { corpusOf, type LoadedText } from '../data/open-sources.ts';
 import { UserError } from '../errors.ts';
+import { readJsonFile } from '../json-file.ts';
 import type { ModelConfig } from '../model/config.ts';
 import { parseHubConfig } from '../model/hub-config.ts';
 import { initializeModel } from '../model/initialize.ts';
@@ -130,7 +130,7 @@ async function readModelConfig(
   tokenizer: Tokenizer,
 ): Promise<ModelConfig> {
   const where = typeof config === 'string' ? config : 'model.config';
-  const json = typeof config === 'string' ? await readJson(config) : config;
+  const json = (typeof config === 'string' ? await readJsonFile(config) : config) as object;
   return parseHubConfig(
     {
       vocab_size: tokenizer.vocabSize,
@@ -140,17 +140,4 @@ async function readModelConfig(
     },
     where,
   );
-}
-
-async function readJson(path: string): Promise<Record<string, unknown>> {
-  const text = await fs.readFile(path, 'utf8').catch((error) => {
-    throw asUserError(error, `cannot read ${path}`);
-  });
-  try {
-    return JSON.parse(text);
-  } catch (error) {
-    throw new UserError(
-      `${path}: is not JSON: ${(error as Error).message.replaceAll(/\s+/g, ' ')}`,
-    );
-  }
 }

@@ -108,6 +108,11 @@ describe('a training run', () => {
     await expect(train({ clipNorm: 2 })).rejects.toThrow(
       /clipNorm is not what the run in .*step-000001 began with/,
     );
+    const { model } = smallRun() as { model: { config: object } };
+    const wider = { config: { ...model.config, intermediate_size: 20 } };
+    await expect(train({ model: wider })).rejects.toThrow(/^model is not what the run in/);
+    const tokenizer = { train: { vocabSize: 301, samples: 50 } };
+    await expect(train({ tokenizer })).rejects.toThrow(/^tokenizer is not what the run in/);
     const [start] = await train({ steps: 2, checkpointEvery: 1 });
     expect(start).toMatchObject({ step: 1 });
   });
