@@ -11,6 +11,7 @@ import { generateCommand } from './generate.ts';
 import { inspectCommand } from './inspect.ts';
 import { labCommand } from './lab.ts';
 import { parityCommand } from './parity.ts';
+import { runsCommand } from './runs.ts';
 import { serveCommand } from './serve.ts';
 import { tasksCommand } from './tasks.ts';
 import { trainCommand } from './train.ts';
@@ -28,6 +29,7 @@ const program = new Command('mimoflash')
   .addCommand(serveCommand())
   .addCommand(dataCommand())
   .addCommand(trainCommand())
+  .addCommand(runsCommand())
   .addCommand(evalCommand())
   .addCommand(tasksCommand())
   .addCommand(labCommand())

@@ -32,6 +32,7 @@ interface ServeOptions extends DeviceOptions {
   shutdownTimeout: number;
   bodyLimit: number;
   weightsRoot?: string;
+  runs?: string;
 }
 
 /** Where keys may be put so that they are in no list of processes. */
@@ -84,7 +85,8 @@ export function serveCommand(): Command {
     .option(
       '--weights-root <directory>',
       'folder that /update_weights_from_disk may load from (default: none)',
-    );
+    )
+    .option('--runs <directory>', 'training runs to tell of at /runs (default: none)');
   return withDevice(command).action(serve);
 }
 
@@ -134,6 +136,7 @@ async function open(
       requestSeconds: options.requestTimeout,
       bodyBytes: options.bodyLimit * 2 ** 20,
       weightsRoot,
+      runs: options.runs === undefined ? null : resolve(options.runs),
     });
     return { engine, server };
   } catch (error) {

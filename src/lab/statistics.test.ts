@@ -6,7 +6,6 @@ import {
   fitAcceptance,
   REPORTED_CURVE,
   spread,
-  thin,
 } from './statistics.ts';
 
 test('a spread has the error of its mean', () => {
@@ -49,9 +48,4 @@ describe('the curve of acceptance', () => {
     expect(curve.b).toBeCloseTo(0.58, 1);
     expect(explained(points, curve)).toBeGreaterThan(explained(points, REPORTED_CURVE));
   });
-});
-
-test('thinning keeps both ends', () => {
-  expect(thin([1, 2, 3], 5)).toEqual([1, 2, 3]);
-  expect(thin([0, 1, 2, 3, 4, 5, 6, 7, 8], 3)).toEqual([0, 4, 8]);
 });

@@ -1,4 +1,5 @@
 /** What experiments compute from their measurements. */
+import { meanOf } from '../series.ts';
 
 export interface Spread {
   mean: number;
@@ -12,10 +13,6 @@ export function spread(values: readonly number[]): Spread {
   const mean = meanOf(values);
   const squares = values.reduce((sum, value) => sum + (value - mean) ** 2, 0);
   return { mean, error: Math.sqrt(squares / (count - 1) / count), count };
-}
-
-export function meanOf(values: readonly number[]): number {
-  return values.reduce((sum, value) => sum + value, 0) / values.length;
 }
 
 export type Comparison = 'higher' | 'lower' | 'no difference beyond the seeds';
@@ -82,13 +79,4 @@ function squaredError(
   curve: AcceptanceCurve,
 ): number {
   return points.reduce((sum, [x, y]) => sum + (y - curveAt(curve, x)) ** 2, 0);
-}
-
-/** At most `count` of a list, evenly, with the first and the last. */
-export function thin<Item>(items: readonly Item[], count: number): Item[] {
-  if (items.length <= count) return [...items];
-  return Array.from(
-    { length: count },
-    (_, i) => items[Math.round((i * (items.length - 1)) / (count - 1))]!,
-  );
 }

@@ -8,8 +8,8 @@ import { evaluateTasks } from '../eval/task-accuracy.ts';
 import { familyNames, LEVELS } from '../tasks/index.ts';
 import { parseTrainingConfig } from '../train/config.ts';
 import { prepareText } from '../train/prepare.ts';
-import { type MetricsHistory, readMetrics } from '../train/read-metrics.ts';
 import { runTraining } from '../train/run.ts';
+import { type MetricsHistory, readMetrics } from '../watch/metrics-reader.ts';
 import { type JobContext, Stopped } from './experiment.ts';
 
 /** A training run's JSON but for what the experiment decides itself. */

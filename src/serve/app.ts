@@ -2,6 +2,7 @@
 import { type Context, Hono, type MiddlewareHandler } from 'hono';
 import { bodyLimit } from 'hono/body-limit';
 import { routePath } from 'hono/route';
+import { runRoutes } from '../watch/routes.ts';
 import { checkAccess, type KeyRing } from './access.ts';
 import { clientLeft } from './admission.ts';
 import { countTokens, messages } from './anthropic/messages.ts';
@@ -23,6 +24,8 @@ export interface AppLimits {
   keys: KeyRing | null;
   /** Names that a client may call the server by; `null` for any. */
   hosts: ReadonlySet<string> | null;
+  /** Directory of training runs to tell of; `null` for none. */
+  runs: string | null;
 }
 
 export function createApp(context: ServerContext, limits: AppLimits): Hono {
@@ -73,6 +76,8 @@ export function createApp(context: ServerContext, limits: AppLimits): Hono {
       'content-type': 'text/plain; version=0.0.4; charset=utf-8',
     }),
   );
+
+  if (limits.runs !== null) app.route('/runs', runRoutes(limits.runs));
 
   app.notFound((c) => {
     const others = app.routes.filter(({ path, method }) => path === c.req.path && method !== 'ALL');

@@ -49,7 +49,10 @@ async function expectSameRun(one: string, other: string): Promise<void> {
   for (const name of ['model.safetensors', 'optimizer.safetensors', 'tokenizer.json']) {
     expect((await bytes(one, name)).equals(await bytes(other, name)), name).toBe(true);
   }
-  const losses = async (run: string) => (await metrics(run)).map(({ step, loss }) => [step, loss]);
+  const losses = async (run: string) =>
+    (await metrics(run))
+      .filter(({ type }) => type === 'step')
+      .map(({ step, loss }) => [step, loss]);
   expect(await losses(one)).toEqual(await losses(other));
 }
 
@@ -67,7 +70,8 @@ describe('a training run', () => {
     expect(evaluations.map((event) => event.type === 'evaluation' && event.step)).toEqual([
       3, 6, 9, 12,
     ]);
-    const { type, ...first } = (await metrics('run'))[0];
+    const [start, { type, ...first }] = await metrics('run');
+    expect(start).toMatchObject({ type: 'start', step: 0, steps: 12, precision: 'f32' });
     expect(type).toBe('step');
     expect(first).toMatchObject({ step: 1, learningRate: 0.01, deadExperts: expect.any(Number) });
     expect(first.mtpLosses).toHaveLength(2);

@@ -1,3 +1,4 @@
+import { meanOf } from '../../series.ts';
 import type { Finding, Outcomes, Report, Section } from '../experiment.ts';
 import { table } from '../markdown.ts';
 import type { Series } from '../plot.ts';
@@ -6,7 +7,6 @@ import {
   curveAt,
   explained,
   fitAcceptance,
-  meanOf,
   REPORTED_CURVE,
 } from '../statistics.ts';
 import type { AcceptanceConfig, AcceptanceOutcome, StepTimes } from './index.ts';

@@ -9,8 +9,8 @@ import { describeModel } from '../../model/describe.ts';
 import { parseHubConfig } from '../../model/hub-config.ts';
 import { initializeModel } from '../../model/initialize.ts';
 import { releaseModel } from '../../model/weights.ts';
+import { thin } from '../../series.ts';
 import type { Experiment, Job, JobContext } from '../experiment.ts';
-import { thin } from '../statistics.ts';
 import { type Questions, shareRight, type TrainedRun, train } from '../training.ts';
 import { type AttentionConfig, attentionSchema, shapeOf, type Variant } from './config.ts';
 import {

@@ -1,7 +1,8 @@
+import { meanOf } from '../../series.ts';
 import type { Outcomes, Report, Section } from '../experiment.ts';
 import { bytes, table, withError } from '../markdown.ts';
 import type { Series } from '../plot.ts';
-import { meanOf, spread } from '../statistics.ts';
+import { spread } from '../statistics.ts';
 import type { AttentionConfig, Variant } from './config.ts';
 import {
   type Decoded,

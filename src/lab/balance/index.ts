@@ -3,8 +3,8 @@
  * beside it, which the report watches (section 4.2).
  */
 
+import { meanOf, thin } from '../../series.ts';
 import type { Experiment, Job } from '../experiment.ts';
-import { meanOf, thin } from '../statistics.ts';
 import { train } from '../training.ts';
 import {
   type BalanceConfig,

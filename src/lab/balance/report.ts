@@ -1,6 +1,7 @@
+import { meanOf } from '../../series.ts';
 import type { Finding, Outcomes, Report } from '../experiment.ts';
 import { table, withError } from '../markdown.ts';
-import { compare, meanOf, type Spread, spread } from '../statistics.ts';
+import { compare, type Spread, spread } from '../statistics.ts';
 import {
   type BalanceConfig,
   type BalanceOutcome,
