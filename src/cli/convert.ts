@@ -5,10 +5,12 @@ import { openCheckpoint } from '../checkpoint/load.ts';
 import { type ParameterData, saveCheckpoint } from '../checkpoint/save.ts';
 import { parameterSpecs } from '../model/parameters.ts';
 import { companionFiles } from './companion-files.ts';
+import { positiveInteger } from './options.ts';
 
 interface ConvertOptions {
   dtype: 'f32' | 'f16' | 'bf16';
   mtpFile?: boolean;
+  shardSize?: number;
 }
 
 export function convertCommand(): Command {
@@ -21,6 +23,7 @@ export function convertCommand(): Command {
         .choices(['f32', 'f16', 'bf16'])
         .default('f16'),
     )
+    .option('--shard-size <MB>', 'most megabytes of a file of weights', positiveInteger)
     .option('--mtp-file', 'put MTP blocks into model_mtp.safetensors, as in the released model')
     .action(convert);
 }
@@ -31,6 +34,7 @@ async function convert(from: string, to: string, options: ConvertOptions): Promi
     await saveCheckpoint(to, checkpoint.config, parametersOf(checkpoint), {
       dtype: options.dtype,
       mtpInOwnFile: options.mtpFile === true,
+      ...(options.shardSize !== undefined && { maxShardBytes: options.shardSize * 1e6 }),
       files: await companionFiles(await findCheckpoint(from)),
     });
   } finally {

@@ -9,8 +9,10 @@ import { dataCommand } from './data.ts';
 import { evalCommand } from './eval.ts';
 import { generateCommand } from './generate.ts';
 import { inspectCommand } from './inspect.ts';
+import { labCommand } from './lab.ts';
 import { parityCommand } from './parity.ts';
 import { quantizeCommand } from './quantize.ts';
+import { runsCommand } from './runs.ts';
 import { serveCommand } from './serve.ts';
 import { tasksCommand } from './tasks.ts';
 import { trainCommand } from './train.ts';
@@ -28,8 +30,10 @@ const program = new Command('mimoflash')
   .addCommand(serveCommand())
   .addCommand(dataCommand())
   .addCommand(trainCommand())
+  .addCommand(runsCommand())
   .addCommand(evalCommand())
   .addCommand(tasksCommand())
+  .addCommand(labCommand())
   .addCommand(inspectCommand())
   .addCommand(convertCommand())
   .addCommand(quantizeCommand())

@@ -34,6 +34,7 @@ interface ServeOptions extends DeviceOptions {
   shutdownTimeout: number;
   bodyLimit: number;
   weightsRoot?: string;
+  runs?: string;
 }
 
 /** Where keys may be put so that they are in no list of processes. */
@@ -88,7 +89,8 @@ export function serveCommand(): Command {
     .option(
       '--weights-root <directory>',
       'folder that /update_weights_from_disk may load from (default: none)',
-    );
+    )
+    .option('--runs <directory>', 'training runs to tell of at /runs (default: none)');
   return withDevice(command).action(serve);
 }
 
@@ -152,6 +154,7 @@ async function open(
       requestSeconds: options.requestTimeout,
       bodyBytes: options.bodyLimit * 2 ** 20,
       weightsRoot,
+      runs: options.runs === undefined ? null : resolve(options.runs),
     });
     return { engine, server };
   } catch (error) {

@@ -20,6 +20,8 @@ export type TrainingDocument =
 export interface Sample {
   tokens: Int32Array;
   weights: Float32Array;
+  /** What losses are told apart by: a task family, or a file's name. */
+  label?: string;
 }
 
 /**

@@ -1,3 +1,4 @@
+import { basename } from 'node:path';
 import { permutation } from './permutation.ts';
 import type { ShardSet } from './prepare-shards.ts';
 import type { SampleSource } from './sample-stream.ts';
@@ -19,6 +20,7 @@ export async function openShards(
   );
   const starts = [0];
   for (const shard of index.shards) starts.push(starts.at(-1)! + shard.documents);
+  const label = basename(location);
   let epoch = -1;
   let order = (place: number) => place;
   const numberOf = (at: number): number => {
@@ -34,7 +36,7 @@ export async function openShards(
     async sample(at) {
       const number = numberOf(at);
       const shard = starts.findLastIndex((start) => start <= number);
-      return shards[shard]!.read(number - starts[shard]!);
+      return { ...(await shards[shard]!.read(number - starts[shard]!)), label };
     },
     async close() {
       await Promise.all(shards.map((shard) => shard.close()));

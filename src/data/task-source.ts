@@ -32,7 +32,7 @@ export function taskSource(
         learn,
         ...(tools && { tools }),
       } as const;
-      return encodeDocument(text, document);
+      return { ...encodeDocument(text, document), label: problem.family };
     },
     close: async () => {},
   };

@@ -102,16 +102,18 @@ export async function measureDecode(
   }
 }
 
-/** Sequences of random tokens in a decoder. */
-class DecodingBatch {
+/** Sequences of random tokens in a decoder, which drafts `drafts` tokens a step. */
+export class DecodingBatch {
   readonly #decoder: Decoder;
+  readonly #drafts: number;
   readonly #prompts: number[][];
   readonly #random = new Random(0);
   #sequences: DecoderSequence[] = [];
 
-  constructor(model: Model, { sequences, length }: BatchSizes) {
+  constructor(model: Model, { sequences, length }: BatchSizes, drafts = 0) {
+    this.#drafts = drafts;
     this.#prompts = randomDocuments(model.config.vocabSize, sequences, Math.max(length, 1));
-    const positions = length + 2 * decodedSteps + profiledSteps + 1;
+    const positions = length + (2 * decodedSteps + profiledSteps + 1) * (drafts + 1);
     this.#decoder = new Decoder(model, {
       // A page of each sequence is not full.
       cacheTokens: sequences * (positions + 64),
@@ -137,15 +139,15 @@ class DecodingBatch {
     }
   }
 
-  /** One more token of each sequence. */
+  /** One more token of each sequence, and those of the drafts that are right. */
   async step(): Promise<void> {
     const requests = this.#sequences.map((sequence) => {
-      if (!this.#decoder.reserve(sequence, sequence.length + 1)) {
+      if (!this.#decoder.reserve(sequence, sequence.length + this.#drafts + 1)) {
         throw new Error('the cache is smaller than what is decoded');
       }
       return { sequence, sampling: greedy, random: this.#random };
     });
-    const given = await this.#decoder.step(requests, 0);
+    const given = await this.#decoder.step(requests, this.#drafts);
     this.#sequences.forEach((sequence, i) => {
       sequence.append(given[i]!.tokens);
     });

@@ -2,6 +2,7 @@
 import { type Context, Hono, type MiddlewareHandler } from 'hono';
 import { bodyLimit } from 'hono/body-limit';
 import { routePath } from 'hono/route';
+import { runRoutes } from '../watch/routes.ts';
 import { checkAccess, type KeyRing } from './access.ts';
 import { clientLeft } from './admission.ts';
 import { countTokens, messages } from './anthropic/messages.ts';
@@ -28,6 +29,8 @@ export interface AppLimits {
   hosts: ReadonlySet<string> | null;
   /** `null` for none. */
   page: Page | null;
+  /** Directory of training runs to tell of; `null` for none. */
+  runs: string | null;
 }
 
 export function createApp(context: ServerContext, limits: AppLimits): Hono {
@@ -82,6 +85,7 @@ export function createApp(context: ServerContext, limits: AppLimits): Hono {
     }),
   );
 
+  if (limits.runs !== null) app.route('/runs', runRoutes(limits.runs));
   if (limits.page !== null) servePage(app, limits.page);
 
   app.notFound((c) => {

@@ -32,6 +32,8 @@ export interface ServerOptions {
   requestSeconds?: number;
   bodyBytes?: number;
   weightsRoot?: string | null;
+  /** Directory of training runs to tell of. */
+  runs?: string | null;
   /** After so long without an event a stream gets a comment, before a proxy thinks it dead. */
   heartbeatSeconds?: number;
 }
@@ -72,6 +74,7 @@ export async function startServer(options: ServerOptions): Promise<RunningServer
     keys: apiKeys.length > 0 ? new KeyRing(apiKeys) : null,
     hosts: isLoopback(host) ? loopback : null,
     page,
+    runs: options.runs ?? null,
   });
   const server = createAdaptorServer({ fetch: app.fetch }) as Server;
   server.requestTimeout = receiveSeconds * 1000;

@@ -105,7 +105,8 @@ export function sampleProblem(
     return generateProblem(family, random, split, options);
   };
   let problem = draw();
-  if (random.chance(mixture.twoTurn)) {
+  // Two long problems would be longer than `tokens` says.
+  if (random.chance(mixture.twoTurn) && !mixture.tokens) {
     const next = draw();
     // What one problem may call, another may not.
     if (!problem.tools && !next.tools) problem = followUp(problem, next);

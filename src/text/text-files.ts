@@ -5,7 +5,7 @@ import { mimoChatTemplate } from './mimo-template.ts';
 import { Tokenizer } from './tokenizer.ts';
 
 const TOKENIZER = 'tokenizer.json';
-const TOKENIZER_CONFIG = 'tokenizer_config.json';
+export const TOKENIZER_CONFIG = 'tokenizer_config.json';
 const CHAT_TEMPLATE = 'chat_template.jinja';
 
 /** All that a checkpoint may have. */

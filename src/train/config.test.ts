@@ -52,6 +52,8 @@ describe('the training config', () => {
     [{ data: [{ tasks: 'train', families: { sums: 1 } }] }, 'data.0.families'],
     [{ model: {} }, 'model give one of "config" and "checkpoint"'],
     [{ model: { config: 'a', mtpHeads: 3 } }, 'model "mtpHeads" goes with "checkpoint"'],
+    [{ model: { config: 'a', ropeTheta: 3 } }, 'model "ropeTheta" goes with "checkpoint"'],
+    [{ model: { config: 'a', maxPositions: 3 } }, 'model "maxPositions" goes with "checkpoint"'],
     [{ model: { checkpoint: 'a' } }, 'give "tokenizer" with a new model, and leave it out with'],
     [{ tokenizer: undefined }, 'give "tokenizer" with a new model'],
   ])('says what is wrong with %j', (changes, message) => {

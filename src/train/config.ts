@@ -1,11 +1,10 @@
 /** What a training run is: the JSON file that `mimoflash train` is given. */
-import fs from 'node:fs/promises';
 import { dirname, resolve } from 'node:path';
 import { z } from 'zod';
-import { asUserError } from '../checkpoint/file-errors.ts';
 import { type DataConfig, dataSchema, withPaths } from '../data/data-config.ts';
 import { defaultCacheDirectory } from '../data/open-sources.ts';
 import { UserError } from '../errors.ts';
+import { readJsonFile } from '../json-file.ts';
 
 const positive = z.number('must be a number').positive('must be more than 0');
 const natural = z.number('must be a number').min(0, 'must be 0 or more');
@@ -27,12 +26,22 @@ const modelSchema = z
     checkpoint: text.optional(),
     /** With `checkpoint`: MTP heads wanted; those it lacks begin as copies of its first. */
     mtpHeads: countOrZero.optional(),
+    /** With `checkpoint`: base of the global layers' rotary embeddings, raised for longer documents. */
+    ropeTheta: positive.optional(),
+    /** With `checkpoint`: longest context, in tokens. */
+    maxPositions: count.optional(),
   })
   .refine(({ config, checkpoint }) => one(config, checkpoint), {
     message: 'give one of "config" and "checkpoint"',
   })
   .refine(({ config, mtpHeads }) => !(config && mtpHeads !== undefined), {
     message: '"mtpHeads" goes with "checkpoint"; in a config it is num_nextn_predict_layers',
+  })
+  .refine(({ config, ropeTheta }) => !(config && ropeTheta !== undefined), {
+    message: '"ropeTheta" goes with "checkpoint"; in a config it is rope_theta',
+  })
+  .refine(({ config, maxPositions }) => !(config && maxPositions !== undefined), {
+    message: '"maxPositions" goes with "checkpoint"; in a config it is max_position_embeddings',
   });
 
 const tokenizerSchema = z
@@ -147,18 +156,7 @@ export type { DataConfig } from '../data/data-config.ts';
  * @throws UserError naming the file and the field
  */
 export async function readTrainingConfig(path: string): Promise<TrainingConfig> {
-  const contents = await fs.readFile(path, 'utf8').catch((error) => {
-    throw asUserError(error, `cannot read ${path}`);
-  });
-  let json: unknown;
-  try {
-    json = JSON.parse(contents);
-  } catch (error) {
-    throw new UserError(
-      `${path}: is not JSON: ${(error as Error).message.replaceAll(/\s+/g, ' ')}`,
-    );
-  }
-  return parseTrainingConfig(json, path);
+  return parseTrainingConfig(await readJsonFile(path), path);
 }
 
 /** @param path of the file it comes from, for messages and for paths in it */
@@ -186,7 +184,8 @@ export function parseTrainingConfig(json: unknown, path: string): TrainingConfig
   };
 }
 
-function describeIssue(issue: z.core.$ZodIssue): string {
+/** One line about what is wrong with a file's JSON: where, what, and what to do. */
+export function describeIssue(issue: z.core.$ZodIssue): string {
   const where = issue.path.join('.');
   if (issue.code === 'unrecognized_keys') {
     const key = [where, issue.keys[0]].filter(Boolean).join('.');

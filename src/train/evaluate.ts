@@ -9,6 +9,8 @@ export async function heldOutLoss(
   batches: readonly TrainingBatch[],
 ): Promise<LossMeans> {
   const sums = new LossSums();
-  for (const batch of batches) sums.add(await score(model, batch, model.config.mtpHeads));
+  for (const batch of batches) {
+    sums.add(batch, await score(model, batch, model.config.mtpHeads));
+  }
   return sums.means();
 }

@@ -228,13 +228,20 @@ function assertPrecision(device: Device, { precision }: { precision: Precision |
 /** What decides the steps that are still to come; files may have moved to another folder. */
 function decisive(config: TrainingConfig) {
   const { seed, batchTokens, microBatchTokens, maxLength, learningRate, adamw, clipNorm } = config;
-  const { mtpLossWeight, expertBiasRate, balanceCoefficient } = config;
+  const { mtpLossWeight, expertBiasRate, balanceCoefficient, model, tokenizer } = config;
+  const name = (path: string | undefined) => path !== undefined && basename(path);
   const data = config.data.map(({ jsonl, text, parquet, maxMalformed, ...entry }) => ({
     ...entry,
     file: basename(jsonl ?? text ?? parquet ?? ''),
   }));
   return {
     seed,
+    model: {
+      ...model,
+      config: typeof model.config === 'string' ? name(model.config) : model.config,
+      checkpoint: name(model.checkpoint),
+    },
+    tokenizer: { ...tokenizer, directory: name(tokenizer?.directory) },
     data,
     batchTokens,
     microBatchTokens,

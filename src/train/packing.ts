@@ -59,10 +59,12 @@ export class Packer {
       chosen.push(piece!);
       room -= piece!.sample.tokens.length;
     }
-    return trainingBatch(
-      chosen.map(({ sample }) => sample.tokens),
-      chosen.map(({ sample }) => sample.weights),
+    const samples = chosen.map(({ sample }) => sample);
+    const batch = trainingBatch(
+      samples.map(({ tokens }) => tokens),
+      samples.map(({ weights }) => weights),
     );
+    return { ...batch, labels: samples.map(({ label }) => label) };
   }
 
   save(): PackerState {
@@ -89,9 +91,13 @@ export class Packer {
     }
   }
 
-  #cut({ tokens, weights }: Sample, offset: number): Sample {
+  #cut({ tokens, weights, ...rest }: Sample, offset: number): Sample {
     const end = offset + this.#maxLength;
-    return { tokens: tokens.subarray(offset, end), weights: weights.subarray(offset, end) };
+    return {
+      ...rest,
+      tokens: tokens.subarray(offset, end),
+      weights: weights.subarray(offset, end),
+    };
   }
 
   get #maxLength(): number {

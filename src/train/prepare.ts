@@ -1,11 +1,11 @@
 /** Makes a run's parts out of its config: the tokenizer, the model and the data. */
-import fs from 'node:fs/promises';
 import type { Checkpoint } from '../checkpoint/checkpoint.ts';
 import { findCheckpoint } from '../checkpoint/checkpoint-directory.ts';
 import { asUserError } from '../checkpoint/file-errors.ts';
 import { openCheckpoint } from '../checkpoint/load.ts';
 import { corpusOf, type LoadedText } from '../data/open-sources.ts';
 import { UserError } from '../errors.ts';
+import { readJsonFile } from '../json-file.ts';
 import type { ModelConfig } from '../model/config.ts';
 import { parseHubConfig } from '../model/hub-config.ts';
 import { initializeModel } from '../model/initialize.ts';
@@ -13,7 +13,7 @@ import { allocateModel, fillModel, releaseModel, type TrainableModel } from '../
 import { MIMOFLASH_TEMPLATE } from '../tasks/index.ts';
 import type { Device } from '../tensor/device.ts';
 import { trainBpe } from '../text/bpe-trainer.ts';
-import { textFilesFrom } from '../text/text-files.ts';
+import { TOKENIZER_CONFIG, textFilesFrom } from '../text/text-files.ts';
 import type { Tokenizer } from '../text/tokenizer.ts';
 import { readTextFiles, writeTextFiles } from '../text/tokenizer-files.ts';
 import { END_OF_TURN, PADDING } from '../text/tokenizer-json.ts';
@@ -34,7 +34,10 @@ export async function prepareText(
   learntDirectory: string,
 ): Promise<LoadedText> {
   const { model, tokenizer, data, seed } = config;
-  if (model.checkpoint !== undefined) return loadText(await findCheckpoint(model.checkpoint));
+  if (model.checkpoint !== undefined) {
+    const loaded = await loadText(await findCheckpoint(model.checkpoint));
+    return { ...loaded, files: withContext(loaded.files, model.maxPositions) };
+  }
   if (tokenizer?.directory !== undefined) return loadText(tokenizer.directory);
   const { vocabSize, samples } = tokenizer!.train!;
   const template = MIMOFLASH_TEMPLATE;
@@ -48,10 +51,21 @@ export async function prepareText(
   return loadText(learntDirectory);
 }
 
-/** A new model with random weights, or a checkpoint's with the MTP heads that are asked for. */
+/** A tokenizer's files with another longest context, which its config repeats for other readers. */
+function withContext(
+  files: Record<string, string>,
+  maxPositions: number | undefined,
+): Record<string, string> {
+  const config = files[TOKENIZER_CONFIG];
+  if (maxPositions === undefined || config === undefined) return files;
+  const changed = { ...JSON.parse(config), model_max_length: maxPositions };
+  return { ...files, [TOKENIZER_CONFIG]: `${JSON.stringify(changed, null, 2)}\n` };
+}
+
+/** A new model with random weights, or a checkpoint's with the changes that the stage asks for. */
 export async function prepareModel(
   device: Device,
-  { model: { config, checkpoint: path, mtpHeads }, seed }: TrainingConfig,
+  { model: { config, checkpoint: path, ...changes }, seed }: TrainingConfig,
   tokenizer: Tokenizer,
 ): Promise<TrainableModel> {
   if (path === undefined) {
@@ -59,26 +73,41 @@ export async function prepareModel(
   }
   const checkpoint = await openCheckpoint(path);
   try {
-    return await loadWithHeads(device, checkpoint, mtpHeads ?? checkpoint.config.mtpHeads);
+    return await loadChanged(device, checkpoint, changes);
   } finally {
     await checkpoint.close();
   }
 }
 
+/** What a stage may change of the model that it begins with. */
+export type ModelChanges = Pick<TrainingConfig['model'], 'mtpHeads' | 'ropeTheta' | 'maxPositions'>;
+
 /**
- * A checkpoint with `mtpHeads` MTP heads: its own, and then copies of its first. The report trains one
- * head in pre-training and replicates it for post-training (section 2.3.2).
+ * A checkpoint's weights in a model that is changed in what its weights do not depend on.
+ *
+ * - MTP heads: its own, and then copies of its first. The report trains one head in pre-training and
+ *   replicates it for post-training (section 2.3.2).
+ * - The base of the global layers' rotary embeddings and the longest context: the report's third stage
+ *   goes from 640,000 to 5,000,000 and from 32K to 256K (section 3.2). Sliding windows keep their base.
  */
-export async function loadWithHeads(
+export async function loadChanged(
   device: Device,
   checkpoint: Checkpoint,
-  mtpHeads: number,
+  changes: ModelChanges,
 ): Promise<TrainableModel> {
   const { name, config } = checkpoint;
+  const { mtpHeads = config.mtpHeads, maxPositions = config.maxPositions } = changes;
   if (mtpHeads > 0 && config.mtpHeads === 0) {
     throw new UserError(`${name}: has no MTP head to copy; set model.mtpHeads to 0`);
   }
-  const model = allocateModel(device, { ...config, mtpHeads });
+  const { globalAttention } = config;
+  const ropeTheta = changes.ropeTheta ?? globalAttention.ropeTheta;
+  const model = allocateModel(device, {
+    ...config,
+    mtpHeads,
+    maxPositions,
+    globalAttention: { ...globalAttention, ropeTheta },
+  });
   try {
     await fillModel(model, (spec) => {
       const isCopy = spec.mtpHead !== undefined && spec.mtpHead >= config.mtpHeads;
@@ -97,7 +126,7 @@ async function readModelConfig(
   tokenizer: Tokenizer,
 ): Promise<ModelConfig> {
   const where = typeof config === 'string' ? config : 'model.config';
-  const json = typeof config === 'string' ? await readJson(config) : config;
+  const json = (typeof config === 'string' ? await readJsonFile(config) : config) as object;
   return parseHubConfig(
     {
       vocab_size: tokenizer.vocabSize,
@@ -107,17 +136,4 @@ async function readModelConfig(
     },
     where,
   );
-}
-
-async function readJson(path: string): Promise<Record<string, unknown>> {
-  const text = await fs.readFile(path, 'utf8').catch((error) => {
-    throw asUserError(error, `cannot read ${path}`);
-  });
-  try {
-    return JSON.parse(text);
-  } catch (error) {
-    throw new UserError(
-      `${path}: is not JSON: ${(error as Error).message.replaceAll(/\s+/g, ' ')}`,
-    );
-  }
 }

@@ -11,7 +11,7 @@ import { atomicWriteFile } from '../checkpoint/atomic.ts';
 import { asUserError, errorCode } from '../checkpoint/file-errors.ts';
 import { CONFIG_FILE } from '../checkpoint/shards.ts';
 
-const METRICS_FILE = 'metrics.jsonl';
+export const METRICS_FILE = 'metrics.jsonl';
 
 export class RunDirectory {
   readonly path: string;

@@ -49,7 +49,10 @@ async function expectSameRun(one: string, other: string): Promise<void> {
   for (const name of ['model.safetensors', 'optimizer.safetensors', 'tokenizer.json']) {
     expect((await bytes(one, name)).equals(await bytes(other, name)), name).toBe(true);
   }
-  const losses = async (run: string) => (await metrics(run)).map(({ step, loss }) => [step, loss]);
+  const losses = async (run: string) =>
+    (await metrics(run))
+      .filter(({ type }) => type === 'step')
+      .map(({ step, loss }) => [step, loss]);
   expect(await losses(one)).toEqual(await losses(other));
 }
 
@@ -67,7 +70,8 @@ describe('a training run', () => {
     expect(evaluations.map((event) => event.type === 'evaluation' && event.step)).toEqual([
       3, 6, 9, 12,
     ]);
-    const { type, ...first } = (await metrics('run'))[0];
+    const [start, { type, ...first }] = await metrics('run');
+    expect(start).toMatchObject({ type: 'start', step: 0, steps: 12, precision: 'f32' });
     expect(type).toBe('step');
     expect(first).toMatchObject({ step: 1, learningRate: 0.01, deadExperts: expect.any(Number) });
     expect(first.mtpLosses).toHaveLength(2);
@@ -108,6 +112,11 @@ describe('a training run', () => {
     await expect(train({ clipNorm: 2 })).rejects.toThrow(
       /clipNorm is not what the run in .*step-000001 began with/,
     );
+    const { model } = smallRun() as { model: { config: object } };
+    const wider = { config: { ...model.config, intermediate_size: 20 } };
+    await expect(train({ model: wider })).rejects.toThrow(/^model is not what the run in/);
+    const tokenizer = { train: { vocabSize: 301, samples: 50 } };
+    await expect(train({ tokenizer })).rejects.toThrow(/^tokenizer is not what the run in/);
     const [start] = await train({ steps: 2, checkpointEvery: 1 });
     expect(start).toMatchObject({ step: 1 });
   });
@@ -196,6 +205,45 @@ describe('a training run', () => {
     expect(heads[3]).toEqual(heads[0]);
     expect(heads[1]).not.toEqual(heads[0]);
     await run.return(undefined);
+  });
+
+  test('begins with a checkpoint whose context is extended', async () => {
+    await train({ output: 'base', steps: 2 });
+    const model = { checkpoint: 'base/step-000002', ropeTheta: 5000, maxPositions: 256 };
+    const longer = { maxLength: 128, microBatchTokens: 128, steps: 2 };
+    const [start] = await train({ output: 'next', model, tokenizer: undefined, ...longer });
+    if (start!.type !== 'start') throw new Error('did not start');
+    const before = await openCheckpoint(join(folder, 'base', 'step-000002'));
+    const after = await openCheckpoint(join(folder, 'next', 'step-000002'));
+    const { globalAttention } = before.config;
+    expect(after.config).toEqual({
+      ...before.config,
+      maxPositions: 256,
+      globalAttention: { ...globalAttention, ropeTheta: 5000 },
+    });
+    const path = join(folder, 'next', 'step-000002', 'tokenizer_config.json');
+    expect(JSON.parse(await fs.readFile(path, 'utf8')).model_max_length).toBe(256);
+    await Promise.all([before.close(), after.close()]);
+  });
+
+  test('tells the losses of families and files apart', async () => {
+    await fs.writeFile(join(folder, 'a.jsonl'), '{"text": "one two three"}\n');
+    const tasks = { tasks: 'train', families: { arithmetic: 1, strings: 1 } };
+    const data = [tasks, { jsonl: 'a.jsonl' }];
+    const evaluation = { every: 2, tokens: 100, data: [{ ...tasks, tasks: 'test' }] };
+    const events = await train({ data, cache: 'cache', steps: 2, evaluation });
+    const labels = ['a.jsonl', 'arithmetic', 'strings'];
+    const seen = new Set<string>();
+    for (const event of events) {
+      if (event.type === 'step') for (const label in event.lossByLabel) seen.add(label);
+      if (event.type !== 'evaluation') continue;
+      const parts = Object.values(event.byLabel);
+      const targets = parts.reduce((sum, part) => sum + part.targets, 0);
+      const mean = parts.reduce((sum, { loss, targets }) => sum + loss * targets, 0) / targets;
+      expect(mean).toBeCloseTo(event.loss, 6);
+      expect(Object.keys(event.byLabel)).toEqual(['arithmetic', 'strings']);
+    }
+    expect([...seen].sort()).toEqual(labels);
   });
 
   test('says which sizes do not fit', async () => {

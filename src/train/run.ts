@@ -6,7 +6,7 @@
 import type { ShardIndex } from '../data/prepare-shards.ts';
 import { UserError } from '../errors.ts';
 import type { TrainableModel } from '../model/weights.ts';
-import type { Device } from '../tensor/device.ts';
+import type { Device, Precision } from '../tensor/device.ts';
 import { OutOfMemoryError } from '../tensor/tensor.ts';
 import type { TextFiles } from '../text/text-files.ts';
 import { BatchQueue } from './batch-queue.ts';
@@ -27,9 +27,25 @@ export type TrainingEvent =
       files: ShardIndex[];
     }
   | ({ type: 'step' } & RunMetrics)
-  | ({ type: 'evaluation'; step: number; scores: Record<string, number> } & LossMeans)
+  | ({ type: 'evaluation' } & EvaluationMetrics)
   | { type: 'checkpoint'; step: number; path: string }
   | { type: 'finish'; reason: 'done' | 'stopped'; step: number; checkpoint: string | null };
+
+/** What is written when a run begins, and each time it goes on. */
+export interface StartMetrics {
+  /** Steps taken before. */
+  step: number;
+  /** Steps of the whole run. */
+  steps: number;
+  device: string;
+  precision: Precision;
+}
+
+/** An evaluation as it is written. */
+export interface EvaluationMetrics extends LossMeans {
+  step: number;
+  scores: Record<string, number>;
+}
 
 /** A step as it is written to `metrics.jsonl`. */
 export interface RunMetrics extends StepMetrics {
@@ -87,6 +103,14 @@ async function* steps(
   const { state, directory } = run;
   const { model } = run.trainer;
   const files = run.sources.flatMap(({ index }) => index ?? []);
+  const { description, precision } = model.device;
+  const start: StartMetrics = {
+    step: state.step,
+    steps: config.steps,
+    device: description,
+    precision,
+  };
+  await directory.appendMetrics({ type: 'start', ...start });
   yield { type: 'start', model, step: state.step, resumedFrom: run.checkpoint, files };
   const queue = new BatchQueue(run.packer, config.batchTokens / config.microBatchTokens);
   for (let saved = state.step; ; ) {

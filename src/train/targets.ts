@@ -18,6 +18,8 @@ export interface TrainingBatch {
    * The first token of a document is never predicted, whatever its weight.
    */
   weights: Float32Array;
+  /** What the loss of each document is reported under, in their order; those without are not. */
+  labels?: readonly (string | undefined)[];
   /** Experts to replay instead of choosing: for each layer of experts, in order, [T·k]. */
   routes?: readonly Int32Array[];
 }
@@ -58,6 +60,18 @@ export function tokensAhead({ tokens, rowStart }: TrainingBatch, ahead: number):
 /** How far ahead MTP head `head` looks; its block reads the token just before that. */
 export function headAhead(head: number): number {
   return head + 2;
+}
+
+/** [R]: the label of each target's document. */
+export function targetLabels(
+  { labels = [], rowStart }: TrainingBatch,
+  { rows }: Targets,
+): (string | undefined)[] {
+  let [document, row] = [0, 0];
+  return Array.from(rows, (target) => {
+    for (; row < target; row++) if (rowStart[row + 1] === row + 1) document++;
+    return labels[document];
+  });
 }
 
 /** What a whole optimizer step divides by, summed over its micro-batches. */

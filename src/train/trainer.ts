@@ -30,6 +30,8 @@ export interface StepMetrics {
   tokens: number;
   loss: number;
   mtpLosses: number[];
+  /** The loss by task family, and by file. */
+  lossByLabel: Record<string, number>;
   /** Mean entropy of the next-token distributions. */
   entropy: number;
   /** Mean balance loss of the layers of experts; 1 is perfect balance. */
@@ -80,12 +82,12 @@ export class Trainer {
         balanceCoefficient,
         recompute,
       });
-      sums.add(result);
+      sums.add(batch, result);
       addLoads(loads, result.expertLoads);
       const share = batch.tokens.length / totals.tokens;
       for (const loss of result.balanceLosses) balanceLosses.push(loss * share);
     }
-    const { loss, mtpLosses, entropy } = sums.means();
+    const { loss, mtpLosses, entropy, byLabel } = sums.means();
     if (![loss, ...mtpLosses].every(Number.isFinite)) {
       zeroGradients(this.model, this.#gradients);
       throw new UserError(
@@ -103,6 +105,9 @@ export class Trainer {
       tokens: totals.tokens,
       loss,
       mtpLosses,
+      lossByLabel: Object.fromEntries(
+        Object.entries(byLabel).map(([label, { loss }]) => [label, loss]),
+      ),
       entropy,
       balanceLoss: balanceLosses.length > 0 ? sum(balanceLosses) / loads.length : null,
       gradientNorm: gradient.norm,

@@ -1,0 +1,55 @@
+import { stripVTControlCharacters } from 'node:util';
+import { expect, test } from 'vitest';
+import type { RunSummary } from '../watch/summary.ts';
+import { runsTable } from './runs.ts';
+import { sparkline } from './sparkline.ts';
+
+test('a sparkline goes from the lowest bar to the highest', () => {
+  expect(sparkline([0, 1, 2, 3, 4, 5, 6, 7])).toBe('▁▂▃▄▅▆▇█');
+  expect(sparkline([5, 5])).toBe('▁▁');
+  expect(sparkline([1, Number.NaN, 2])).toBe('▁ █');
+});
+
+test('a run is a line', () => {
+  const run: RunSummary = {
+    run: 'a',
+    state: 'running',
+    step: 40,
+    steps: 100,
+    totalTokens: 2_621_440,
+    loss: 1.23456,
+    mtpLosses: [2, 3.456],
+    lossByLabel: {},
+    heldOutLoss: null,
+    gradientNorm: 0.5,
+    numZeros: 12_345,
+    deadExperts: 0,
+    meanViolation: 0.25,
+    tokensPerSecond: 456_789,
+    remainingSeconds: 90,
+    writtenAt: 0,
+    curves: { loss: [3, 2, 1], meanViolation: [0, 1] },
+  };
+  const [, row] = stripVTControlCharacters(runsTable([run], 'out'))
+    .split('\n')
+    .filter((line) => line.includes(' a ') || line.includes('loss'));
+  const cells = row!.split('│').map((cell) => cell.trim());
+  expect(cells).toEqual([
+    '',
+    'a',
+    '40/100',
+    '2.62M',
+    '1.235',
+    '█▅▁',
+    '',
+    '2.00 3.46',
+    '0.25',
+    '▁█',
+    '12.3k',
+    '0.50',
+    '457k',
+    '1m 30s left',
+    '',
+  ]);
+  expect(runsTable([], 'out')).toBe('no runs in out');
+});

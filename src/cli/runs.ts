@@ -1,0 +1,109 @@
+import { resolve } from 'node:path';
+import { setTimeout } from 'node:timers/promises';
+import Table from 'cli-table3';
+import { Command } from 'commander';
+import pc from 'picocolors';
+import type { RunSummary } from '../watch/summary.ts';
+import { RunWatcher } from '../watch/watcher.ts';
+import { numberBetween } from './options.ts';
+import { formatDuration } from './progress.ts';
+import { sparkline } from './sparkline.ts';
+
+interface RunsOptions {
+  once?: boolean;
+  json?: boolean;
+  every: number;
+}
+
+export function runsCommand(): Command {
+  return new Command('runs')
+    .description('how training runs stand; on a terminal, live')
+    .argument('[directory]', 'where the runs are', 'out')
+    .option('--once', 'show them once')
+    .option('--every <seconds>', 'time between two looks', numberBetween(0.2, 3600), 2)
+    .option('--json', 'print JSON, once')
+    .action(show);
+}
+
+async function show(directory: string, options: RunsOptions): Promise<void> {
+  const watcher = new RunWatcher(resolve(directory));
+  if (options.json) {
+    console.log(JSON.stringify(await watcher.summaries(), null, 2));
+    return;
+  }
+  const { stdout } = process;
+  if (options.once || !stdout.isTTY) {
+    stdout.write(`${runsTable(await watcher.summaries(), directory)}\n`);
+    return;
+  }
+  for (;;) {
+    const table = runsTable(await watcher.summaries(), directory);
+    stdout.write(`\x1b[H\x1b[J${table}\n${pc.dim('Ctrl-C ends this, not the runs')}\n`);
+    await setTimeout(1000 * options.every);
+  }
+}
+
+/** A line a run, the latest first. */
+export function runsTable(runs: readonly RunSummary[], directory: string): string {
+  if (runs.length === 0) return `no runs in ${directory}`;
+  const table = new Table({
+    head: [
+      'run',
+      'step',
+      'tokens',
+      'loss',
+      '',
+      'held out',
+      'mtp',
+      'violation',
+      '',
+      'zeros',
+      'norm',
+      'tokens/s',
+      '',
+    ],
+    colAligns: [
+      'left',
+      'right',
+      'right',
+      'right',
+      'left',
+      'right',
+      'left',
+      'right',
+      'left',
+      'right',
+      'right',
+      'right',
+      'left',
+    ],
+    style: { head: [], border: [], compact: true },
+  });
+  for (const run of runs) {
+    table.push([
+      run.run === '.' ? directory : run.run,
+      run.steps === null ? run.step : `${run.step}/${run.steps}`,
+      short(run.totalTokens),
+      run.loss.toFixed(3),
+      sparkline(run.curves.loss),
+      run.heldOutLoss?.toFixed(3) ?? '',
+      run.mtpLosses.map((loss) => loss.toFixed(2)).join(' '),
+      run.meanViolation.toFixed(2),
+      sparkline(run.curves.meanViolation),
+      short(run.numZeros),
+      run.gradientNorm.toFixed(2),
+      short(run.tokensPerSecond),
+      run.remainingSeconds === null
+        ? pc.dim(run.state)
+        : pc.green(`${formatDuration(run.remainingSeconds)} left`),
+    ]);
+  }
+  return table.toString();
+}
+
+/** Three digits and a unit. */
+function short(count: number): string {
+  const units = ['', 'k', 'M', 'G'];
+  const power = Math.min(3, Math.max(0, Math.floor(Math.log10(Math.max(count, 1)) / 3)));
+  return `${Number((count / 1000 ** power).toPrecision(3))}${units[power]}`;
+}

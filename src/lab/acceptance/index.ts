@@ -1,0 +1,123 @@
+/**
+ * How many tokens of a step are accepted, against how uncertain the next token is (the report's figure
+ * 7), and what that gains by batch size (its table 10).
+ */
+import { dirname, resolve } from 'node:path';
+import { z } from 'zod';
+import { Assistant } from '../../engine/assistant.ts';
+import { DecodingBatch } from '../../eval/bench-inference.ts';
+import { familyNames, LEVELS } from '../../tasks/index.ts';
+import type { Experiment, Job, JobContext } from '../experiment.ts';
+import { type Acceptance, measureAcceptance } from './measure.ts';
+import { acceptanceReport } from './report.ts';
+
+const count = z.int().min(1);
+
+const acceptanceSchema = z.strictObject({
+  /** A checkpoint with MTP heads; relative to this file. */
+  checkpoint: z.string(),
+  families: z.array(z.enum([...familyNames])).min(1),
+  levels: z.array(z.enum([...LEVELS])).min(1),
+  /** Of each family and level. */
+  problems: count,
+  temperature: z.number().min(0),
+  /** Most tokens of an answer. */
+  maxTokens: count,
+  /** Time of steps with and without drafts, after contexts of `length` tokens. */
+  speed: z.strictObject({
+    sequences: z.array(count).min(1),
+    length: count,
+    /** For which each is timed. */
+    seconds: z.number().positive(),
+  }),
+});
+
+export type AcceptanceConfig = z.infer<typeof acceptanceSchema>;
+
+export type AcceptanceOutcome =
+  | { kind: 'family'; levels: ({ level: string } & Acceptance)[]; heads: number }
+  | { kind: 'speed'; steps: StepTimes[] };
+
+/** Of one step of all sequences. */
+export interface StepTimes {
+  sequences: number;
+  plainMilliseconds: number;
+  draftMilliseconds: number;
+}
+
+export const acceptance: Experiment<AcceptanceConfig, AcceptanceOutcome> = {
+  name: 'acceptance',
+  description: 'acceptance length against entropy by family, and the speed-up that it gives',
+  schema: acceptanceSchema,
+  jobs: (config) => [
+    ...config.families.map((family) => familyJob(config, family)),
+    speedJob(config),
+  ],
+  report: acceptanceReport,
+};
+
+function familyJob(config: AcceptanceConfig, family: string): Job<AcceptanceOutcome> {
+  const { families, speed, ...settings } = config;
+  return {
+    name: family,
+    settings: { family, ...settings },
+    async run(context) {
+      const assistant = await load(context, config);
+      try {
+        const levels = [];
+        for (const level of config.levels) {
+          context.progress(level);
+          const measured = await measureAcceptance(assistant, { ...settings, family, level });
+          levels.push({ level, ...measured });
+        }
+        return { kind: 'family', levels, heads: assistant.model.config.mtpHeads };
+      } finally {
+        assistant.release();
+      }
+    },
+  };
+}
+
+function speedJob(config: AcceptanceConfig): Job<AcceptanceOutcome> {
+  const { checkpoint, speed } = config;
+  return {
+    name: 'speed',
+    settings: { checkpoint, speed },
+    isTimed: true,
+    async run(context) {
+      const assistant = await load(context, config);
+      const { model } = assistant;
+      try {
+        const steps: StepTimes[] = [];
+        for (const sequences of speed.sequences) {
+          context.progress(`${sequences} sequences`);
+          const milliseconds = async (drafts: number) => {
+            const batch = new DecodingBatch(model, { sequences, length: speed.length }, drafts);
+            try {
+              batch.open();
+              // Rows of prompts that pass the trunk together.
+              batch.prefill(Math.max(1, Math.floor(4096 / speed.length)));
+              await batch.steps({ seconds: speed.seconds / 3 });
+              const { steps, seconds } = await batch.steps({ seconds: speed.seconds });
+              return (1000 * seconds) / steps;
+            } finally {
+              batch.release();
+            }
+          };
+          steps.push({
+            sequences,
+            plainMilliseconds: await milliseconds(0),
+            draftMilliseconds: await milliseconds(model.config.mtpHeads),
+          });
+        }
+        return { kind: 'speed', steps };
+      } finally {
+        assistant.release();
+      }
+    },
+  };
+}
+
+function load({ device, configPath }: JobContext, { checkpoint }: AcceptanceConfig) {
+  return Assistant.load(device, resolve(dirname(configPath), checkpoint));
+}

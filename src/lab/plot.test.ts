@@ -1,0 +1,65 @@
+import { describe, expect, test } from 'vitest';
+import { type Plot, plotSvg } from './plot.ts';
+
+const plot = (changes: Partial<Plot> = {}): Plot => ({
+  title: 'loss & time',
+  x: { label: 'step' },
+  y: { label: 'loss', include: 0 },
+  series: [
+    {
+      name: 'one',
+      points: [
+        [0, 4],
+        [50, 2],
+        [100, 1],
+      ],
+    },
+  ],
+  ...changes,
+});
+
+/** Coordinates of a line. */
+const line = (svg: string) =>
+  svg
+    .match(/points="([^"]+)"/)![1]!
+    .split(' ')
+    .map((place) => place.split(',').map(Number));
+
+describe('a plot', () => {
+  test('draws a line between its axes, with labels', () => {
+    const svg = plotSvg(plot());
+    const [first, middle, last] = line(svg) as [number[], number[], number[]];
+    expect(middle![0]).toBeCloseTo((first![0]! + last![0]!) / 2, 0);
+    // Up is less.
+    expect(last[1]).toBeGreaterThan(middle[1]!);
+    expect(svg).toContain('>loss &amp; time<');
+    for (const tick of ['0', '20', '100', '4']) expect(svg).toContain(`>${tick}</text>`);
+  });
+
+  test('on logarithmic axes leaves out what they cannot show', () => {
+    const points = [
+      [1, 0],
+      [1, 1],
+      [100, 1000],
+      [10000, 1e6],
+    ] as const;
+    const svg = plotSvg(
+      plot({
+        x: { label: 'x', scale: 'log' },
+        y: { label: 'y', scale: 'log' },
+        series: [{ name: 'a', points, draw: 'both' }],
+      }),
+    );
+    const places = line(svg);
+    expect(places).toHaveLength(3);
+    expect(places[1]![0]! - places[0]![0]!).toBeCloseTo(places[2]![0]! - places[1]![0]!, 0);
+    expect(svg.match(/<circle/g)).toHaveLength(3);
+    expect(svg).toContain('>1e6</text>');
+  });
+
+  test('of one point has room around it, and of none is an error', () => {
+    const one = plotSvg(plot({ series: [{ name: 'a', points: [[3, 3]], draw: 'marks' }] }));
+    expect(one).not.toContain('NaN');
+    expect(() => plotSvg(plot({ series: [] }))).toThrow('no points');
+  });
+});

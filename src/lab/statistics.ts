@@ -1,0 +1,82 @@
+/** What experiments compute from their measurements. */
+import { meanOf } from '../series.ts';
+
+export interface Spread {
+  mean: number;
+  /** Standard error of the mean; NaN for a single value. */
+  error: number;
+  count: number;
+}
+
+export function spread(values: readonly number[]): Spread {
+  const count = values.length;
+  const mean = meanOf(values);
+  const squares = values.reduce((sum, value) => sum + (value - mean) ** 2, 0);
+  return { mean, error: Math.sqrt(squares / (count - 1) / count), count };
+}
+
+export type Comparison = 'higher' | 'lower' | 'no difference beyond the seeds';
+
+/** Student's t, 95 % on both sides, from 1 degree of freedom. */
+const student = [12.71, 4.3, 3.18, 2.78, 2.57, 2.45, 2.36, 2.31, 2.26, 2.23];
+
+/** How `one` compares to `other`, by Student's test at 95 %; one seed alone tells nothing. */
+export function compare(one: Spread, other: Spread): Comparison {
+  const difference = one.mean - other.mean;
+  const error = Math.hypot(one.error, other.error);
+  const limit = student[one.count + other.count - 3] ?? student.at(-1)!;
+  if (!(Math.abs(difference) > limit * error)) return 'no difference beyond the seeds';
+  return difference > 0 ? 'higher' : 'lower';
+}
+
+/** y = most·(1 − a·x^b), the report's curve of acceptance length (figure 7). */
+export interface AcceptanceCurve {
+  most: number;
+  a: number;
+  b: number;
+}
+
+/** The report's own. */
+export const REPORTED_CURVE: AcceptanceCurve = { most: 4, a: 0.58, b: 0.58 };
+
+export function curveAt({ most, a, b }: AcceptanceCurve, x: number): number {
+  return most * (1 - a * x ** b);
+}
+
+/** The curve with the least squared error; for each b the best a is known, so only b is searched. */
+export function fitAcceptance(
+  points: readonly (readonly [x: number, y: number])[],
+  most: number,
+): AcceptanceCurve {
+  const curveOf = (b: number): AcceptanceCurve => {
+    const missing = points.map(([x, y]) => [x ** b, 1 - y / most] as const);
+    const above = missing.reduce((sum, [power, value]) => sum + power * value, 0);
+    const below = missing.reduce((sum, [power]) => sum + power * power, 0);
+    return { most, a: above / below, b };
+  };
+  const errorOf = (b: number) => squaredError(points, curveOf(b));
+  let [low, high] = [0.01, 4];
+  for (let i = 0; i < 100; i++) {
+    const third = (high - low) / 3;
+    if (errorOf(low + third) < errorOf(high - third)) high -= third;
+    else low += third;
+  }
+  return curveOf((low + high) / 2);
+}
+
+/** R²: the share of the variance of y that the curve explains. */
+export function explained(
+  points: readonly (readonly [x: number, y: number])[],
+  curve: AcceptanceCurve,
+): number {
+  const mean = meanOf(points.map(([, y]) => y));
+  const variance = points.reduce((sum, [, y]) => sum + (y - mean) ** 2, 0);
+  return 1 - squaredError(points, curve) / variance;
+}
+
+function squaredError(
+  points: readonly (readonly [x: number, y: number])[],
+  curve: AcceptanceCurve,
+): number {
+  return points.reduce((sum, [x, y]) => sum + (y - curveAt(curve, x)) ** 2, 0);
+}
