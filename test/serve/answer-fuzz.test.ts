@@ -44,15 +44,16 @@ async function answer(
   stops: readonly string[],
 ): Promise<Collected> {
   engine.script = () => ({ tokens, pass });
-  const prepared = prepareChat(
+  const prepared = await prepareChat(
     context,
     {
       messages: [{ role: 'user', content: 'x' }],
-      tools,
+      toolUse: { tools, choice: 'auto', strict: new Set(), parallel: true },
+      format: { kind: 'any' },
+      formatField: 'response_format',
       thinking,
       sampling: samplingOf(context, {}),
       stops,
-      parallelToolCalls: true,
     },
     'messages',
   );
