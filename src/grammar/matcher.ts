@@ -5,7 +5,7 @@
  */
 import type { GrammarState } from '../engine/constrained-output.ts';
 import { type Automaton, endState } from './automaton.ts';
-import type { TokenTree, Vocabulary } from './vocabulary.ts';
+import type { Vocabulary } from './vocabulary.ts';
 
 /** Places in the automaton at once; more are let go, which forbids texts but allows none. */
 const mostPlaces = 256;
@@ -161,8 +161,23 @@ class Determined implements GrammarState {
   get mask(): Int32Array {
     if (this.#mask) return this.#mask;
     const { vocabulary } = this.#matcher;
+    const { ids, common, begins, bytes } = vocabulary.ordered;
     const mask = new Int32Array(vocabulary.maskWords);
-    this.#addTokens(vocabulary.root, mask);
+    // The states along the bytes of the token before, as far as these went.
+    const states: Determined[] = [this];
+    let reached = 0;
+    for (let i = 0; i < ids.length; i++) {
+      // It begins with the very bytes that did not go on.
+      if (common[i]! > reached) continue;
+      reached = common[i]!;
+      const [begin, length] = [begins[i]!, begins[i + 1]! - begins[i]!];
+      while (reached < length) {
+        const next = states[reached]!.#afterByte(bytes[begin + reached]!);
+        if (next === null) break;
+        states[++reached] = next;
+      }
+      if (reached === length) mask[ids[i]! >> 5]! |= 1 << (ids[i]! & 31);
+    }
     this.#matcher.countMask();
     this.#mask = mask;
     return mask;
@@ -182,14 +197,6 @@ class Determined implements GrammarState {
   forget(): void {
     this.#next = [];
     this.#mask = null;
-  }
-
-  #addTokens({ tokens, children }: TokenTree, mask: Int32Array): void {
-    for (const token of tokens) mask[token >> 5]! |= 1 << (token & 31);
-    for (const [byte, child] of children) {
-      const next = this.#afterByte(byte);
-      if (next) next.#addTokens(child, mask);
-    }
   }
 
   #afterByte(byte: number): Determined | null {

@@ -49,9 +49,9 @@ async function answer(
     context,
     {
       messages: [{ role: 'user', content: 'x' }],
-      toolUse: { tools, choice: 'auto', strict: new Set<string>(), parallel: true },
+      toolUse: { tools, choice: 'auto', strict: new Set(), parallel: true },
       format: { kind: 'any' },
-      formatField: 'format',
+      formatField: 'response_format',
       thinking,
       sampling: samplingOf(context, {}),
       stops,

@@ -148,7 +148,12 @@ describe('errors', () => {
       /^messages: end with the assistant/,
     ],
     [{ temperature: 1.5 }, /^temperature: /],
-    [{ tool_choice: { type: 'any' } }, /^tool_choice\.type: only "auto" and "none"/],
+    [{ tool_choice: { type: 'any' } }, /^tool_choice: there is no tool/],
+    [{ tool_choice: { type: 'all' } }, /^tool_choice\.type: must be auto, any, tool or none/],
+    [
+      { output_config: { format: { type: 'json_schema', schema: { not: {} } } } },
+      /^output_config\.format: schema\.not: is not supported/,
+    ],
     [
       { thinking: { type: 'enabled', budget_tokens: 500 } },
       /^thinking\.budget_tokens: must be less/,

@@ -395,8 +395,38 @@ describe('errors', () => {
     [{ logit_bias: { 99999: 1 } }, 'logit_bias.99999', /99999/],
     [{ tools: [{ type: 'function', function: { name: 'a b' } }] }, 'tools[0].function.name', /./],
     [{ tools: [weather, weather] }, 'tools[1]', /second tool/],
-    [{ tool_choice: 'required', tools: [weather] }, 'tool_choice', /only "auto"/],
-    [{ response_format: { type: 'json_object' } }, 'response_format.type', /only "text"/],
+    [{ tool_choice: 'required' }, 'tool_choice', /there is no tool/],
+    [
+      { tool_choice: { type: 'function', function: { name: 'x' } }, tools: [weather] },
+      'tool_choice',
+      /there is no tool named "x"/,
+    ],
+    [{ tool_choice: 'always', tools: [weather] }, 'tool_choice', /auto, none, required/],
+    [{ response_format: { type: 'xml' } }, 'response_format.type', /text, json_object or/],
+    [
+      {
+        response_format: {
+          type: 'json_schema',
+          json_schema: { name: 'x', schema: { type: 'object', minProperties: 1 } },
+        },
+      },
+      'response_format',
+      /schema\.minProperties: is not supported/,
+    ],
+    [
+      {
+        tools: [
+          {
+            type: 'function',
+            function: { name: 'f', strict: true, parameters: { type: 'object', if: {} } },
+          },
+        ],
+      },
+      'tools',
+      /f\.parameters\.if: is not supported/,
+    ],
+    [{ structured_outputs: { regex: '(' } }, 'structured_outputs', /is not closed/],
+    [{ structured_outputs: { regex: 'a', choice: ['b'] } }, 'structured_outputs', /one of json/],
     [{ max_tokens: 1, max_completion_tokens: 1 }, 'max_tokens', /one of them/],
     [{ stream_options: { include_usage: true } }, 'stream_options', /stream/],
     [{ frequency: 1 }, 'frequency', /not a field/],
@@ -434,6 +464,8 @@ describe('errors', () => {
         [{ repetition_penalty: 1.5 }, 'repetition_penalty'],
         [{ logit_bias: { 5: 1 } }, 'logit_bias'],
         [{ cache_salt: 'x' }, 'cache_salt'],
+        [{ response_format: { type: 'json_object' } }, 'response_format'],
+        [{ tools: [weather], tool_choice: 'required' }, 'tools'],
       ] as const) {
         const error = await failing(body);
         expect(error.param).toBe(field);

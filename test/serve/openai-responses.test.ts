@@ -131,7 +131,8 @@ describe('errors', () => {
     [{ store: true }, 'store'],
     [{ background: true }, 'background'],
     [{ tools: [{ type: 'web_search' }] }, 'tools[0].type'],
-    [{ text: { format: { type: 'json_object' } } }, 'text.format.type'],
+    [{ text: { format: { type: 'xml' } } }, 'text.format.type'],
+    [{ text: { format: { type: 'json_schema', schema: { not: {} } } } }, 'text.format'],
     [{ top_logprobs: 1 }, 'top_logprobs'],
     [{ truncation: 'auto' }, 'truncation'],
   ])('%j names %s', async (body, field) => {

@@ -4,16 +4,13 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import OpenAI from 'openai';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { loadModel } from '../../src/checkpoint/load-model.ts';
-import { createDevice } from '../../src/device/create-device.ts';
-import { EngineService } from '../../src/serve/engine-service.ts';
-import { type RunningServer, startServer } from '../../src/serve/server.ts';
+import type { EngineService } from '../../src/serve/engine-service.ts';
+import type { RunningServer } from '../../src/serve/server.ts';
 import { shippedModel } from '../../src/shipped-model.ts';
-import type { Device } from '../../src/tensor/device.ts';
-import { loadTextFiles } from '../../src/text/tokenizer-files.ts';
+import { type RealServer, startRealServer } from './real-server.ts';
 import { until } from './test-server.ts';
 
-let device: Device;
+let running: RealServer;
 let engine: EngineService;
 let server: RunningServer;
 let client: OpenAI;
@@ -21,24 +18,12 @@ let root: string;
 
 beforeAll(async () => {
   root = await realpath(await mkdtemp(join(tmpdir(), 'mimoflash-serve-')));
-  device = await createDevice('wasm', { threads: 1 });
-  const text = await loadTextFiles(shippedModel);
-  const { vocabSize } = text.tokenizer;
-  const load = (directory: string) => loadModel(device, directory);
-  engine = new EngineService(await load(shippedModel), 'first', { vocabSize }, load);
-  server = await startServer({
-    engine,
-    text,
-    modelName: 'tiny',
-    modelPath: shippedModel,
-    weightsRoot: root,
-  });
+  running = await startRealServer(root);
+  ({ engine, server } = running);
   client = new OpenAI({ baseURL: `${server.url}/v1`, apiKey: 'none', maxRetries: 0 });
 });
 afterAll(async () => {
-  await server.close();
-  await engine.release();
-  await device.destroy();
+  await running.close();
   await rm(root, { recursive: true });
 });
 

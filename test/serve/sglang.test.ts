@@ -76,6 +76,7 @@ describe('an answer', () => {
       completion_tokens: output_ids.length,
       cached_tokens: 2,
       weight_version: 'v0',
+      weight_versions: [{ version: 'v0', start: 0, end: output_ids.length }],
       spec_verify_ct: 2,
       spec_draft_token_num: 4,
       spec_accept_token_num: 3,
@@ -83,6 +84,14 @@ describe('an answer', () => {
     expect(meta_info.output_token_logprobs).toEqual(output_ids.map((id) => [-id / 1000, id, null]));
     expect(meta_info.output_top_logprobs.map((top) => top.length)).toEqual(output_ids.map(() => 2));
     expect(meta_info.input_token_logprobs).toBeUndefined();
+  });
+
+  test('several of one prompt are a list, with seeds one after another', async () => {
+    server.says('Hi');
+    const before = server.engine.requests.length;
+    const several = await generate<Output[]>({ sampling_params: { n: 3, sampling_seed: 7 } });
+    expect(several.map(({ text: said }) => said)).toEqual(['Hi', 'Hi', 'Hi']);
+    expect(server.engine.requests.slice(before).map(({ seed }) => seed)).toEqual([7, 8, 9]);
   });
 
   test('scores a prompt: entry 0 has no log-probability, and nothing is generated', async () => {
@@ -267,7 +276,11 @@ describe('errors', () => {
     [{ input_ids: [[1], []] }, 'input_ids[1]'],
     [{ input_ids: new Array(3000).fill(5) }, 'input_ids'],
     [{ sampling_params: { temperature: -1 } }, 'sampling_params.temperature'],
-    [{ sampling_params: { regex: 'a' } }, 'sampling_params.regex'],
+    [{ sampling_params: { regex: '(' } }, 'sampling_params.regex'],
+    [{ sampling_params: { json_schema: '{' } }, 'sampling_params.json_schema'],
+    [{ sampling_params: { json_schema: { not: {} } } }, 'sampling_params.json_schema'],
+    [{ sampling_params: { ebnf: 'root ::= x' } }, 'sampling_params.ebnf'],
+    [{ sampling_params: { n: 0 } }, 'sampling_params.n'],
     [{ sampling_params: [{}, {}] }, 'sampling_params'],
     [{ return_logprob: true, logprob_start_len: 50 }, 'logprob_start_len'],
     [{ return_routed_experts: true, routed_experts_start_len: 50 }, 'routed_experts_start_len'],

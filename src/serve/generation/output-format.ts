@@ -63,15 +63,15 @@ export const textFormat = z
 
 /** As vLLM has it. */
 export const structuredOutputs = z
-  .union(
-    [
-      z.strictObject({ json: z.union([schemaObject, z.string()]) }),
-      z.strictObject({ regex: z.string().max(10_000) }),
-      z.strictObject({ choice: z.array(z.string()).min(1).max(1000) }),
-      z.strictObject({ json_object: z.literal(true) }),
-    ],
-    { error: 'must have one of json, regex, choice and json_object' },
-  )
+  .strictObject({
+    json: z.union([schemaObject, z.string()]).nullish(),
+    regex: z.string().max(10_000).nullish(),
+    choice: z.array(z.string()).min(1).max(1000).nullish(),
+    json_object: z.literal(true).nullish(),
+  })
+  .refine((said) => Object.values(said).filter((value) => value != null).length === 1, {
+    error: 'must have one of json, regex, choice and json_object',
+  })
   .nullish();
 
 /** @throws {ApiError} if the two say different things. */
@@ -83,10 +83,10 @@ export function formatOf(
     if (response != null && response.type !== 'text') {
       throw invalid('structured_outputs', 'cannot be sent beside response_format');
     }
-    if ('regex' in structured) return { kind: 'regex', pattern: structured.regex };
-    if ('choice' in structured) return { kind: 'choice', options: structured.choice };
-    if ('json_object' in structured) return { kind: 'json' };
-    return schemaFormat(structured.json, 'structured_outputs.json');
+    const { json, regex, choice } = structured;
+    if (regex != null) return { kind: 'regex', pattern: regex };
+    if (choice != null) return { kind: 'choice', options: choice };
+    return json == null ? { kind: 'json' } : schemaFormat(json, 'structured_outputs.json');
   }
   if (response?.type === 'json_object') return { kind: 'json' };
   if (response?.type !== 'json_schema') return { kind: 'any' };

@@ -133,7 +133,10 @@ export class GenerateOutput {
     const { config } = this.#context.engine;
     const layers = config.layers.filter(({ feedForward }) => feedForward === 'experts').length;
     const { perToken } = config.experts;
-    const rows = [this.#promptRoutes, ...this.#generated.map(({ experts }) => experts ?? [])];
+    // The first token of the answer was drawn from the prompt's last position.
+    const skipped = Math.max(0, from - (this.#request.prompt.length - 1));
+    const answered = this.#generated.slice(skipped).map(({ experts }) => experts ?? []);
+    const rows = [this.#promptRoutes, ...answered];
     const flat = Int32Array.from(rows.flatMap((row) => [...row]));
     return {
       routed_experts: Buffer.from(flat.buffer).toString('base64'),
