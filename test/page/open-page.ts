@@ -4,8 +4,10 @@ import { type Browser, chromium, type Page } from 'playwright';
 import { expect } from 'vitest';
 import { chromiumArguments, findChromium } from '../browser/chromium.ts';
 
-export function startBrowser(): Promise<Browser> {
-  return chromium.launch({ executablePath: findChromium(), args: chromiumArguments });
+/** @param withGpu whether it is to have a GPU, which the CPU plays. */
+export function startBrowser(withGpu = true): Promise<Browser> {
+  const args = chromiumArguments.filter((argument) => withGpu || !argument.includes('webgpu'));
+  return chromium.launch({ executablePath: findChromium(), args });
 }
 
 export interface OpenPage {

@@ -90,6 +90,18 @@ describe('the model in the tab', () => {
   }
 });
 
+test('where there is no GPU, the tab says so, and takes WebAssembly by itself', async () => {
+  const plain = await startBrowser(false);
+  const { page } = await openPage(plain, server.url, { place: 'tab', 'tab-device': 'webgpu' });
+  await page.getByText('does not run in this tab: this browser offers no GPU').waitFor();
+  await page.getByRole('button', { name: 'Settings' }).click();
+  await page.getByLabel('In the tab, run on').selectOption('auto');
+  await page.keyboard.press('Escape');
+  await page.locator('header').getByText('WebAssembly').waitFor();
+  expect(await ask(page, 'What is 3 + 4?')).toBe('7');
+  await plain.close();
+});
+
 describe('anyone', () => {
   test('can use it with the keyboard alone', async () => {
     const { page } = await openPage(browser, server.url);

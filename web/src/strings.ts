@@ -23,6 +23,7 @@ const en = {
   loadingModel: (percent: number) => `Loading the model into this tab: ${percent} %`,
   connecting: 'Connecting…',
   needsKey: 'This server asks for an API key; enter it in the settings.',
+  notInTab: (reason: string) => `The model does not run in this tab: ${reason}`,
   unreachable: (reason: string) => `The model cannot be reached: ${reason}`,
 
   greeting: 'What shall we work out?',
@@ -71,8 +72,7 @@ const en = {
   thisModel: 'This model',
   allGlobal: 'All layers global',
   globalLayers: (count: number) => `${count} global layers`,
-  slidingLayers: (count: number, window: number) =>
-    `${count} sliding layers with the heads, window ${window}`,
+  slidingLayers: (count: number, window: number) => `${count} sliding with heads, window ${window}`,
   atTokens: (count: string) => `at ${count} tokens`,
   thisChat: (count: string) => `this chat, ${count} tokens`,
   times: (factor: string) => `${factor}× smaller`,
@@ -125,6 +125,7 @@ const zh: Strings = {
   loadingModel: (percent) => `正在把模型载入本标签页：${percent} %`,
   connecting: '正在连接…',
   needsKey: '服务器需要 API 密钥，请在设置中填写。',
+  notInTab: (reason) => `模型无法在本标签页中运行：${reason}`,
   unreachable: (reason) => `无法连接模型：${reason}`,
 
   greeting: '想算点什么？',

@@ -1,4 +1,5 @@
 import { info, loading, trouble } from '../connection/active.ts';
+import type { Failure } from '../connection/failure.ts';
 import { notice } from '../notice.ts';
 import { place, texts } from '../preferences.ts';
 import { Icon } from './icon.tsx';
@@ -16,11 +17,7 @@ export function Notice() {
           <progress value={share} max="1" aria-label={text.loadingModel(Math.round(share * 100))} />
         </p>
       )}
-      {failure !== null && (
-        <p class="notice trouble">
-          {failure.status === 401 ? text.needsKey : text.unreachable(failure.message)}
-        </p>
-      )}
+      {failure !== null && <p class="notice trouble">{explain(failure)}</p>}
       {failure === null && share === null && info.value === null && place.value === 'server' && (
         <p class="notice">{text.connecting}</p>
       )}
@@ -41,4 +38,10 @@ export function Notice() {
       )}
     </div>
   );
+}
+
+function explain({ status, message }: Failure): string {
+  const text = texts();
+  if (status === 401) return text.needsKey;
+  return place.value === 'tab' ? text.notInTab(message) : text.unreachable(message);
 }

@@ -7,6 +7,7 @@ import { createWasmDevice } from '../../../src/device/wasm/device.ts';
 import workerUrl from '../../../src/device/wasm/worker.ts?worker&url';
 import { findRealGpu } from '../../../src/device/webgpu/adapter.ts';
 import { createWebgpuDevice } from '../../../src/device/webgpu/device.ts';
+import { UserError } from '../../../src/errors.ts';
 import type { Model } from '../../../src/model/weights.ts';
 import type { Device } from '../../../src/tensor/device.ts';
 import { type TextFiles, textFileNames, textFilesFrom } from '../../../src/text/text-files.ts';
@@ -49,7 +50,10 @@ export async function openModel(
 }
 
 async function openDevice(name: TabDevice): Promise<Device> {
-  if (name === 'webgpu') return createWebgpuDevice();
+  if (name === 'webgpu') {
+    if (await navigator.gpu?.requestAdapter()) return createWebgpuDevice();
+    throw new UserError('this browser offers no GPU; choose WebAssembly in the settings');
+  }
   const found = name === 'auto' ? await findRealGpu() : null;
   if (found) return createWebgpuDevice({ found });
   return createWasmDevice({ workerUrl: new URL(workerUrl, import.meta.url) });
