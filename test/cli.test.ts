@@ -254,6 +254,19 @@ describe('bad input ends in one line', () => {
     expect(message).toMatch(/mixed precision needs a GPU.*--precision f32/);
   });
 
+  test('an experiment without its config, or a part that is none', async () => {
+    const lab = (...parameters: string[]) =>
+      run(['lab', 'balance', '--device', 'reference', ...parameters]);
+    const missing = join(folder, 'none.json');
+    expect(messageOf(await lab('--config', missing))).toMatch(/none\.json/);
+    expect((await lab('--part', '3/2')).stderr).toContain('give a part such as 1/4');
+  });
+
+  test('runs in a directory that is not there', async () => {
+    expect(messageOf(await run(['runs', join(folder, 'none')]))).toMatch(/cannot read .*none/);
+    expect((await run(['runs', folder])).stdout).toContain('no runs in');
+  });
+
   test('a broken line of JSONL, and nothing is left behind', async () => {
     const data = join(folder, 'data.jsonl');
     await writeFile(data, '{"text": "hello"}\n{"text": \n');

@@ -2,7 +2,6 @@
 import { type Context, Hono, type MiddlewareHandler } from 'hono';
 import { bodyLimit } from 'hono/body-limit';
 import { routePath } from 'hono/route';
-import { runRoutes } from '../watch/routes.ts';
 import { checkAccess, type KeyRing } from './access.ts';
 import { clientLeft } from './admission.ts';
 import { countTokens, messages } from './anthropic/messages.ts';
@@ -15,6 +14,7 @@ import { getModel, listModels } from './openai/models.ts';
 import { responses } from './openai/responses.ts';
 import { type Page, servePage } from './page.ts';
 import { reportError } from './report-error.ts';
+import { runRoutes } from './runs.ts';
 import { serverInfo } from './server-info.ts';
 import { abortRequest, modelInfo, updateWeights } from './sglang/control.ts';
 import { generate } from './sglang/generate.ts';

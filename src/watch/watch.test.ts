@@ -5,10 +5,10 @@ import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { startTestServer } from '../../test/serve/test-server.ts';
 import { smallRun } from '../../test/train/small-run.ts';
 import { createReferenceDevice } from '../device/reference/device.ts';
+import { runRoutes } from '../serve/runs.ts';
 import { parseTrainingConfig } from '../train/config.ts';
 import { runTraining } from '../train/run.ts';
 import { MetricsReader } from './metrics-reader.ts';
-import { runRoutes } from './routes.ts';
 import { RunWatcher } from './watcher.ts';
 
 let folder: string;

@@ -5,8 +5,8 @@
  *     GET /curves?run=<name>&after=<step>&points=<n>  a run's figures by step, in columns
  */
 import { Hono } from 'hono';
-import { ApiError } from '../serve/errors.ts';
-import { RunWatcher } from './watcher.ts';
+import { RunWatcher } from '../watch/watcher.ts';
+import { ApiError } from './errors.ts';
 
 const mostPoints = 2000;
 
