@@ -85,7 +85,7 @@ test('a device without quantised weights gets f32 ones, and says so', async () =
   const lines: string[] = [];
   const model = await loadInferenceModel(device, path, (line) => lines.push(line));
   expect(lines).toEqual([
-    `${path}: the reference device has no quantised weights, so they become f32`,
+    `${join(path, 'config.json')}: the reference device has no quantised weights, so they become f32`,
   ]);
   expect(model.head).not.toBeInstanceOf(QuantizedMatrix);
 });

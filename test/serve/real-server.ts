@@ -5,7 +5,8 @@ import { Vocabulary } from '../../src/grammar/vocabulary.ts';
 import { EngineService } from '../../src/serve/engine-service.ts';
 import { type RunningServer, startServer } from '../../src/serve/server.ts';
 import { shippedModel } from '../../src/shipped-model.ts';
-import { loadTextFiles, type TextFiles } from '../../src/text/tokenizer-files.ts';
+import type { TextFiles } from '../../src/text/text-files.ts';
+import { loadTextFiles } from '../../src/text/tokenizer-files.ts';
 
 export interface RealServer {
   engine: EngineService;
@@ -18,10 +19,12 @@ export interface RealServer {
 export async function startRealServer(weightsRoot: string | null = null): Promise<RealServer> {
   const device = await createDevice('wasm', { threads: 1 });
   const text = await loadTextFiles(shippedModel);
-  const engine = new EngineService(await loadModel(device, shippedModel), 'first', {
+  const load = (directory: string) => loadModel(device, directory);
+  const options = {
     vocabSize: text.tokenizer.vocabSize,
     vocabulary: new Vocabulary(text.tokenizer),
-  });
+  };
+  const engine = new EngineService(await load(shippedModel), 'first', options, load);
   const modelPath = shippedModel;
   const server = await startServer({ engine, text, modelName: 'tiny', modelPath, weightsRoot });
   return {
