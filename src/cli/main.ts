@@ -11,6 +11,7 @@ import { generateCommand } from './generate.ts';
 import { inspectCommand } from './inspect.ts';
 import { labCommand } from './lab.ts';
 import { parityCommand } from './parity.ts';
+import { quantizeCommand } from './quantize.ts';
 import { runsCommand } from './runs.ts';
 import { serveCommand } from './serve.ts';
 import { tasksCommand } from './tasks.ts';
@@ -35,6 +36,7 @@ const program = new Command('mimoflash')
   .addCommand(labCommand())
   .addCommand(inspectCommand())
   .addCommand(convertCommand())
+  .addCommand(quantizeCommand())
   .addCommand(parityCommand())
   .addCommand(benchCommand());
 

@@ -1,8 +1,9 @@
 import { UserError } from '../errors.ts';
 import type { Model } from '../model/weights.ts';
+import type { CachedSequence } from './cached-sequence.ts';
 import { Channel } from './channel.ts';
-import { Decoder } from './decoder.ts';
-import type { DecoderSequence } from './decoder-sequence.ts';
+import { Decoder, type PromptPart } from './decoder.ts';
+import type { EngineOptions } from './engine-options.ts';
 import {
   Generation,
   type GenerationOptions,
@@ -11,32 +12,20 @@ import {
 } from './generation.ts';
 import { pageSize } from './key-value-pool.ts';
 import { nextTask } from './next-task.ts';
+import { type OpenOptions, PrefixCache } from './prefix-cache.ts';
 import { chunkEnd } from './prompt-chunks.ts';
-
-export interface EngineOptions {
-  /** Most requests worked on at once; more wait. */
-  sequences?: number;
-  /** Positions that the global layers' caches may hold, of all requests together; by default no limit. */
-  cacheTokens?: number;
-  /**
-   * Prompt tokens that pass the model between two steps of decoding, or one chunk (see `chunkEnd`) if
-   * that is more. A larger number delays the requests that are being answered.
-   */
-  prefillTokens?: number;
-  /** Ids from here on are padding of the head and never sampled. */
-  vocabSize?: number;
-}
 
 interface Request {
   generation: Generation;
   steps: Channel<GenerationStep>;
+  opening: Omit<OpenOptions, 'spare'>;
   /** The prompt and what has been generated. */
   tokens: number[];
   isCancelled: boolean;
 }
 
 interface Running extends Request {
-  sequence: DecoderSequence;
+  sequence: CachedSequence;
 }
 
 /**
@@ -49,6 +38,8 @@ interface Running extends Request {
  */
 export class Engine implements TokenGenerator {
   readonly #decoder: Decoder;
+  readonly #cache: PrefixCache;
+  readonly #sequences: number;
   readonly #cacheTokens: number;
   readonly #prefillTokens: number;
   #waiting: Request[] = [];
@@ -64,7 +55,16 @@ export class Engine implements TokenGenerator {
     const limit = options.cacheTokens ?? sequences * longest;
     this.#cacheTokens = Math.ceil(limit / pageSize) * pageSize;
     this.#prefillTokens = prefillTokens;
-    this.#decoder = new Decoder(model, { sequences, cacheTokens: this.#cacheTokens, vocabSize });
+    this.#sequences = sequences;
+    const { prefixTokens = 8 * longest, snapshots = sequences + 32 } = options;
+    const idlePages = Math.ceil(prefixTokens / pageSize);
+    this.#decoder = new Decoder(model, {
+      sequences,
+      snapshots: idlePages > 0 ? snapshots : 0,
+      cacheTokens: this.#cacheTokens,
+      vocabSize,
+    });
+    this.#cache = new PrefixCache(this.#decoder.pool, model.mtp.length, { idlePages, snapshots });
   }
 
   /** Requests being worked on, those that wait, and how often one had to give its memory back so far. */
@@ -73,9 +73,13 @@ export class Engine implements TokenGenerator {
     return { running: this.#running.length, waiting: this.#waiting.length, preemptions };
   }
 
-  /** Pages of the caches that are free, and bytes of device memory by layer kind. */
-  get memory(): { freePages: number; global: number; sliding: number } {
-    return { freePages: this.#decoder.availablePages, ...this.#decoder.cacheBytes };
+  /**
+   * Pages of the caches that no request holds, of these the ones that are kept for later requests, and
+   * bytes of device memory by layer kind.
+   */
+  get memory(): { freePages: number; keptPages: number; global: number; sliding: number } {
+    const { availablePages: freePages, idlePages: keptPages } = this.#cache;
+    return { freePages, keptPages, ...this.#decoder.cacheBytes };
   }
 
   /**
@@ -91,9 +95,19 @@ export class Engine implements TokenGenerator {
     if (this.#isReleased) throw new UserError('the engine has been released: make a new one');
     const generation = new Generation(this.#decoder.model, prompt, options, this.#cacheTokens);
     generation.signal?.throwIfAborted();
-    if (generation.isEmpty) return;
+    if (generation.isEmpty && !generation.report) return;
     const steps = new Channel<GenerationStep>();
-    const request: Request = { generation, steps, tokens: [...prompt], isCancelled: false };
+    const { cacheSalt: salt = '', mostCachedTokens = prompt.length } = options;
+    // What is to be reported of the prompt has to pass the model.
+    const most = Math.min(mostCachedTokens, generation.report?.firstPosition ?? prompt.length);
+    const opening = { salt, most };
+    const request: Request = {
+      generation,
+      steps,
+      opening,
+      tokens: [...prompt],
+      isCancelled: false,
+    };
     this.#waiting.push(request);
     this.#work ??= this.#run();
     try {
@@ -116,7 +130,7 @@ export class Engine implements TokenGenerator {
         if (this.#isReleased) throw new UserError('the engine was released while it was answering');
         this.#dropCancelled();
         this.#admit();
-        this.#prefill();
+        await this.#prefill();
         await this.#decode();
         await nextTask();
       }
@@ -140,40 +154,51 @@ export class Engine implements TokenGenerator {
 
   /** Lets requests join while there is memory for their tokens, and for a page more of each. */
   #admit(): void {
-    for (;;) {
+    while (this.#running.length < this.#sequences) {
       const request = this.#waiting[0];
       if (!request) return;
-      const pages = Math.ceil(request.tokens.length / pageSize);
-      const isAlone = this.#running.length === 0;
-      const spare = isAlone ? 0 : this.#running.length + 1;
-      if (this.#decoder.availablePages < pages + spare) return;
-      const sequence = this.#decoder.open(request.tokens);
+      const { tokens, opening, generation } = request;
+      const spare = this.#running.length === 0 ? 0 : this.#running.length + 1;
+      const sequence = this.#cache.open(tokens, { ...opening, spare });
       if (!sequence) return;
+      // One that was preempted finds its own pages.
+      generation.cachedTokens ??= sequence.length;
       const running = Object.assign(request, { sequence });
       this.#running.push(running);
       this.#waiting.shift();
-      if (!this.#reserve(running, request.tokens.length)) return;
+      if (!this.#reserve(running, tokens.length)) return;
     }
   }
 
   /** One chunk of each prompt, as many as may pass between two steps. */
-  #prefill(): void {
-    const parts: { sequence: DecoderSequence; end: number }[] = [];
+  async #prefill(): Promise<void> {
+    const parts: (PromptPart & { sequence: CachedSequence })[] = [];
     let rows = 0;
-    for (const { sequence } of this.#running) {
+    for (const {
+      sequence,
+      generation: { report },
+    } of this.#running) {
       const end = chunkEnd(sequence);
       const count = end - sequence.length;
       if (count === 0) continue;
       if (rows > 0 && rows + count > this.#prefillTokens) break;
-      parts.push({ sequence, end });
+      parts.push({ sequence, end, report, snapshots: this.#cache.snapshots(sequence, end) });
       rows += count;
     }
-    if (parts.length > 0) this.#decoder.prefill(parts);
+    if (parts.length === 0) return;
+    await this.#decoder.prefill(parts);
+    for (const { sequence } of parts) this.#cache.afterPrefill(sequence);
   }
 
   /** One step of all whose prompt has passed the model, those with the same number of drafts together. */
   async #decode(): Promise<void> {
     const isReady = ({ sequence }: Running) => sequence.length === sequence.tokens.length - 1;
+    for (const request of this.#running.filter(isReady)) {
+      const { generation, steps } = request;
+      if (!generation.isEmpty) continue;
+      steps.push(generation.takeNothing());
+      this.#leave(request).steps.close();
+    }
     for (const request of this.#running.filter(isReady)) {
       const { sequence, generation } = request;
       // Unless it has just been preempted itself.
@@ -184,16 +209,13 @@ export class Engine implements TokenGenerator {
     const groups = Map.groupBy(this.#running.filter(isReady), (r) => r.generation.drafts);
     for (const [drafts, requests] of groups) {
       const given = await this.#decoder.step(
-        requests.map(({ sequence, generation: { sampling, random } }) => ({
-          sequence,
-          sampling,
-          random,
-        })),
+        requests.map(({ sequence, generation: { step } }) => ({ sequence, ...step })),
         drafts,
       );
       requests.forEach((request, i) => {
         const step = request.generation.take(given[i]!);
         request.sequence.append(step.tokens);
+        this.#cache.afterStep(request.sequence);
         request.steps.push(step);
         if (step.finish) this.#leave(request).steps.close();
       });
@@ -202,7 +224,7 @@ export class Engine implements TokenGenerator {
 
   /** Sees to memory for a running request, preempting the youngest; false if that was itself. */
   #reserve(request: Running, positions: number): boolean {
-    while (!this.#decoder.reserve(request.sequence, positions)) {
+    while (!this.#cache.reserve(request.sequence, positions)) {
       const youngest = this.#running.at(-1)!;
       this.#leave(youngest);
       if (this.#running.length === 0) {
@@ -222,7 +244,7 @@ export class Engine implements TokenGenerator {
 
   #leave(request: Running): Running {
     this.#running = this.#running.filter((other) => other !== request);
-    this.#decoder.close(request.sequence);
+    this.#cache.close(request.sequence);
     return request;
   }
 }

@@ -9,7 +9,7 @@ import { readJsonFile } from '../json-file.ts';
 import type { ModelConfig } from '../model/config.ts';
 import { parseHubConfig } from '../model/hub-config.ts';
 import { initializeModel } from '../model/initialize.ts';
-import { allocateModel, fillModel, type Model, releaseModel } from '../model/weights.ts';
+import { allocateModel, fillModel, releaseModel, type TrainableModel } from '../model/weights.ts';
 import { MIMOFLASH_TEMPLATE } from '../tasks/index.ts';
 import type { Device } from '../tensor/device.ts';
 import { trainBpe } from '../text/bpe-trainer.ts';
@@ -71,7 +71,7 @@ export async function prepareModel(
   device: Device,
   { model: { config, checkpoint: path, ...changes }, seed }: TrainingConfig,
   tokenizer: Tokenizer,
-): Promise<Model> {
+): Promise<TrainableModel> {
   if (path === undefined) {
     return initializeModel(device, await readModelConfig(config!, tokenizer), seed);
   }
@@ -98,7 +98,7 @@ export async function loadChanged(
   device: Device,
   checkpoint: Checkpoint,
   changes: ModelChanges,
-): Promise<Model> {
+): Promise<TrainableModel> {
   const { name, config } = checkpoint;
   const { mtpHeads = config.mtpHeads, maxPositions = config.maxPositions } = changes;
   if (mtpHeads > 0 && config.mtpHeads === 0) {
