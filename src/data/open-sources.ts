@@ -31,6 +31,8 @@ export interface OpenSource extends WeightedSource {
   index?: ShardIndex;
 }
 
+const seedsApart = 2 ** 20;
+
 /** Where files are kept that can be made again. */
 export function defaultCacheDirectory(): string {
   return join(process.env.XDG_CACHE_HOME ?? join(os.homedir(), '.cache'), 'mimoflash');
@@ -44,7 +46,8 @@ export async function openSources(
 ): Promise<OpenSource[]> {
   const sources: OpenSource[] = [];
   const tasks = data.filter((entry) => entry.tasks);
-  const options = tasks.map((entry) => taskOptions(entry, seed));
+  // Entries of the same families are to give other problems.
+  const options = tasks.map((entry, number) => taskOptions(entry, seed + number * seedsApart));
   const useThreads = threads > 0 && tasks.length > 0;
   const workers = useThreads ? new TaskWorkers(options, loaded.files, threads) : undefined;
   const open = async (entry: DataConfig): Promise<OpenSource> => {

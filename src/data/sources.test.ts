@@ -2,7 +2,9 @@ import { describe, expect, test } from 'vitest';
 import { byteText } from '../../test/train/byte-text.ts';
 import { mixtureOf } from '../tasks/index.ts';
 import { MIMO_ADDED_TOKENS, tokenizerJson } from '../text/tokenizer-json.ts';
+import { dataSchema } from './data-config.ts';
 import { encodeDocument } from './documents.ts';
+import { openSources } from './open-sources.ts';
 import { permutation } from './permutation.ts';
 import { type SampleSource, SampleStream } from './sample-stream.ts';
 import { taskSource } from './task-source.ts';
@@ -70,6 +72,13 @@ describe('the stream', () => {
     await stream.next();
     await stream.next();
     await expect(stream.next()).rejects.toThrow('gone');
+  });
+
+  test('entries of a mixture that say the same give other problems', async () => {
+    const data = dataSchema.array().parse([{ tasks: 'train' }, { tasks: 'train' }]);
+    const opening = { seed: 1, cacheDirectory: 'unused', threads: 0 };
+    const [one, other] = await openSources(data, { text, files: {} }, opening);
+    expect(await one!.source.sample(0)).not.toEqual(await other!.source.sample(0));
   });
 
   test('held-out problems are other ones', async () => {

@@ -57,6 +57,17 @@ describe('a plot', () => {
     expect(svg).toContain('>1e6</text>');
   });
 
+  test('on a short logarithmic axis has round numbers', () => {
+    const points = [
+      [0, 2.3],
+      [1, 2.9],
+    ] as const;
+    const svg = plotSvg(plot({ y: { label: 'y', scale: 'log' }, series: [{ name: 'a', points }] }));
+    expect(svg).toContain('>2.4</text>');
+    expect(svg).toContain('>2.8</text>');
+    expect(svg).not.toContain('>2.2</text>');
+  });
+
   test('of one point has room around it, and of none is an error', () => {
     const one = plotSvg(plot({ series: [{ name: 'a', points: [[3, 3]], draw: 'marks' }] }));
     expect(one).not.toContain('NaN');

@@ -165,8 +165,9 @@ function linearTicks(low: number, high: number): number[] {
   return Array.from({ length: count + 1 }, (_, i) => Number(((first + i) * step).toPrecision(12)));
 }
 
-/** Powers of ten, or of two where the range is short. */
+/** Powers of ten, or of two where the range is short, or round numbers where it is shorter still. */
 function logTicks(low: number, high: number): number[] {
+  if (high / low < 4) return linearTicks(low, high).filter((tick) => tick >= low && tick <= high);
   const base = high / low > 100 ? 10 : 2;
   const first = Math.ceil(Math.log(low) / Math.log(base) - 1e-9);
   const last = Math.floor(Math.log(high) / Math.log(base) + 1e-9);

@@ -2,7 +2,6 @@
  * A model's parameters, by name and by their place in the architecture. The names come from the list
  * in `parameters.ts`; nothing else spells them.
  */
-import { UserError } from '../errors.ts';
 import type { Device } from '../tensor/device.ts';
 import { type Matrix, type QuantizedBits, QuantizedMatrix } from '../tensor/quantized-matrix.ts';
 import { Tensor } from '../tensor/tensor.ts';
@@ -27,17 +26,6 @@ export interface Model<Weight extends Matrix = Matrix> {
 
 /** A model whose weights all have gradients. */
 export type TrainableModel = Model<Tensor>;
-
-/** @throws UserError where weights are quantised */
-export function asTrainable(model: Model): TrainableModel {
-  const { parameters } = model;
-  if ([...parameters.values()].every((parameter) => parameter instanceof Tensor)) {
-    return model as TrainableModel;
-  }
-  throw new UserError(
-    'the model has quantised weights: give the checkpoint that they were made from',
-  );
-}
 
 export interface LayerWeights<Weight extends Matrix = Matrix> {
   inputNorm: Tensor;

@@ -1,6 +1,4 @@
 /** Begins a run, or opens one that was stopped, from its newest checkpoint. */
-import { basename } from 'node:path';
-import { isDeepStrictEqual } from 'node:util';
 import { loadModel } from '../checkpoint/load-model.ts';
 import {
   type LoadedText,
@@ -17,6 +15,7 @@ import type { TrainingConfig } from './config.ts';
 import { Packer, type PackerState } from './packing.ts';
 import { loadText, prepareModel, prepareText } from './prepare.ts';
 import { RunDirectory } from './run-directory.ts';
+import { assertSameRun } from './same-run.ts';
 import { cosineSchedule, type Schedule, warmupStableDecay } from './schedule.ts';
 import { loadMoments, readState, type TrainerState } from './state.ts';
 import type { TrainingBatch } from './targets.ts';
@@ -205,52 +204,10 @@ function assertFits(
   }
 }
 
-/** A run may go on longer and report otherwise, but not train otherwise. */
-function assertSameRun(config: TrainingConfig, state: TrainerState, checkpoint: string): void {
-  const [now, before] = [decisive(config), decisive(state.config as TrainingConfig)];
-  for (const key of Object.keys(now) as (keyof typeof now)[]) {
-    if (isDeepStrictEqual(now[key], before[key])) continue;
-    throw new UserError(
-      `${key} is not what the run in ${checkpoint} began with; put it back, ` +
-        'or choose another output (model.checkpoint can begin with these weights)',
-    );
-  }
-}
-
 function assertPrecision(device: Device, { precision }: { precision: Precision | 'auto' }): void {
   if (precision === 'auto' || precision === device.precision) return;
   throw new UserError(
     `the run is in precision ${precision} and the device ${device.name} was opened in ` +
       `${device.precision}: open it in ${precision}, or say "precision": "${device.precision}"`,
   );
-}
-
-/** What decides the steps that are still to come; files may have moved to another folder. */
-function decisive(config: TrainingConfig) {
-  const { seed, batchTokens, microBatchTokens, maxLength, learningRate, adamw, clipNorm } = config;
-  const { mtpLossWeight, expertBiasRate, balanceCoefficient, model, tokenizer } = config;
-  const name = (path: string | undefined) => path !== undefined && basename(path);
-  const data = config.data.map(({ jsonl, text, parquet, maxMalformed, ...entry }) => ({
-    ...entry,
-    file: basename(jsonl ?? text ?? parquet ?? ''),
-  }));
-  return {
-    seed,
-    model: {
-      ...model,
-      config: typeof model.config === 'string' ? name(model.config) : model.config,
-      checkpoint: name(model.checkpoint),
-    },
-    tokenizer: { ...tokenizer, directory: name(tokenizer?.directory) },
-    data,
-    batchTokens,
-    microBatchTokens,
-    maxLength,
-    learningRate,
-    adamw,
-    clipNorm,
-    mtpLossWeight,
-    expertBiasRate,
-    balanceCoefficient,
-  };
 }

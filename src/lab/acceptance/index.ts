@@ -4,11 +4,14 @@
  */
 import { dirname, resolve } from 'node:path';
 import { z } from 'zod';
-import { Assistant } from '../../engine/assistant.ts';
+import { findCheckpoint } from '../../checkpoint/checkpoint-directory.ts';
+import { loadModel } from '../../checkpoint/load-model.ts';
 import { DecodingBatch } from '../../eval/bench-inference.ts';
+import { releaseModel } from '../../model/weights.ts';
 import { familyNames, LEVELS } from '../../tasks/index.ts';
+import { loadTextFiles } from '../../text/tokenizer-files.ts';
 import type { Experiment, Job, JobContext } from '../experiment.ts';
-import { type Acceptance, measureAcceptance } from './measure.ts';
+import { type Acceptance, type MeasuredModel, measureAcceptance } from './measure.ts';
 import { acceptanceReport } from './report.ts';
 
 const count = z.int().min(1);
@@ -62,17 +65,17 @@ function familyJob(config: AcceptanceConfig, family: string): Job<AcceptanceOutc
     name: family,
     settings: { family, ...settings },
     async run(context) {
-      const assistant = await load(context, config);
+      const loaded = await load(context, config);
       try {
         const levels = [];
         for (const level of config.levels) {
           context.progress(level);
-          const measured = await measureAcceptance(assistant, { ...settings, family, level });
+          const measured = await measureAcceptance(loaded, { ...settings, family, level });
           levels.push({ level, ...measured });
         }
-        return { kind: 'family', levels, heads: assistant.model.config.mtpHeads };
+        return { kind: 'family', levels, heads: loaded.model.config.mtpHeads };
       } finally {
-        assistant.release();
+        releaseModel(loaded.model);
       }
     },
   };
@@ -85,8 +88,7 @@ function speedJob(config: AcceptanceConfig): Job<AcceptanceOutcome> {
     settings: { checkpoint, speed },
     isTimed: true,
     async run(context) {
-      const assistant = await load(context, config);
-      const { model } = assistant;
+      const { model } = await load(context, config);
       try {
         const steps: StepTimes[] = [];
         for (const sequences of speed.sequences) {
@@ -112,12 +114,19 @@ function speedJob(config: AcceptanceConfig): Job<AcceptanceOutcome> {
         }
         return { kind: 'speed', steps };
       } finally {
-        assistant.release();
+        releaseModel(model);
       }
     },
   };
 }
 
-function load({ device, configPath }: JobContext, { checkpoint }: AcceptanceConfig) {
-  return Assistant.load(device, resolve(dirname(configPath), checkpoint));
+async function load(
+  { device, configPath }: JobContext,
+  { checkpoint }: AcceptanceConfig,
+): Promise<MeasuredModel> {
+  const path = resolve(dirname(configPath), checkpoint);
+  const text = await loadTextFiles(await findCheckpoint(path));
+  const model = await loadModel(device, path);
+  text.tokenizer.assertFits(model.config);
+  return { model, text };
 }

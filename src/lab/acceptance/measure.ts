@@ -1,7 +1,6 @@
-import type { Assistant } from '../../engine/assistant.ts';
 import { Engine } from '../../engine/engine.ts';
 import { GenerationStatistics } from '../../engine/statistics.ts';
-import { asTrainable } from '../../model/weights.ts';
+import type { TrainableModel } from '../../model/weights.ts';
 import { Random } from '../../random.ts';
 import {
   FAMILIES,
@@ -12,6 +11,7 @@ import {
 } from '../../tasks/index.ts';
 import { regularMessages } from '../../text/chat-messages.ts';
 import { renderGuarded } from '../../text/chat-template.ts';
+import type { TextFiles } from '../../text/text-files.ts';
 import { score } from '../../train/objective.ts';
 import { type LossMeans, LossSums } from '../../train/step-sums.ts';
 import { trainingBatch } from '../../train/targets.ts';
@@ -29,6 +29,12 @@ export interface Acceptance {
   tokens: number;
 }
 
+/** In f32: its tokens are scored by the pass that training takes. */
+export interface MeasuredModel {
+  model: TrainableModel;
+  text: TextFiles;
+}
+
 export interface AcceptanceOptions {
   family: string;
   level: Level;
@@ -39,10 +45,10 @@ export interface AcceptanceOptions {
 
 /** Generates with all MTP heads, and scores the very tokens that were generated. */
 export async function measureAcceptance(
-  assistant: Assistant,
+  measured: MeasuredModel,
   { family: name, level, problems, temperature, maxTokens }: AcceptanceOptions,
 ): Promise<Acceptance> {
-  const { model, text } = assistant;
+  const { model, text } = measured;
   const family = FAMILIES.find((each) => each.name === name)!;
   const random = new Random(1, `acceptance ${name} ${level}`);
   const asked = Array.from({ length: problems }, (_, i) => {
@@ -55,7 +61,7 @@ export async function measureAcceptance(
   try {
     const answers = await Promise.all(
       asked.map(async (problem, seed): Promise<Answer> => {
-        const prompt = promptOf(assistant, problem);
+        const prompt = promptOf(text, problem);
         const answer: number[] = [];
         const options = { maxTokens, seed, sampling: { temperature } };
         for await (const step of engine.generate(prompt, options)) {
@@ -65,7 +71,7 @@ export async function measureAcceptance(
         return { prompt, answer };
       }),
     );
-    const { loss, entropy } = await scoreAnswers(assistant, answers);
+    const { loss, entropy } = await scoreAnswers(model, answers);
     const { acceptanceLength, hitRates, tokens } = statistics;
     return { acceptanceLength, hitRates, entropy, crossEntropy: loss, tokens };
   } finally {
@@ -81,7 +87,7 @@ interface Answer {
 /** Tokens that are scored together. */
 const scoredTokens = 16_384;
 
-async function scoreAnswers({ model }: Assistant, answers: readonly Answer[]): Promise<LossMeans> {
+async function scoreAnswers(model: TrainableModel, answers: readonly Answer[]): Promise<LossMeans> {
   const sums = new LossSums();
   const size = ({ prompt, answer }: Answer) => prompt.length + answer.length;
   for (let begin = 0, end = 0; begin < answers.length; begin = end) {
@@ -97,13 +103,15 @@ async function scoreAnswers({ model }: Assistant, answers: readonly Answer[]): P
       together.map(({ prompt, answer }) => [...prompt, ...answer]),
       together.map(({ prompt, answer }) => [...prompt.map(() => 0), ...answer.map(() => 1)]),
     );
-    sums.add(batch, await score(asTrainable(model), batch, 0));
+    sums.add(batch, await score(model, batch, 0));
   }
   return sums.means();
 }
 
-function promptOf({ text }: Assistant, { messages, thinking, tools }: Problem): number[] {
-  const { tokenizer, chatTemplate } = text;
+function promptOf(
+  { tokenizer, chatTemplate }: TextFiles,
+  { messages, thinking, tools }: Problem,
+): number[] {
   const rendered = renderGuarded(tokenizer, chatTemplate, regularMessages(messages), {
     enableThinking: thinking,
     ...(tools && { tools }),
