@@ -3,6 +3,7 @@ import { fileURLToPath } from 'node:url';
 import { Argument, Command, InvalidArgumentError } from 'commander';
 import pc from 'picocolors';
 import { EXPERIMENTS, type LabEnd, type Part } from '../lab/index.ts';
+import { stoppable } from './interrupt.ts';
 import {
   type DeviceOptions,
   type PrecisionOptions,
@@ -42,16 +43,9 @@ async function run(name: string, options: LabCommandOptions): Promise<void> {
   const output = resolve(options.output ?? usual);
   const configPath =
     options.config ?? fileURLToPath(new URL(`../../runs/lab-${name}.json`, import.meta.url));
-  const stop = new AbortController();
-  const onInterrupt = () => {
-    if (stop.signal.aborted) process.exit(130);
-    stop.abort();
-    console.error('\nstopping; press Ctrl-C again to stop at once');
-  };
-  process.on('SIGINT', onInterrupt);
-  process.on('SIGTERM', onInterrupt);
-  try {
-    const end = await useDevice({ ...options, precision: options.precision ?? 'auto' }, (device) =>
+  const precision = options.precision ?? 'auto';
+  const end = await stoppable('stopping', (signal) =>
+    useDevice({ ...options, precision }, (device) =>
       experiment.run({
         device,
         configPath: resolve(configPath),
@@ -60,16 +54,13 @@ async function run(name: string, options: LabCommandOptions): Promise<void> {
         // What a quick run measures must not take the place of a report.
         reports: resolve(options.reports ?? (quick ? output : join('docs', 'reports'))),
         ...(options.part && { part: options.part }),
-        signal: stop.signal,
+        signal,
         progress: statusLine.show,
       }),
-    );
-    statusLine.clear();
-    console.log(describeEnd(end));
-  } finally {
-    process.off('SIGINT', onInterrupt);
-    process.off('SIGTERM', onInterrupt);
-  }
+    ),
+  );
+  statusLine.clear();
+  console.log(describeEnd(end));
 }
 
 function describeEnd(end: LabEnd): string {

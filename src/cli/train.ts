@@ -6,6 +6,7 @@ import type { Device } from '../tensor/device.ts';
 import { readTrainingConfig, type TrainingConfig } from '../train/config.ts';
 import { precisionOf } from '../train/open-run.ts';
 import { runTraining } from '../train/run.ts';
+import { stoppable } from './interrupt.ts';
 import {
   type DeviceOptions,
   type PrecisionOptions,
@@ -33,23 +34,12 @@ async function train(path: string, options: TrainOptions): Promise<void> {
   if (options.output !== undefined) config.output = resolve(options.output);
   if (options.precision !== undefined) config.precision = options.precision;
   const precision = await precisionOf(config);
-  const stop = new AbortController();
-  const onInterrupt = () => {
-    if (stop.signal.aborted) process.exit(130);
-    stop.abort();
-    console.error('\nstopping after this step; press Ctrl-C again to stop at once');
-  };
-  process.on('SIGINT', onInterrupt);
-  process.on('SIGTERM', onInterrupt);
-  try {
+  await stoppable('stopping after this step', (signal) => {
     const progress = new TrainingProgress(process.stderr, config.steps);
-    await useDevice({ ...options, precision }, (device) =>
-      follow(device, config, stop.signal, progress).finally(() => progress.end()),
+    return useDevice({ ...options, precision }, (device) =>
+      follow(device, config, signal, progress).finally(() => progress.end()),
     );
-  } finally {
-    process.off('SIGINT', onInterrupt);
-    process.off('SIGTERM', onInterrupt);
-  }
+  });
 }
 
 /** Trains and shows how it goes. */

@@ -27,31 +27,42 @@ export interface ForwardOptions extends Heads {
   past: boolean;
 }
 
+/** What attention reads and writes; `element`: how rows of heads are read. At most eight are bound. */
+export function forwardBindings(
+  element: 'f32' | 'vec4f',
+  { past, sinks }: { past: boolean; sinks: boolean },
+) {
+  const read = `read ${element}` as const;
+  return {
+    query: read,
+    key: read,
+    value: read,
+    rowStart: past ? null : 'read i32',
+    sinks: !past && sinks ? 'read f32' : null,
+    heldKeys: past ? read : null,
+    heldValues: past ? read : null,
+    plan: past ? 'read i32' : null,
+    out: `write ${element}`,
+    logSumExp: 'write f32',
+  } as const;
+}
+
+export const forwardParameters = {
+  tokens: 'u32',
+  window: 'i32',
+  scale: 'f32',
+  valueScale: 'f32',
+  pageSize: 'u32',
+  tableWidth: 'u32',
+  sinksBegin: 'u32',
+} as const;
+
 export const attentionForward = programs((options: ForwardOptions) => {
-  const { past, sinks, keyDim, valueDim } = options;
+  const { past, keyDim, valueDim } = options;
   return program({
     name: past ? 'attentionPast' : 'attention',
-    bindings: {
-      query: 'read f32',
-      key: 'read f32',
-      value: 'read f32',
-      rowStart: past ? null : 'read i32',
-      sinks: !past && sinks ? 'read f32' : null,
-      heldKeys: past ? 'read f32' : null,
-      heldValues: past ? 'read f32' : null,
-      plan: past ? 'read i32' : null,
-      out: 'write f32',
-      logSumExp: 'write f32',
-    },
-    parameters: {
-      tokens: 'u32',
-      window: 'i32',
-      scale: 'f32',
-      valueScale: 'f32',
-      pageSize: 'u32',
-      tableWidth: 'u32',
-      sinksBegin: 'u32',
-    },
+    bindings: forwardBindings('f32', options),
+    parameters: forwardParameters,
     threads: attentionThreads,
     head: /* wgsl */ `
 ${tileMemory(options)}

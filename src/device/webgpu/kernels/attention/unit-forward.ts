@@ -6,7 +6,7 @@
  */
 import { matrixUnitDirectives } from '../../matrix-units.ts';
 import { program, programs, unroll } from '../../program.ts';
-import { sinkReader } from './forward.ts';
+import { type ForwardOptions, forwardBindings, forwardParameters, sinkReader } from './forward.ts';
 import { planReader } from './plan.ts';
 import { firstVisible, nothing } from './tile.ts';
 import {
@@ -27,38 +27,15 @@ import { keyRowsOf, loadFirst, loadSlices, queryRowsOf } from './unit-slices.ts'
 
 const patience = '8.0';
 
-export interface UnitForwardOptions extends UnitHeads {
-  sinks: boolean;
-  /** Whether there is a past; rowStart and sinks are then in the plan. */
-  past: boolean;
-}
+export interface UnitForwardOptions extends UnitHeads, ForwardOptions {}
 
 export const unitForward = programs((options: UnitForwardOptions) => {
-  const { past, sinks, keyDim, valueDim } = options;
+  const { past, keyDim, valueDim } = options;
   return program({
     name: past ? 'attentionPastUnits' : 'attentionUnits',
     directives: matrixUnitDirectives,
-    bindings: {
-      query: 'read vec4f',
-      key: 'read vec4f',
-      value: 'read vec4f',
-      rowStart: past ? null : 'read i32',
-      sinks: !past && sinks ? 'read f32' : null,
-      heldKeys: past ? 'read vec4f' : null,
-      heldValues: past ? 'read vec4f' : null,
-      plan: past ? 'read i32' : null,
-      out: 'write vec4f',
-      logSumExp: 'write f32',
-    },
-    parameters: {
-      tokens: 'u32',
-      window: 'i32',
-      scale: 'f32',
-      valueScale: 'f32',
-      pageSize: 'u32',
-      tableWidth: 'u32',
-      sinksBegin: 'u32',
-    },
+    bindings: forwardBindings('vec4f', options),
+    parameters: forwardParameters,
     threads: unitThreads(options),
     head: /* wgsl */ `
 ${unitMemory(options)}
