@@ -7,7 +7,7 @@ import {
   type RowRange,
   ringRows,
   ringTable,
-  tableWidth,
+  roomyTableWidth,
 } from './row-ranges.ts';
 import { samplingSettings, uniform32 } from './sampling.ts';
 import type { StepPlan } from './step-plan.ts';
@@ -60,10 +60,11 @@ export function uploadStep(
     slidingLayout: layoutOf(ranges, ringTable(ranges)),
     stateRows: ringRows(ranges, ringSize),
   });
+  const width = roomyTableWidth(trunk);
   const inputs = upload(scope, {
     trunk: {
       ...rowInputs(trunk),
-      globalLayout: layoutOf(trunk, pageTable(trunk)),
+      globalLayout: layoutOf(trunk, pageTable(trunk, width)),
       settings: Float32Array.from(
         settings.flatMap((row) =>
           Array(drafts + 1)
@@ -86,7 +87,7 @@ export function uploadStep(
     tokens: scope.from([tokens.length], tokens),
     trunk: {
       ...inputs.trunk,
-      width: tableWidth(trunk),
+      width,
       settings: inputs.trunk.settings.reshape([count * (drafts + 1), 4]),
       uniforms: inputs.trunk.uniforms.reshape([count, drafts + 1]),
     },
