@@ -1,5 +1,5 @@
 import { mtpBlock, mtpInput } from '../model/mtp.ts';
-import { stepMtpBlock, stepTrunk } from '../model/step.ts';
+import { stepLogits, stepMtpBlock, stepStates, stepTrunk } from '../model/step.ts';
 import { trunk } from '../model/trunk.ts';
 import type { Model } from '../model/weights.ts';
 import type { Random } from '../random.ts';
@@ -29,6 +29,15 @@ export interface StepRequest {
   sampling: SamplingOptions;
   /** Each step draws the same number of times for the same number of drafts. */
   random: Random;
+}
+
+/** A step that the device works on. */
+export interface QueuedStep {
+  requests: readonly StepRequest[];
+  /** As `step` gives them. */
+  tokens: Promise<number[][]>;
+  /** The same on the device until `tokens` are there: i32 [S], and null with drafts. */
+  drawn: Tensor | null;
 }
 
 /**
@@ -90,7 +99,9 @@ export class Decoder {
         ({ tokens }, position) => tokens[position]!,
       );
       const result = trunk(scope, this.model, packed.batch, { cache: packed.cache });
-      this.#keepStates(mtpInput(this.model, result), packed.stateRows);
+      if (this.model.mtp.length > 0) {
+        this.#keepStates(mtpInput(this.model, result), packed.stateRows);
+      }
     });
     for (const { sequence, end } of parts) sequence.length = end;
   }
@@ -100,28 +111,38 @@ export class Decoder {
    * to be appended by the caller. Memory for `drafts` + 1 more positions must have been reserved.
    */
   async step(requests: readonly StepRequest[], drafts: number): Promise<number[][]> {
+    return this.queue(requests, drafts).tokens;
+  }
+
+  /** `step`, of which the tokens come later. */
+  queue(requests: readonly StepRequest[], drafts: number): QueuedStep {
     const sequences = requests.map(({ sequence }) => sequence);
     for (let head = 0; head < drafts; head++) this.#catchUp(sequences, head);
-    const scope = new Scope(this.model.device);
-    try {
-      const plan = planStep(sequences, drafts, this.#window);
-      const inputs = uploadStep(scope, requests, plan, this.#pool.ringSize);
-      const drafted = drafts > 0 ? this.#draft(scope, plan, inputs) : null;
-      const chosen = this.#verify(scope, inputs, drafted);
-      for (const sequence of sequences) {
-        for (let head = 0; head < drafts; head++) {
-          const certain = sequence.length - head;
-          sequence.blockLengths[head] = Math.max(sequence.blockLengths[head]!, certain);
-        }
+    const plan = planStep(sequences, drafts, this.#window);
+    const step = this.#queue(requests, plan, null);
+    for (const sequence of sequences) {
+      for (let head = 0; head < drafts; head++) {
+        const certain = sequence.length - head;
+        sequence.blockLengths[head] = Math.max(sequence.blockLengths[head]!, certain);
       }
-      const result = await readInts(this.model.device, chosen);
-      return sequences.map((_, s) => {
-        const [count = 0, ...tokens] = result.subarray(s * (drafts + 2), (s + 1) * (drafts + 2));
-        return tokens.slice(0, count);
-      });
-    } finally {
-      scope.close();
     }
+    return step;
+  }
+
+  /** Whether it is of use to queue a step after one of `drafts` before that has been read. */
+  goesAhead(drafts: number): boolean {
+    return drafts === 0 && this.model.device.queuesCalls;
+  }
+
+  /**
+   * The step that follows one without drafts, while its tokens have not been read: the device goes on
+   * with them at once. A sequence that they end has then run one step too far, which does it no harm: it
+   * is the step with which it could go on later. Memory for two more positions must have been reserved.
+   */
+  queueAfter({ requests, drawn }: QueuedStep): QueuedStep {
+    if (!drawn) throw new Error('what follows a step with drafts depends on how many are kept');
+    const sequences = requests.map(({ sequence }) => sequence);
+    return this.#queue(requests, planStep(sequences, 0, this.#window, 1), drawn);
   }
 
   release(): void {
@@ -154,53 +175,93 @@ export class Decoder {
     for (const { sequence, end } of ranges) sequence.blockLengths[head] = end;
   }
 
+  /** `tokens`: those of the plan, if the device has them already. */
+  #queue(requests: readonly StepRequest[], plan: StepPlan, tokens: Tensor | null): QueuedStep {
+    const { device } = this.model;
+    const drafts = plan.blocks.length;
+    const scope = new Scope(device);
+    try {
+      const inputs = uploadStep(scope, requests, plan, this.#pool.ringSize, tokens);
+      const drafted = drafts > 0 ? this.#draft(scope, plan, inputs) : null;
+      const logits = this.#passTrunk(scope, inputs);
+      const chosen = drafted
+        ? this.#verify(scope, inputs, logits, drafted)
+        : this.#sample(scope, inputs, logits);
+      const result = readInts(device, chosen).then((numbers) => {
+        if (!drafted) return Array.from(numbers, (token) => [token]);
+        return requests.map((_, s) => {
+          const [count = 0, ...given] = numbers.subarray(s * (drafts + 2), (s + 1) * (drafts + 2));
+          return given.slice(0, count);
+        });
+      });
+      const tokensOfStep = result.finally(() => scope.close());
+      // Whoever waits for them gets the error; a step that was queued in vain may have nobody.
+      tokensOfStep.catch(() => {});
+      return { requests, tokens: tokensOfStep, drawn: drafted ? null : chosen };
+    } catch (error) {
+      scope.close();
+      throw error;
+    }
+  }
+
   /** Drafts with each block in turn → the distributions drafted from, [D·S, V]. */
   #draft(scope: Scope, { blocks }: StepPlan, inputs: StepInputs): Tensor {
     const { model } = this;
+    const { states } = this.#pool;
     const { tokens, settings } = inputs;
     const count = inputs.trunk.uniforms.rows;
     const distributions = scope.empty([blocks.length * count, model.head.shape[0]!]);
     for (const [head, { rows, firstToken }] of blocks.entries()) {
       const { slidingLayout, stateRows, lastRows, uniforms, places } = inputs.blocks[head]!;
-      const probabilities = distributions.slice(head * count, (head + 1) * count);
+      const logits = distributions.slice(head * count, (head + 1) * count);
       const own = tokens.slice(firstToken, firstToken + rows);
-      const states = gatherRows(scope, this.#pool.states, stateRows);
       const cache = this.#pool.stepCache({ sliding: slidingLayout });
-      const out = rows > 0 ? stepMtpBlock(scope, model, head, own, states, cache) : states;
       // A sequence of a single token has no rows: its drafts are guesses from a state of zeros.
-      this.#distribution(gatherRows(scope, out, lastRows), settings, probabilities);
-      model.device.kernels.drawTokens({ probabilities, uniforms, places, out: tokens });
+      const x = rows > 0 ? stepMtpBlock(scope, model, head, own, states, stateRows, cache) : states;
+      stepLogits(model, model.mtp[head]!.finalNorm, x, lastRows, logits);
+      const { kernels } = model.device;
+      const vocabSize = this.#vocabSize;
+      kernels.sampleTokens({ logits, settings, vocabSize, uniforms, places, out: tokens });
     }
     return distributions;
   }
 
-  /** Passes the last tokens and their drafts through the trunk → i32 [S, D+2], as `verifyDrafts`. */
-  #verify(scope: Scope, inputs: StepInputs, drafts: Tensor | null): Tensor {
+  /** Passes the last tokens and their drafts through the trunk → logits [S·(D+1), V]. */
+  #passTrunk(scope: Scope, inputs: StepInputs): Tensor {
     const { model } = this;
-    const { globalLayout, slidingLayout, width, stateRows, settings, uniforms } = inputs.trunk;
+    const { globalLayout, slidingLayout, width, stateRows, uniforms } = inputs.trunk;
     const tokens = inputs.tokens.slice(0, uniforms.size);
     const layouts = { global: globalLayout, width, sliding: slidingLayout };
-    const result = stepTrunk(scope, model, tokens, this.#pool.stepCache(layouts));
-    this.#keepStates(mtpInput(model, result), stateRows);
-    const targets = scope.empty([tokens.size, model.head.shape[0]!]);
-    this.#distribution(result.hidden, settings, targets);
-    const out = scope.empty([uniforms.rows, uniforms.columns + 1], 'i32');
-    model.device.kernels.verifyDrafts({ targets, drafts, tokens, uniforms, out });
+    const { residual } = stepTrunk(scope, model, tokens, this.#pool.stepCache(layouts));
+    if (model.mtp.length > 0) this.#keepStates(stepStates(scope, model, residual), stateRows);
+    const logits = scope.empty([tokens.size, model.head.shape[0]!]);
+    stepLogits(model, model.finalNorm, residual, null, logits);
+    return logits;
+  }
+
+  /** → i32 [S] */
+  #sample(scope: Scope, { trunk }: StepInputs, logits: Tensor): Tensor {
+    const { settings, uniforms, places } = trunk;
+    const out = scope.empty([uniforms.rows], 'i32');
+    const vocabSize = this.#vocabSize;
+    const { kernels } = this.model.device;
+    kernels.sampleTokens({ logits, settings, vocabSize, uniforms, places, out });
     return out;
   }
 
-  /** The distributions after `hidden` [T,C], written to `out` [T,V]. */
-  #distribution(hidden: Tensor, settings: Tensor, out: Tensor): void {
+  /** → i32 [S, D+2], as by `verifyDrafts` */
+  #verify(scope: Scope, inputs: StepInputs, targets: Tensor, drafts: Tensor): Tensor {
     const { kernels } = this.model.device;
-    const layout = { transposeA: false, transposeB: true, accumulate: false };
-    kernels.matmul({ a: hidden, b: this.model.head, out, ...layout });
-    kernels.samplingDistribution({ logits: out, settings, vocabSize: this.#vocabSize });
+    const { settings, uniforms } = inputs.trunk;
+    const tokens = inputs.tokens.slice(0, uniforms.size);
+    kernels.samplingDistribution({ logits: targets, settings, vocabSize: this.#vocabSize });
+    const out = scope.empty([uniforms.rows, uniforms.columns + 1], 'i32');
+    kernels.verifyDrafts({ targets, drafts, tokens, uniforms, out });
+    return out;
   }
 
   #keepStates(source: Tensor, indices: Tensor): void {
-    const { model } = this;
-    if (model.mtp.length === 0) return;
-    model.device.kernels.writeRows({ source, indices, out: this.#pool.states });
+    this.model.device.kernels.writeRows({ source, indices, out: this.#pool.states });
   }
 
   get #window(): number {

@@ -1,7 +1,7 @@
 import { UserError } from '../errors.ts';
 import type { Model } from '../model/weights.ts';
 import { Channel } from './channel.ts';
-import { Decoder } from './decoder.ts';
+import { Decoder, type QueuedStep } from './decoder.ts';
 import type { DecoderSequence } from './decoder-sequence.ts';
 import {
   Generation,
@@ -39,6 +39,12 @@ interface Running extends Request {
   sequence: DecoderSequence;
 }
 
+/** A step and whose it is. */
+interface EngineStep {
+  queued: QueuedStep;
+  requests: readonly Running[];
+}
+
 /**
  * Continuous batching (Yu et al. 2022, Orca): requests join and leave at every step. Prompts pass the
  * model in chunks between the steps, so that a long one does not hold up those that are being answered.
@@ -46,14 +52,21 @@ interface Running extends Request {
  * First come, first served. When the pages of the caches run out, the youngest request gives its own back
  * and waits in front of the queue; later it is computed again from its tokens. The oldest can always go
  * on, for a request that would not fit alone is refused.
+ *
+ * Without drafts, the next step needs nothing from the host but positions. While all requests go on, it
+ * is therefore queued before the tokens of the one before are read, so that the device need not wait for
+ * the host; what it computes for a request that has ended in the meantime is dropped.
  */
 export class Engine implements TokenGenerator {
   readonly #decoder: Decoder;
   readonly #cacheTokens: number;
   readonly #prefillTokens: number;
+  readonly #sequences: number;
   #waiting: Request[] = [];
   /** Oldest first. */
   #running: Running[] = [];
+  /** Queued before the one before it was read. */
+  #ahead: EngineStep | null = null;
   #preemptions = 0;
   #work: Promise<void> | null = null;
   #isReleased = false;
@@ -64,6 +77,7 @@ export class Engine implements TokenGenerator {
     const limit = options.cacheTokens ?? sequences * longest;
     this.#cacheTokens = Math.ceil(limit / pageSize) * pageSize;
     this.#prefillTokens = prefillTokens;
+    this.#sequences = sequences;
     this.#decoder = new Decoder(model, { sequences, cacheTokens: this.#cacheTokens, vocabSize });
   }
 
@@ -112,9 +126,10 @@ export class Engine implements TokenGenerator {
 
   async #run(): Promise<void> {
     try {
-      while (this.#waiting.length + this.#running.length > 0) {
+      while (this.#waiting.length + this.#running.length > 0 || this.#ahead) {
         if (this.#isReleased) throw new UserError('the engine was released while it was answering');
         this.#dropCancelled();
+        await this.#finishAhead();
         this.#admit();
         this.#prefill();
         await this.#decode();
@@ -124,7 +139,10 @@ export class Engine implements TokenGenerator {
       // What failed is the device or the whole engine, not one request.
       for (const request of this.#waiting.splice(0)) request.steps.fail(error);
       for (const request of this.#running) this.#leave(request).steps.fail(error);
+      // Its memory is given back when the device is done with it.
+      await this.#ahead?.queued.tokens.catch(() => {});
     } finally {
+      this.#ahead = null;
       this.#work = null;
     }
   }
@@ -140,20 +158,22 @@ export class Engine implements TokenGenerator {
 
   /** Lets requests join while there is memory for their tokens, and for a page more of each. */
   #admit(): void {
-    for (;;) {
-      const request = this.#waiting[0];
-      if (!request) return;
-      const pages = Math.ceil(request.tokens.length / pageSize);
-      const isAlone = this.#running.length === 0;
-      const spare = isAlone ? 0 : this.#running.length + 1;
-      if (this.#decoder.availablePages < pages + spare) return;
-      const sequence = this.#decoder.open(request.tokens);
-      if (!sequence) return;
+    while (this.#canAdmit()) {
+      const request = this.#waiting.shift()!;
+      const sequence = this.#decoder.open(request.tokens)!;
       const running = Object.assign(request, { sequence });
       this.#running.push(running);
-      this.#waiting.shift();
       if (!this.#reserve(running, request.tokens.length)) return;
     }
+  }
+
+  #canAdmit(): boolean {
+    const request = this.#waiting[0];
+    if (!request || this.#running.length === this.#sequences) return false;
+    const pages = Math.ceil(request.tokens.length / pageSize);
+    const isAlone = this.#running.length === 0;
+    const spare = isAlone ? 0 : this.#running.length + 1;
+    return this.#decoder.availablePages >= pages + spare;
   }
 
   /** One chunk of each prompt, as many as may pass between two steps. */
@@ -183,21 +203,48 @@ export class Engine implements TokenGenerator {
     }
     const groups = Map.groupBy(this.#running.filter(isReady), (r) => r.generation.drafts);
     for (const [drafts, requests] of groups) {
-      const given = await this.#decoder.step(
-        requests.map(({ sequence, generation: { sampling, random } }) => ({
-          sequence,
-          sampling,
-          random,
-        })),
-        drafts,
-      );
-      requests.forEach((request, i) => {
-        const step = request.generation.take(given[i]!);
-        request.sequence.append(step.tokens);
-        request.steps.push(step);
-        if (step.finish) this.#leave(request).steps.close();
-      });
+      const queued = this.#ahead?.queued ?? this.#decoder.queue(requests.map(stepRequest), drafts);
+      const goesOn = this.#decoder.goesAhead(drafts) && this.#allGoOn(requests);
+      this.#ahead = goesOn ? { queued: this.#decoder.queueAfter(queued), requests } : null;
+      this.#give(requests, await queued.tokens);
     }
+  }
+
+  /** Reads the step that was queued ahead, if what comes next is not just one more for all. */
+  async #finishAhead(): Promise<void> {
+    if (!this.#ahead) return;
+    const { queued, requests } = this.#ahead;
+    if (this.#areAll(requests) && !this.#canAdmit()) return;
+    const given = await queued.tokens;
+    this.#ahead = null;
+    this.#give(requests, given);
+  }
+
+  /** Whether one more step of these, all that there are, comes after the next; sees to its memory. */
+  #allGoOn(requests: readonly Running[]): boolean {
+    if (!this.#areAll(requests) || this.#canAdmit()) return false;
+    if (!requests.every(({ generation }) => generation.goesOn)) return false;
+    // Nobody is preempted for a step that may turn out to be in vain.
+    if (this.#decoder.availablePages < requests.length) return false;
+    return requests.every(({ sequence }) => this.#decoder.reserve(sequence, sequence.length + 2));
+  }
+
+  #areAll(requests: readonly Running[]): boolean {
+    return (
+      requests.length === this.#running.length &&
+      requests.every((request, i) => request === this.#running[i])
+    );
+  }
+
+  /** Hands out what a step gave to those that are still there. */
+  #give(requests: readonly Running[], given: number[][]): void {
+    requests.forEach((request, i) => {
+      if (!this.#running.includes(request)) return;
+      const step = request.generation.take(given[i]!);
+      request.sequence.append(step.tokens);
+      request.steps.push(step);
+      if (step.finish) this.#leave(request).steps.close();
+    });
   }
 
   /** Sees to memory for a running request, preempting the youngest; false if that was itself. */
@@ -226,3 +273,9 @@ export class Engine implements TokenGenerator {
     return request;
   }
 }
+
+const stepRequest = ({ sequence, generation: { sampling, random } }: Running) => ({
+  sequence,
+  sampling,
+  random,
+});

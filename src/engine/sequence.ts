@@ -1,6 +1,6 @@
 import { UserError } from '../errors.ts';
 import type { Model } from '../model/weights.ts';
-import { Decoder } from './decoder.ts';
+import { Decoder, type QueuedStep } from './decoder.ts';
 import type { DecoderSequence } from './decoder-sequence.ts';
 import {
   Generation,
@@ -54,17 +54,30 @@ export class Sequence implements TokenGenerator {
     const generation = new Generation(model, prompt, options, this.#cacheTokens);
     if (generation.isEmpty) return;
     const { sampling, random, drafts, signal } = generation;
+    const goesAhead = this.#decoder.goesAhead(drafts);
     await this.#prefill(prompt, signal);
     const sequence = this.#sequence;
-    for (;;) {
-      signal?.throwIfAborted();
-      this.#reserve(sequence.length + drafts + 1);
-      const [given] = await this.#decoder.step([{ sequence, sampling, random }], drafts);
-      const step = generation.take(given!);
-      sequence.append(step.tokens);
-      yield step;
-      if (step.finish) return;
-      await nextTask();
+    let ahead: QueuedStep | null = null;
+    try {
+      for (;;) {
+        signal?.throwIfAborted();
+        this.#reserve(sequence.length + drafts + 1);
+        const queued = ahead ?? this.#decoder.queue([{ sequence, sampling, random }], drafts);
+        ahead = null;
+        if (goesAhead && generation.goesOn) {
+          this.#reserve(sequence.length + 2);
+          ahead = this.#decoder.queueAfter(queued);
+        }
+        const [given] = await queued.tokens;
+        const step = generation.take(given!);
+        sequence.append(step.tokens);
+        yield step;
+        if (step.finish) return;
+        await nextTask();
+      }
+    } finally {
+      // Its memory is given back when the device is done with it.
+      await ahead?.tokens.catch(() => {});
     }
   }
 

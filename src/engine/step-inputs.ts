@@ -25,6 +25,8 @@ export interface StepInputs {
     settings: Tensor;
     /** [S, D+1] */
     uniforms: Tensor;
+    /** i32 [S, 1]: 0, 1, … */
+    places: Tensor;
   };
   blocks: (RowInputs & {
     /** i32 [S] */
@@ -44,12 +46,16 @@ interface RowInputs {
   stateRows: Tensor;
 }
 
-/** Two writes: the tokens, which the step writes to as well, and all the rest. */
+/**
+ * Two writes: the tokens, which the step writes to as well, and all the rest. `drawn`: the tokens, if the
+ * device has them already.
+ */
 export function uploadStep(
   scope: Scope,
   requests: readonly StepRequest[],
   { trunk, blocks, tokens }: StepPlan,
   ringSize: number,
+  drawn: Tensor | null = null,
 ): StepInputs {
   const drafts = blocks.length;
   const settings = requests.map(({ sampling }) => samplingSettings(sampling));
@@ -73,6 +79,7 @@ export function uploadStep(
         ),
       ),
       uniforms: Float32Array.from(uniforms.flatMap((numbers) => numbers.slice(drafts))),
+      places: Int32Array.from(requests, (_, s) => s),
     },
     blocks: blocks.map(({ ranges, lastRows, places }, head) => ({
       ...rowInputs(ranges),
@@ -84,12 +91,13 @@ export function uploadStep(
   });
   const count = requests.length;
   return {
-    tokens: scope.from([tokens.length], tokens),
+    tokens: drawn ?? scope.from([tokens.length], tokens),
     trunk: {
       ...inputs.trunk,
       width,
       settings: inputs.trunk.settings.reshape([count * (drafts + 1), 4]),
       uniforms: inputs.trunk.uniforms.reshape([count, drafts + 1]),
+      places: inputs.trunk.places.reshape([count, 1]),
     },
     blocks: inputs.blocks.map((block) => ({
       ...block,

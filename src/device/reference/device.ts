@@ -5,6 +5,7 @@
 import type { Device } from '../../tensor/device.ts';
 import type { Kernels } from '../../tensor/kernels.ts';
 import type { Storage } from '../../tensor/tensor.ts';
+import { composedKernels } from '../host/composed.ts';
 import { hostInferenceKernels } from '../host/inference.ts';
 import { hostSamplingKernels } from '../host/sampling.ts';
 import { activationKernels } from './activation.ts';
@@ -27,6 +28,7 @@ export function createReferenceDevice(): Device {
     name: 'reference',
     description: 'plain TypeScript, one thread',
     precision: 'f32',
+    queuesCalls: false,
     // Filled in below, since kernels that are put together from others need the device.
     kernels: {} as Kernels,
     allocate(byteLength) {
@@ -65,6 +67,7 @@ export function createReferenceDevice(): Device {
     ...cachedAttentionKernel,
     ...hostSamplingKernels({ floats, ints }),
     ...hostInferenceKernels(device, { ints }),
+    ...composedKernels(device),
   } satisfies Kernels);
   return device;
 }

@@ -1,5 +1,6 @@
 import type { Device } from '../../../tensor/device.ts';
 import type { Kernels } from '../../../tensor/kernels.ts';
+import { composedKernels } from '../../host/composed.ts';
 import { hostInferenceKernels } from '../../host/inference.ts';
 import { hostSamplingKernels } from '../../host/sampling.ts';
 import type { Runtime } from '../runtime.ts';
@@ -31,6 +32,7 @@ export function wasmKernels(runtime: Runtime, device: Device): Kernels {
     ...balanceKernels(runtime),
     ...activationKernels(runtime),
     ...hostInferenceKernels(device, runtime),
+    ...composedKernels(device),
     ...hostSamplingKernels(runtime),
   };
 }

@@ -1,4 +1,6 @@
+import type { Device } from '../../../tensor/device.ts';
 import type { Kernels } from '../../../tensor/kernels.ts';
+import { composedKernels } from '../../host/composed.ts';
 import type { Runtime } from '../runtime.ts';
 import { activationKernels } from './activation.ts';
 import { attentionKernels } from './attention/attention.ts';
@@ -22,8 +24,8 @@ import { rotaryKernels } from './rotary.ts';
 import { routerKernels } from './router.ts';
 import { rowKernels } from './rows.ts';
 
-/** All kernels: one file a family. */
-export function webgpuKernels(runtime: Runtime): Kernels {
+/** All kernels: one file a family. `device` is the one whose kernels they will be. */
+export function webgpuKernels(runtime: Runtime, device: Device): Kernels {
   const activation = activationKernels(runtime);
   const rows = rowKernels(runtime);
   const grouped = groupedMatmulKernels(runtime, rows);
@@ -49,5 +51,6 @@ export function webgpuKernels(runtime: Runtime): Kernels {
     ...routeTokensKernel(runtime),
     ...samplingDistributionKernel(runtime),
     ...rows,
+    ...composedKernels(device),
   };
 }
