@@ -31,12 +31,12 @@ export interface StepRequest {
   random: Random;
 }
 
-/** A step that the device works on. */
+/** A step that the device works on; it has to be read, be it in vain. */
 export interface QueuedStep {
   requests: readonly StepRequest[];
-  /** As `step` gives them. */
-  tokens: Promise<number[][]>;
-  /** The same on the device until `tokens` are there: i32 [S], and null with drafts. */
+  /** The tokens as `step` gives them; frees the memory of the step. */
+  read(): Promise<number[][]>;
+  /** The same on the device until they have been read: i32 [S], and null with drafts. */
   drawn: Tensor | null;
 }
 
@@ -111,10 +111,10 @@ export class Decoder {
    * to be appended by the caller. Memory for `drafts` + 1 more positions must have been reserved.
    */
   async step(requests: readonly StepRequest[], drafts: number): Promise<number[][]> {
-    return this.queue(requests, drafts).tokens;
+    return this.queue(requests, drafts).read();
   }
 
-  /** `step`, of which the tokens come later. */
+  /** A step, of which the tokens are read later. */
   queue(requests: readonly StepRequest[], drafts: number): QueuedStep {
     const sequences = requests.map(({ sequence }) => sequence);
     for (let head = 0; head < drafts; head++) this.#catchUp(sequences, head);
@@ -187,17 +187,17 @@ export class Decoder {
       const chosen = drafted
         ? this.#verify(scope, inputs, logits, drafted)
         : this.#sample(scope, inputs, logits);
-      const result = readInts(device, chosen).then((numbers) => {
-        if (!drafted) return Array.from(numbers, (token) => [token]);
-        return requests.map((_, s) => {
-          const [count = 0, ...given] = numbers.subarray(s * (drafts + 2), (s + 1) * (drafts + 2));
-          return given.slice(0, count);
-        });
-      });
-      const tokensOfStep = result.finally(() => scope.close());
-      // Whoever waits for them gets the error; a step that was queued in vain may have nobody.
-      tokensOfStep.catch(() => {});
-      return { requests, tokens: tokensOfStep, drawn: drafted ? null : chosen };
+      const numbers = readInts(device, chosen);
+      // An error is for `read` to throw, which may be called after it has come.
+      numbers.catch(() => {});
+      const read = async () => {
+        try {
+          return drafted ? tokensOf(await numbers, drafts) : Array.from(await numbers, (t) => [t]);
+        } finally {
+          scope.close();
+        }
+      };
+      return { requests, read, drawn: drafted ? null : chosen };
     } catch (error) {
       scope.close();
       throw error;
@@ -276,4 +276,13 @@ export class Decoder {
       scope.close();
     }
   }
+}
+
+/** The tokens of each sequence in what `verifyDrafts` gives. */
+function tokensOf(numbers: Int32Array, drafts: number): number[][] {
+  const width = drafts + 2;
+  return Array.from({ length: numbers.length / width }, (_, s) => {
+    const [count = 0, ...tokens] = numbers.subarray(s * width, (s + 1) * width);
+    return tokens.slice(0, count);
+  });
 }

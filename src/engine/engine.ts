@@ -140,7 +140,7 @@ export class Engine implements TokenGenerator {
       for (const request of this.#waiting.splice(0)) request.steps.fail(error);
       for (const request of this.#running) this.#leave(request).steps.fail(error);
       // Its memory is given back when the device is done with it.
-      await this.#ahead?.queued.tokens.catch(() => {});
+      await this.#ahead?.queued.read().catch(() => {});
     } finally {
       this.#ahead = null;
       this.#work = null;
@@ -206,7 +206,7 @@ export class Engine implements TokenGenerator {
       const queued = this.#ahead?.queued ?? this.#decoder.queue(requests.map(stepRequest), drafts);
       const goesOn = this.#decoder.goesAhead(drafts) && this.#allGoOn(requests);
       this.#ahead = goesOn ? { queued: this.#decoder.queueAfter(queued), requests } : null;
-      this.#give(requests, await queued.tokens);
+      this.#give(requests, await queued.read());
     }
   }
 
@@ -215,7 +215,7 @@ export class Engine implements TokenGenerator {
     if (!this.#ahead) return;
     const { queued, requests } = this.#ahead;
     if (this.#areAll(requests) && !this.#canAdmit()) return;
-    const given = await queued.tokens;
+    const given = await queued.read();
     this.#ahead = null;
     this.#give(requests, given);
   }

@@ -68,7 +68,7 @@ export class Sequence implements TokenGenerator {
           this.#reserve(sequence.length + 2);
           ahead = this.#decoder.queueAfter(queued);
         }
-        const [given] = await queued.tokens;
+        const [given] = await queued.read();
         const step = generation.take(given!);
         sequence.append(step.tokens);
         yield step;
@@ -77,7 +77,7 @@ export class Sequence implements TokenGenerator {
       }
     } finally {
       // Its memory is given back when the device is done with it.
-      await ahead?.tokens.catch(() => {});
+      await ahead?.read().catch(() => {});
     }
   }
 
