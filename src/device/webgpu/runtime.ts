@@ -24,6 +24,10 @@ interface Limits {
   /** Workgroups of a grid, in each dimension. */
   groupsPerDimension: number;
   threadsPerGroup: number;
+  /** Memory of a workgroup. */
+  groupBytes: number;
+  /** Tensors of a kernel. */
+  storageBuffers: number;
 }
 
 /** Memory and dispatch: everything between the kernels and WebGPU. */
@@ -65,6 +69,8 @@ export class Runtime {
       offsetAlignment: limits.minStorageBufferOffsetAlignment,
       groupsPerDimension: limits.maxComputeWorkgroupsPerDimension,
       threadsPerGroup: limits.maxComputeInvocationsPerWorkgroup,
+      groupBytes: limits.maxComputeWorkgroupStorageSize,
+      storageBuffers: limits.maxStorageBuffersPerShaderStage,
     };
     // Less what is bound before a tensor that does not begin where a binding can.
     this.bindingBytes =

@@ -7,12 +7,16 @@ import { attentionKernels } from './attention/attention.ts';
 import { balanceKernels } from './balance.ts';
 import { elementwiseKernels } from './elementwise.ts';
 import { expertKernels } from './experts.ts';
-import { attentionInputsKernel } from './inference/attention-inputs.ts';
+import { addAttentionKernel } from './inference/add-attention.ts';
+import { attentionInputsKernels } from './inference/attention-inputs.ts';
 import { cachedAttentionKernel } from './inference/cached-attention.ts';
 import { drawKernels } from './inference/draw.ts';
 import { expertProductsKernel } from './inference/expert-products.ts';
 import { gatedProductKernels } from './inference/gated-product.ts';
+import { normProductKernels } from './inference/norm-product.ts';
 import { routeTokensKernel } from './inference/route-tokens.ts';
+import { routedGatedProductKernel } from './inference/routed-gated-product.ts';
+import { sampleTokensKernel } from './inference/sample-tokens.ts';
 import { samplingDistributionKernel } from './inference/sampling-distribution.ts';
 import { logprobKernels } from './logprobs.ts';
 import { groupedMatmulKernels } from './matmul/grouped.ts';
@@ -26,6 +30,7 @@ import { rowKernels } from './rows.ts';
 
 /** All kernels: one file a family. `device` is the one whose kernels they will be. */
 export function webgpuKernels(runtime: Runtime, device: Device): Kernels {
+  const composed = composedKernels(device);
   const activation = activationKernels(runtime);
   const rows = rowKernels(runtime);
   const grouped = groupedMatmulKernels(runtime, rows);
@@ -43,14 +48,18 @@ export function webgpuKernels(runtime: Runtime, device: Device): Kernels {
     ...optimizerKernels(runtime),
     ...rotaryKernels(runtime),
     ...routerKernels(runtime),
-    ...attentionInputsKernel(runtime),
+    ...composed,
+    ...addAttentionKernel(runtime, composed),
+    ...attentionInputsKernels(runtime, composed),
     ...cachedAttentionKernel(runtime),
     ...drawKernels(runtime),
     ...expertProductsKernel(runtime),
     ...gatedProductKernels(runtime),
+    ...normProductKernels(runtime, composed),
+    ...routedGatedProductKernel(runtime, composed),
     ...routeTokensKernel(runtime),
+    ...sampleTokensKernel(runtime),
     ...samplingDistributionKernel(runtime),
     ...rows,
-    ...composedKernels(device),
   };
 }
