@@ -49,7 +49,7 @@ export class Runtime {
   readonly #words = new Uint32Array(parameterBytes / 4);
   readonly #floats = new Float32Array(this.#words.buffer);
   readonly #constants = new Map<string, Tensor>();
-  #scratch: Storage[] = [];
+  readonly #scratch: Storage[] = [];
   allocatedBytes = 0;
 
   constructor(
@@ -106,8 +106,10 @@ export class Runtime {
   }
 
   releaseScratch(): void {
-    for (const storage of this.#scratch) this.release(storage);
-    this.#scratch = [];
+    // Last in, first out, as scopes do.
+    for (let storage = this.#scratch.pop(); storage; storage = this.#scratch.pop()) {
+      this.release(storage);
+    }
   }
 
   /**
