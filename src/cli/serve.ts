@@ -3,7 +3,7 @@ import { basename, resolve } from 'node:path';
 import { Command, InvalidArgumentError, Option } from 'commander';
 import pc from 'picocolors';
 import { findCheckpoint } from '../checkpoint/checkpoint-directory.ts';
-import { loadModel } from '../checkpoint/load-model.ts';
+import { loadInferenceModel } from '../checkpoint/load-model.ts';
 import { UserError } from '../errors.ts';
 import { EngineService } from '../serve/engine-service.ts';
 import { isLoopback, type RunningServer, startServer } from '../serve/server.ts';
@@ -116,7 +116,7 @@ async function open(
   const { model: path, batch, cacheTokens, weightsRoot = null } = options;
   const text = await loadTextFiles(await findCheckpoint(path));
   const name = options.name ?? basename(resolve(path));
-  const engine = new EngineService(await loadModel(device, path), name, {
+  const engine = new EngineService(await loadInferenceModel(device, path, console.error), name, {
     sequences: batch,
     vocabSize: text.tokenizer.vocabSize,
     ...(cacheTokens !== undefined && { cacheTokens }),

@@ -1,4 +1,4 @@
-import { Decoder } from '../engine/decoder.ts';
+import { Decoder, type QueuedStep } from '../engine/decoder.ts';
 import type { DecoderSequence } from '../engine/decoder-sequence.ts';
 import { greedy } from '../engine/sampling.ts';
 import { describeModel } from '../model/describe.ts';
@@ -111,7 +111,7 @@ class DecodingBatch {
 
   constructor(model: Model, { sequences, length }: BatchSizes) {
     this.#prompts = randomDocuments(model.config.vocabSize, sequences, Math.max(length, 1));
-    const positions = length + 2 * decodedSteps + profiledSteps + 1;
+    const positions = length + 2 * (decodedSteps + 1) + profiledSteps + 1;
     this.#decoder = new Decoder(model, {
       // A page of each sequence is not full.
       cacheTokens: sequences * (positions + 64),
@@ -139,19 +139,13 @@ class DecodingBatch {
 
   /** One more token of each sequence. */
   async step(): Promise<void> {
-    const requests = this.#sequences.map((sequence) => {
-      if (!this.#decoder.reserve(sequence, sequence.length + 1)) {
-        throw new Error('the cache is smaller than what is decoded');
-      }
-      return { sequence, sampling: greedy, random: this.#random };
-    });
-    const given = await this.#decoder.step(requests, 0);
-    this.#sequences.forEach((sequence, i) => {
-      sequence.append(given[i]!);
-    });
+    await this.#take(this.#queue());
   }
 
-  /** Steps until there are so many, or so many seconds have passed. */
+  /**
+   * Steps until there are so many, or so many seconds have passed; each is queued before the one before
+   * is read where that is of use, as in an engine.
+   */
   async steps(most: {
     steps?: number;
     seconds?: number;
@@ -159,12 +153,42 @@ class DecodingBatch {
     const { steps = decodedSteps, seconds = Number.POSITIVE_INFINITY } = most;
     const begin = performance.now();
     const done = { steps: 0, seconds: 0 };
+    let ahead: QueuedStep | null = null;
     while (done.steps < steps && done.seconds < seconds) {
-      await this.step();
+      const step = ahead ?? this.#queue();
+      ahead = null;
+      if (done.steps + 1 < steps && this.#decoder.goesAhead(0)) {
+        this.#reserve(2);
+        ahead = this.#decoder.queueAfter(step);
+      }
+      await this.#take(step);
       done.steps++;
       done.seconds = (performance.now() - begin) / 1e3;
     }
+    if (ahead) await this.#take(ahead);
     return done;
+  }
+
+  #queue(): QueuedStep {
+    this.#reserve(1);
+    const requests = this.#sequences.map((sequence) => {
+      return { sequence, sampling: greedy, random: this.#random };
+    });
+    return this.#decoder.queue(requests, 0);
+  }
+
+  async #take(step: QueuedStep): Promise<void> {
+    const given = await step.read();
+    this.#sequences.forEach((sequence, i) => {
+      sequence.append(given[i]!);
+    });
+  }
+
+  #reserve(more: number): void {
+    for (const sequence of this.#sequences) {
+      if (this.#decoder.reserve(sequence, sequence.length + more)) continue;
+      throw new Error('the cache is smaller than what is decoded');
+    }
   }
 
   release(): void {

@@ -1,10 +1,12 @@
 /**
  * The model on few rows of inference: decoding, drafting and verifying. The same layers as in `trunk.ts`
  * and `mtp.ts`, without gradients, in four kernels each (see `InferenceKernels` and `FusedKernels`). Rows
- * are in any order; each writes its keys and values into the cache and then sees all of its sequence up to itself.
+ * are in any order; each writes its keys and values into the cache and then sees all of its sequence up
+ * to itself.
  */
 import type { CachedRows } from '../tensor/inference-kernels.ts';
 import { linear, rmsNorm, swiglu } from '../tensor/ops/index.ts';
+import type { Matrix } from '../tensor/quantized-matrix.ts';
 import type { Scope } from '../tensor/scope.ts';
 import type { Tensor } from '../tensor/tensor.ts';
 import { type AttentionConfig, attentionOf, type ModelConfig } from './config.ts';
@@ -98,7 +100,7 @@ export function stepLogits(
 }
 
 /** The rows' tokens in the embedding, to be put into x; null if it has rows already. */
-type Embedding = { table: Tensor; tokens: Tensor } | null;
+type Embedding = { table: Matrix; tokens: Tensor } | null;
 
 /** One decoder layer, added to x in its place. Returns the experts, if it has any. */
 function stepBlock(
@@ -174,7 +176,7 @@ function addDense(
   norm: Tensor,
   { gate, up, down }: DenseWeights,
 ): void {
-  const hidden = scope.empty([x.rows, gate.rows]);
+  const hidden = scope.empty([x.rows, gate.shape[0]!]);
   const { normEpsilon: epsilon } = config;
   scope.device.kernels.normGatedProduct({ x, norm, epsilon, gate, up, out: hidden });
   addProduct(scope, hidden, down, x);
@@ -220,7 +222,7 @@ function addExperts(
 }
 
 /** x [T,N] += a·weightᵀ; weight [N,K]. */
-function addProduct(scope: Scope, a: Tensor, weight: Tensor, x: Tensor): void {
+function addProduct(scope: Scope, a: Tensor, weight: Matrix, x: Tensor): void {
   scope.device.kernels.matmul({
     a,
     b: weight,

@@ -2,7 +2,7 @@
  * The engine as the server knows it. New weights come as a second engine beside the first, which
  * ends when its last request does: no request waits, and none sees two versions of the weights.
  */
-import { loadModel } from '../checkpoint/load-model.ts';
+import { loadInferenceModel } from '../checkpoint/load-model.ts';
 import { Engine, type EngineOptions } from '../engine/engine.ts';
 import type { GenerationStep } from '../engine/generation.ts';
 import { UserError } from '../errors.ts';
@@ -109,7 +109,7 @@ export class EngineService implements ServingEngine {
   }
 
   async #load(directory: string, name: string): Promise<void> {
-    const model = await loadModel(this.#present.model.device, directory);
+    const model = await loadInferenceModel(this.#present.model.device, directory);
     if (JSON.stringify(model.config) !== JSON.stringify(this.config)) {
       releaseModel(model);
       throw new UserError(

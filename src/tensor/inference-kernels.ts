@@ -1,4 +1,5 @@
 import type { AttentionShape } from './kernels.ts';
+import type { Matrix } from './quantized-matrix.ts';
 import type { Tensor } from './tensor.ts';
 
 /**
@@ -10,8 +11,11 @@ import type { Tensor } from './tensor.ts';
  * Keys and values of a call are written into the cache before its rows attend, so that a row finds
  * everything it sees there, itself included. Rows of drafts that turn out wrong are left where they are:
  * the next call writes over them.
+ *
+ * A device that has `writeQuantized` takes a `Weight` quantised too. It may then round the other factor, to
+ * 8 bits in groups of `groupSize`.
  */
-export interface InferenceKernels {
+export interface InferenceKernels<Weight extends Matrix = Tensor> {
   /**
    * With n = rmsNorm(x)·norm: query [T, heads·headDim] = n·Wqᵀ, and into the cache, at each row's
    * position, the key n·Wkᵀ and the value n·Wvᵀ; query and key rotated as by `rotary`. `weight`
@@ -21,7 +25,7 @@ export interface InferenceKernels {
     x: Tensor;
     norm: Tensor;
     epsilon: number;
-    weight: Tensor;
+    weight: Weight;
     heads: number;
     keyValueHeads: number;
     headDim: number;
@@ -45,8 +49,8 @@ export interface InferenceKernels {
     x: Tensor;
     norm: Tensor;
     epsilon: number;
-    gate: Tensor;
-    up: Tensor;
+    gate: Weight;
+    up: Weight;
     out: Tensor;
   }): void;
 
@@ -75,8 +79,8 @@ export interface InferenceKernels {
   expertGatedProduct(a: {
     x: Tensor;
     experts: Tensor;
-    gate: Tensor;
-    up: Tensor;
+    gate: Weight;
+    up: Weight;
     out: Tensor;
   }): void;
   /**
@@ -86,7 +90,7 @@ export interface InferenceKernels {
     x: Tensor;
     experts: Tensor;
     weights: Tensor;
-    down: Tensor;
+    down: Weight;
     out: Tensor;
   }): void;
 
@@ -122,7 +126,12 @@ export interface InferenceKernels {
   }): void;
 }
 
-/** A layer's cache, and where the rows of a call lie in it. */
+/**
+ * A layer's cache, and where the rows of a call lie in it. A device with `writeCachedRows` also takes
+ * f16, in heads of multiples of 8 numbers, and i8, in heads of multiples of 8 and pages of multiples of 4,
+ * zeroed before they are first used. A head of i8 has four bytes more, for a scale, and is arranged as the
+ * device likes; queries and probabilities are then rounded to bytes too.
+ */
 export interface CachedRows {
   /** [rows, keyValueHeads·headDim] */
   keys: Tensor;
@@ -133,4 +142,14 @@ export interface CachedRows {
   width: number;
   /** i32: the position of each of the T rows, the sequence of each, and the table [sequences, width]. */
   layout: Tensor;
+}
+
+/** Rows for a cache in its own format: key and value [T,·] go to the rows indices[t] ≥ 0. */
+export interface RowsToCache {
+  key: Tensor;
+  value: Tensor;
+  indices: Tensor;
+  keyValueHeads: number;
+  keys: Tensor;
+  values: Tensor;
 }

@@ -1,5 +1,6 @@
 import type { FusedKernels } from './fused-kernels.ts';
 import type { InferenceKernels } from './inference-kernels.ts';
+import type { Matrix } from './quantized-matrix.ts';
 import type { Tensor } from './tensor.ts';
 
 /**
@@ -11,7 +12,9 @@ import type { Tensor } from './tensor.ts';
  * outputs do not overlap unless a line says that they may. Where `accumulate` is given, true adds to
  * `out` and false overwrites it. Any dimension may be 0.
  */
-export interface Kernels extends InferenceKernels, FusedKernels {
+export interface Kernels<Weight extends Matrix = Tensor>
+  extends InferenceKernels<Weight>,
+    FusedKernels<Weight> {
   fill(a: { out: Tensor; value: number }): void;
   /** out = source, same size and dtype. */
   copy(a: { source: Tensor; out: Tensor }): void;
@@ -27,10 +30,12 @@ export interface Kernels extends InferenceKernels, FusedKernels {
    * divides the product by, so that small gradients survive; 1 by default.
    *
    * `residual` [M,N]: out = residual + A·B; not together with `accumulate`.
+   *
+   * `b` may be quantised where it is transposed and `a` is not; see `InferenceKernels`.
    */
   matmul(a: {
     a: Tensor;
-    b: Tensor;
+    b: Weight;
     out: Tensor;
     transposeA: boolean;
     transposeB: boolean;
@@ -42,11 +47,12 @@ export interface Kernels extends InferenceKernels, FusedKernels {
   /**
    * For each expert e, rows offsets[e] to offsets[e+1] of `a` [S,K] times B_e:
    * `b` is [E,K,N], or [E,N,K] if `transposeB`. out [S,N]; offsets i32 [E+1], non-decreasing, from 0
-   * to S. Work is proportional to S. A `second` product, of the same shapes, is added.
+   * to S. Work is proportional to S. A `second` product, of the same shapes, is added. `b` may be
+   * quantised if `transposeB`, without a `second`.
    */
   groupedMatmul(a: {
     a: Tensor;
-    b: Tensor;
+    b: Weight;
     second?: { a: Tensor; b: Tensor } | null;
     offsets: Tensor;
     out: Tensor;
@@ -84,7 +90,7 @@ export interface Kernels extends InferenceKernels, FusedKernels {
   }): void;
 
   /** out [T,C]: row t is row indices[t] of `table` [R,C], or zeros if the index is negative. */
-  gatherRows(a: { table: Tensor; indices: Tensor; out: Tensor }): void;
+  gatherRows(a: { table: Weight; indices: Tensor; out: Tensor }): void;
   /** out[indices[t]] += source[t] for every t with an index ≥ 0, in the order of t. */
   scatterAddRows(a: { source: Tensor; indices: Tensor; out: Tensor }): void;
   /** out[indices[t]] = source[t] for every t with an index ≥ 0; indices are distinct. */

@@ -2,12 +2,13 @@
 import type { Device } from '../../tensor/device.ts';
 import type { FusedKernels } from '../../tensor/fused-kernels.ts';
 import { concatColumns, gatherRows, rmsNorm } from '../../tensor/ops/index.ts';
+import type { Matrix } from '../../tensor/quantized-matrix.ts';
 import { Scope } from '../../tensor/scope.ts';
 import type { Tensor } from '../../tensor/tensor.ts';
 
 const productWithWeight = { transposeA: false, transposeB: true };
 
-export function composedKernels(device: Device): FusedKernels {
+export function composedKernels(device: Device): FusedKernels<Matrix> {
   const within = (work: (scope: Scope) => void) => {
     const scope = new Scope(device);
     try {
@@ -51,7 +52,7 @@ export function composedKernels(device: Device): FusedKernels {
 
     joinedNormProduct({ aTable, aRows, aNorm, bTable, bRows, bNorm, epsilon, weight, out }) {
       within((scope) => {
-        const normed = (table: Tensor, rows: Tensor, norm: Tensor) =>
+        const normed = (table: Matrix, rows: Tensor, norm: Tensor) =>
           rmsNorm(scope, gatherRows(scope, table, rows), norm, epsilon);
         const a = concatColumns(scope, normed(aTable, aRows, aNorm), normed(bTable, bRows, bNorm));
         device.kernels.matmul({ a, b: weight, out, ...productWithWeight, accumulate: false });

@@ -18,6 +18,7 @@ import { matmulKernels } from './matmul.ts';
 import { floats, type HostStorage, ints } from './memory.ts';
 import { normKernels } from './norm.ts';
 import { optimizerKernels } from './optimizer.ts';
+import { dequantizing, writeQuantizedRows } from './quantized.ts';
 import { rotaryKernels } from './rotary.ts';
 import { rowKernels } from './rows.ts';
 
@@ -48,12 +49,13 @@ export function createReferenceDevice(): Device {
       const source = new Uint8Array(data.buffer, data.byteOffset, data.byteLength);
       bytesOf(storage).set(source, byteOffset);
     },
+    writeQuantized: writeQuantizedRows,
     async read(storage, byteOffset, byteLength) {
       return bytesOf(storage).slice(byteOffset, byteOffset + byteLength);
     },
     async destroy() {},
   };
-  Object.assign(device.kernels, {
+  const kernels = {
     ...elementwiseKernels,
     ...matmulKernels,
     ...rowKernels,
@@ -68,6 +70,7 @@ export function createReferenceDevice(): Device {
     ...hostSamplingKernels({ floats, ints }),
     ...hostInferenceKernels(device, { ints }),
     ...composedKernels(device),
-  } satisfies Kernels);
+  } satisfies Kernels;
+  Object.assign(device.kernels, dequantizing(kernels));
   return device;
 }
