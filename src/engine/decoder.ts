@@ -4,11 +4,12 @@ import { trunk } from '../model/trunk.ts';
 import type { Model } from '../model/weights.ts';
 import type { Random } from '../random.ts';
 import { gatherRows } from '../tensor/ops/index.ts';
-import { readInts, Scope } from '../tensor/scope.ts';
+import { Scope } from '../tensor/scope.ts';
 import type { Tensor } from '../tensor/tensor.ts';
 import { DecoderSequence } from './decoder-sequence.ts';
 import { KeyValuePool } from './key-value-pool.ts';
 import { packRows } from './packed-rows.ts';
+import { type QueuedStep, queuedStep } from './queued-step.ts';
 import type { RowRange } from './row-ranges.ts';
 import type { SamplingOptions } from './sampling.ts';
 import { type StepInputs, uploadStep } from './step-inputs.ts';
@@ -29,15 +30,6 @@ export interface StepRequest {
   sampling: SamplingOptions;
   /** Each step draws the same number of times for the same number of drafts. */
   random: Random;
-}
-
-/** A step that the device works on; it has to be read, be it in vain. */
-export interface QueuedStep {
-  requests: readonly StepRequest[];
-  /** The tokens as `step` gives them; frees the memory of the step. */
-  read(): Promise<number[][]>;
-  /** The same on the device until they have been read: i32 [S], and null with drafts. */
-  drawn: Tensor | null;
 }
 
 /**
@@ -177,27 +169,15 @@ export class Decoder {
 
   /** `tokens`: those of the plan, if the device has them already. */
   #queue(requests: readonly StepRequest[], plan: StepPlan, tokens: Tensor | null): QueuedStep {
-    const { device } = this.model;
-    const drafts = plan.blocks.length;
-    const scope = new Scope(device);
+    const scope = new Scope(this.model.device);
     try {
       const inputs = uploadStep(scope, requests, plan, this.#pool.ringSize, tokens);
-      const drafted = drafts > 0 ? this.#draft(scope, plan, inputs) : null;
+      const drafted = plan.blocks.length > 0 ? this.#draft(scope, plan, inputs) : null;
       const logits = this.#passTrunk(scope, inputs);
       const chosen = drafted
         ? this.#verify(scope, inputs, logits, drafted)
         : this.#sample(scope, inputs, logits);
-      const numbers = readInts(device, chosen);
-      // An error is for `read` to throw, which may be called after it has come.
-      numbers.catch(() => {});
-      const read = async () => {
-        try {
-          return drafted ? tokensOf(await numbers, drafts) : Array.from(await numbers, (t) => [t]);
-        } finally {
-          scope.close();
-        }
-      };
-      return { requests, read, drawn: drafted ? null : chosen };
+      return queuedStep(scope, requests, chosen);
     } catch (error) {
       scope.close();
       throw error;
@@ -276,13 +256,4 @@ export class Decoder {
       scope.close();
     }
   }
-}
-
-/** The tokens of each sequence in what `verifyDrafts` gives. */
-function tokensOf(numbers: Int32Array, drafts: number): number[][] {
-  const width = drafts + 2;
-  return Array.from({ length: numbers.length / width }, (_, s) => {
-    const [count = 0, ...tokens] = numbers.subarray(s * width, (s + 1) * width);
-    return tokens.slice(0, count);
-  });
 }

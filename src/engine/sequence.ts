@@ -1,6 +1,6 @@
 import { UserError } from '../errors.ts';
 import type { Model } from '../model/weights.ts';
-import { Decoder, type QueuedStep } from './decoder.ts';
+import { Decoder } from './decoder.ts';
 import type { DecoderSequence } from './decoder-sequence.ts';
 import {
   Generation,
@@ -10,6 +10,7 @@ import {
 } from './generation.ts';
 import { nextTask } from './next-task.ts';
 import { chunkEnd } from './prompt-chunks.ts';
+import type { QueuedStep } from './queued-step.ts';
 
 /**
  * One sequence of tokens and its caches, on which a model generates. Generating again from a longer

@@ -1,5 +1,6 @@
-import { Decoder, type QueuedStep } from '../engine/decoder.ts';
+import { Decoder } from '../engine/decoder.ts';
 import type { DecoderSequence } from '../engine/decoder-sequence.ts';
+import type { QueuedStep } from '../engine/queued-step.ts';
 import { greedy } from '../engine/sampling.ts';
 import { describeModel } from '../model/describe.ts';
 import type { Model } from '../model/weights.ts';
