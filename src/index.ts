@@ -21,7 +21,8 @@ export { createReferenceDevice } from './device/reference/device.ts';
 export { createWasmDevice } from './device/wasm/device.ts';
 export { Assistant, type ReplyEvent, type ReplyOptions } from './engine/assistant.ts';
 export { Decoder } from './engine/decoder.ts';
-export { Engine, type EngineOptions } from './engine/engine.ts';
+export { Engine } from './engine/engine.ts';
+export type { EngineOptions } from './engine/engine-options.ts';
 export type {
   FinishReason,
   GenerationOptions,

@@ -6,13 +6,22 @@ import type { Random } from '../random.ts';
 import { gatherRows } from '../tensor/ops/index.ts';
 import { Scope } from '../tensor/scope.ts';
 import type { Tensor } from '../tensor/tensor.ts';
+import {
+  type ConstrainedOutput,
+  firstMasks,
+  type StepMasks,
+  stepMasks,
+} from './constrained-output.ts';
 import { DecoderSequence } from './decoder-sequence.ts';
 import { KeyValuePool } from './key-value-pool.ts';
+import type { LogitChanges } from './logit-changes.ts';
 import { packRows } from './packed-rows.ts';
+import type { PromptReport } from './prompt-report.ts';
 import { type QueuedStep, queuedStep } from './queued-step.ts';
-import type { RowRange } from './row-ranges.ts';
+import { firstRows, type RowRange, type Snapshot } from './row-ranges.ts';
 import type { SamplingOptions } from './sampling.ts';
 import { type StepInputs, uploadStep } from './step-inputs.ts';
+import { type StepAnswer, StepOutputs } from './step-outputs.ts';
 import { planStep, type StepPlan, uncertainRows } from './step-plan.ts';
 
 export interface DecoderLimits {
@@ -20,6 +29,8 @@ export interface DecoderLimits {
   cacheTokens: number;
   /** Most sequences open at once. */
   sequences: number;
+  /** Rings kept beside those of sequences; see `PrefixCache`. */
+  snapshots?: number;
   /** Ids from here on are padding of the head and never sampled; by default the model's size. */
   vocabSize?: number | undefined;
 }
@@ -30,6 +41,24 @@ export interface StepRequest {
   sampling: SamplingOptions;
   /** Each step draws the same number of times for the same number of drafts. */
   random: Random;
+  /** Penalties and biases. */
+  changes?: LogitChanges | null;
+  /** What may be said. */
+  constraint?: ConstrainedOutput | null;
+  /** Scores its tokens, and gives the most probable ones. */
+  scores?: { top: number } | undefined;
+  /** Gives the experts that its tokens were routed to. */
+  routes?: boolean;
+}
+
+/** Tokens of a sequence that are to pass the trunk, from its length on, up to `end`. */
+export interface PromptPart {
+  sequence: DecoderSequence;
+  end: number;
+  /** Is told about them. */
+  report?: PromptReport | null;
+  /** To be taken on the way, none after `end`. */
+  snapshots?: readonly Snapshot[];
 }
 
 /**
@@ -45,20 +74,21 @@ export class Decoder {
   readonly #pool: KeyValuePool;
   readonly #vocabSize: number;
 
-  constructor(model: Model, { vocabSize, cacheTokens, sequences }: DecoderLimits) {
+  constructor(model: Model, limits: DecoderLimits) {
+    const { vocabSize, cacheTokens, sequences, snapshots = 0 } = limits;
     this.model = model;
     this.#vocabSize = vocabSize ?? model.config.vocabSize;
-    this.#pool = new KeyValuePool(model, { tokens: cacheTokens, sequences });
+    this.#pool = new KeyValuePool(model, { tokens: cacheTokens, rings: sequences + snapshots });
+  }
+
+  /** The memory of its sequences. */
+  get pool(): KeyValuePool {
+    return this.#pool;
   }
 
   /** Bytes of device memory for keys and values, by layer kind. */
   get cacheBytes(): { global: number; sliding: number } {
     return this.#pool.bytes;
-  }
-
-  /** Pages of `pageSize` positions that can still be reserved. */
-  get availablePages(): number {
-    return this.#pool.availablePages;
   }
 
   /** A sequence of `tokens`, none of which has passed the model; null if there is no room for more. */
@@ -79,11 +109,11 @@ export class Decoder {
 
   /**
    * Passes the next tokens of some sequences through the trunk, up to `end` of each, all in one call.
-   * Memory must have been reserved.
+   * Memory must have been reserved. Waits for the device only where a report wants to know.
    */
-  prefill(parts: readonly { sequence: DecoderSequence; end: number }[]): void {
-    const ranges = parts.map(({ sequence, end }) => ({ sequence, begin: sequence.length, end }));
-    this.#inScope((scope) => {
+  async prefill(parts: readonly PromptPart[]): Promise<void> {
+    const ranges = parts.map((part) => ({ ...part, begin: part.sequence.length }));
+    await this.#inScope(async (scope) => {
       const packed = packRows(
         scope,
         this.#pool,
@@ -91,50 +121,72 @@ export class Decoder {
         ({ tokens }, position) => tokens[position]!,
       );
       const result = trunk(scope, this.model, packed.batch, { cache: packed.cache });
-      if (this.model.mtp.length > 0) {
-        this.#keepStates(mtpInput(this.model, result), packed.stateRows);
-      }
+      const places = [packed.stateRows, ...packed.snapshotRows];
+      this.#pool.writeStates(mtpInput(this.model, result), places);
+      for (const { sequence, end } of parts) sequence.length = end;
+      const first = firstRows(ranges);
+      const reads = parts.map(({ report }, i) => {
+        const { begin, end } = ranges[i]!;
+        const rowsOf = (tensor: Tensor) => tensor.slice(first[i]!, first[i]! + end - begin);
+        const hidden = rowsOf(result.hidden);
+        const experts = result.routes.map((route) => rowsOf(route.experts));
+        return report?.queue(scope, this.model, this.#vocabSize, { begin, hidden, experts });
+      });
+      await Promise.all(reads.map((read) => read?.()));
     });
-    for (const { sequence, end } of parts) sequence.length = end;
   }
 
   /**
    * The next tokens of each sequence, of which all but the last have passed the trunk: 1 to `drafts` + 1,
    * to be appended by the caller. Memory for `drafts` + 1 more positions must have been reserved.
    */
-  async step(requests: readonly StepRequest[], drafts: number): Promise<number[][]> {
-    return this.queue(requests, drafts).read();
-  }
-
-  /** A step, of which the tokens are read later. */
-  queue(requests: readonly StepRequest[], drafts: number): QueuedStep {
+  async step(requests: readonly StepRequest[], drafts: number): Promise<StepAnswer[]> {
+    if (drafts === 0 && requests.every(isPlain)) return this.queue(requests).read();
     const sequences = requests.map(({ sequence }) => sequence);
-    for (let head = 0; head < drafts; head++) this.#catchUp(sequences, head);
-    const plan = planStep(sequences, drafts, this.#window);
-    const step = this.#queue(requests, plan, null);
-    for (const sequence of sequences) {
-      for (let head = 0; head < drafts; head++) {
-        const certain = sequence.length - head;
-        sequence.blockLengths[head] = Math.max(sequence.blockLengths[head]!, certain);
+    for (let head = 0; head < drafts; head++) await this.#catchUp(sequences, head);
+    const scope = new Scope(this.model.device);
+    try {
+      const plan = planStep(sequences, drafts, this.#window);
+      const inputs = uploadStep(scope, requests, plan, this.#pool.ringSize);
+      const constraints = requests.map(({ constraint }) => constraint ?? null);
+      const drafted = drafts > 0 ? this.#draft(scope, plan, inputs, constraints) : null;
+      const masks = await stepMasks(
+        scope,
+        constraints,
+        inputs.tokens.slice(0, inputs.trunk.uniforms.size),
+        drafts,
+      );
+      const outputs = new StepOutputs(scope, requests, drafts, this.model.config);
+      this.#verify(scope, inputs, drafted, masks, outputs);
+      for (const sequence of sequences) {
+        for (let head = 0; head < drafts; head++) {
+          const certain = sequence.length - head;
+          sequence.blockLengths[head] = Math.max(sequence.blockLengths[head]!, certain);
+        }
       }
+      return await outputs.read();
+    } finally {
+      scope.close();
     }
-    return step;
   }
 
-  /** Whether it is of use to queue a step after one of `drafts` before that has been read. */
-  goesAhead(drafts: number): boolean {
-    return drafts === 0 && this.model.device.queuesCalls;
+  /** Whether steps of such requests can be queued, and it is of use to do so before the last is read. */
+  goesAhead(requests: readonly StepRequest[], drafts: number): boolean {
+    return drafts === 0 && this.model.device.queuesCalls && requests.every(isPlain);
+  }
+
+  /** A step without drafts, of which nothing is wanted but tokens, to be read later. */
+  queue(requests: readonly StepRequest[]): QueuedStep {
+    return this.#queue(requests, null);
   }
 
   /**
-   * The step that follows one without drafts, while its tokens have not been read: the device goes on
-   * with them at once. A sequence that they end has then run one step too far, which does it no harm: it
-   * is the step with which it could go on later. Memory for two more positions must have been reserved.
+   * The step that follows one while its tokens have not been read: the device goes on with them at once.
+   * A sequence that they end has then run one step too far, which does it no harm: it is the step with
+   * which it could go on later. Memory for two more positions must have been reserved.
    */
   queueAfter({ requests, drawn }: QueuedStep): QueuedStep {
-    if (!drawn) throw new Error('what follows a step with drafts depends on how many are kept');
-    const sequences = requests.map(({ sequence }) => sequence);
-    return this.#queue(requests, planStep(sequences, 0, this.#window, 1), drawn);
+    return this.#queue(requests, drawn);
   }
 
   release(): void {
@@ -145,7 +197,7 @@ export class Decoder {
    * Brings block `head` to the end of sequences of which it lacks more than a step leaves: after a
    * prompt. That costs no more than one window.
    */
-  #catchUp(sequences: readonly DecoderSequence[], head: number): void {
+  async #catchUp(sequences: readonly DecoderSequence[], head: number): Promise<void> {
     const longest = this.model.mtp.length + 1 + head;
     const ranges: RowRange<DecoderSequence>[] = [];
     for (const sequence of sequences) {
@@ -154,7 +206,7 @@ export class Decoder {
       if (end - begin > longest) ranges.push({ sequence, begin, end: end - 1 - head });
     }
     if (ranges.length === 0) return;
-    this.#inScope((scope) => {
+    await this.#inScope(async (scope) => {
       const packed = packRows(
         scope,
         this.#pool,
@@ -167,17 +219,20 @@ export class Decoder {
     for (const { sequence, end } of ranges) sequence.blockLengths[head] = end;
   }
 
-  /** `tokens`: those of the plan, if the device has them already. */
-  #queue(requests: readonly StepRequest[], plan: StepPlan, tokens: Tensor | null): QueuedStep {
-    const scope = new Scope(this.model.device);
+  /** `drawn`: the last tokens, if they are on the device alone. */
+  #queue(requests: readonly StepRequest[], drawn: Tensor | null): QueuedStep {
+    const { device } = this.model;
+    const scope = new Scope(device);
     try {
-      const inputs = uploadStep(scope, requests, plan, this.#pool.ringSize, tokens);
-      const drafted = plan.blocks.length > 0 ? this.#draft(scope, plan, inputs) : null;
-      const logits = this.#passTrunk(scope, inputs);
-      const chosen = drafted
-        ? this.#verify(scope, inputs, logits, drafted)
-        : this.#sample(scope, inputs, logits);
-      return queuedStep(scope, requests, chosen);
+      const sequences = requests.map(({ sequence }) => sequence);
+      const plan = planStep(sequences, 0, this.#window, drawn ? 1 : 0);
+      const inputs = uploadStep(scope, requests, plan, this.#pool.ringSize, drawn);
+      const logits = this.#passTrunk(scope, inputs, []);
+      const { settings, uniforms, places } = inputs.trunk;
+      const out = scope.empty([requests.length], 'i32');
+      const vocabSize = this.#vocabSize;
+      device.kernels.sampleTokens({ logits, settings, vocabSize, uniforms, places, out });
+      return queuedStep(scope, requests, out);
     } catch (error) {
       scope.close();
       throw error;
@@ -185,11 +240,17 @@ export class Decoder {
   }
 
   /** Drafts with each block in turn → the distributions drafted from, [D·S, V]. */
-  #draft(scope: Scope, { blocks }: StepPlan, inputs: StepInputs): Tensor {
+  #draft(
+    scope: Scope,
+    { blocks }: StepPlan,
+    inputs: StepInputs,
+    constraints: readonly (ConstrainedOutput | null)[],
+  ): Tensor {
     const { model } = this;
     const { states } = this.#pool;
     const { tokens, settings } = inputs;
     const count = inputs.trunk.uniforms.rows;
+    const masks = firstMasks(scope, constraints);
     const distributions = scope.empty([blocks.length * count, model.head.shape[0]!]);
     for (const [head, { rows, firstToken }] of blocks.entries()) {
       const { slidingLayout, stateRows, lastRows, uniforms, places } = inputs.blocks[head]!;
@@ -199,61 +260,83 @@ export class Decoder {
       // A sequence of a single token has no rows: its drafts are guesses from a state of zeros.
       const x = rows > 0 ? stepMtpBlock(scope, model, head, own, states, stateRows, cache) : states;
       stepLogits(model, model.mtp[head]!.finalNorm, x, lastRows, logits);
+      this.#penalize(inputs, logits, inputs.changes?.blockRows[head]);
       const { kernels } = model.device;
+      // What may follow a draft is known only once it is, but guesses need not be allowed.
+      if (head === 0 && masks) kernels.maskLogits({ logits, ...masks });
       const vocabSize = this.#vocabSize;
       kernels.sampleTokens({ logits, settings, vocabSize, uniforms, places, out: tokens });
     }
     return distributions;
   }
 
+  /** Passes the last tokens and their drafts through the trunk, and chooses as `verifyDrafts` does. */
+  #verify(
+    scope: Scope,
+    inputs: StepInputs,
+    drafts: Tensor | null,
+    masks: StepMasks | null,
+    { chosen, scores, experts }: StepOutputs,
+  ): void {
+    const { model } = this;
+    const { kernels } = model.device;
+    const { settings, uniforms } = inputs.trunk;
+    const tokens = inputs.tokens.slice(0, uniforms.size);
+    const targets = this.#passTrunk(scope, inputs, experts);
+    // Log-probabilities are the model's own, whatever is done to its logits next.
+    const scored = inputs.scored && gatherRows(scope, targets, inputs.scored.rows);
+    this.#penalize(inputs, targets, inputs.changes?.trunkRows);
+    if (masks) kernels.maskLogits({ logits: targets, ...masks });
+    this.#distribution(targets, settings);
+    kernels.verifyDrafts({ targets, drafts, tokens, uniforms, out: chosen });
+    if (scored && scores) {
+      const { places } = inputs.scored!;
+      const vocabSize = this.#vocabSize;
+      kernels.scoreTokens({ logits: scored, tokens: chosen, places, vocabSize, ...scores });
+    }
+  }
+
   /** Passes the last tokens and their drafts through the trunk → logits [S·(D+1), V]. */
-  #passTrunk(scope: Scope, inputs: StepInputs): Tensor {
+  #passTrunk(scope: Scope, inputs: StepInputs, routes: readonly Tensor[]): Tensor {
     const { model } = this;
     const { globalLayout, slidingLayout, width, stateRows, uniforms } = inputs.trunk;
     const tokens = inputs.tokens.slice(0, uniforms.size);
-    const layouts = { global: globalLayout, width, sliding: slidingLayout };
-    const { residual } = stepTrunk(scope, model, tokens, this.#pool.stepCache(layouts));
-    if (model.mtp.length > 0) this.#keepStates(stepStates(scope, model, residual), stateRows);
+    const cache = this.#pool.stepCache({ global: globalLayout, width, sliding: slidingLayout });
+    const { residual } = stepTrunk(scope, model, tokens, cache, routes);
+    if (model.mtp.length > 0) {
+      this.#pool.writeStates(stepStates(scope, model, residual), [stateRows]);
+    }
     const logits = scope.empty([tokens.size, model.head.shape[0]!]);
     stepLogits(model, model.finalNorm, residual, null, logits);
     return logits;
   }
 
-  /** → i32 [S] */
-  #sample(scope: Scope, { trunk }: StepInputs, logits: Tensor): Tensor {
-    const { settings, uniforms, places } = trunk;
-    const out = scope.empty([uniforms.rows], 'i32');
+  #penalize({ tokens, changes }: StepInputs, logits: Tensor, rows: Tensor | undefined): void {
+    if (!changes || !rows) return;
+    this.model.device.kernels.penalizeLogits({ logits, rows, tokens, ...changes.shared });
+  }
+
+  /** Logits to what is sampled from, in their place. */
+  #distribution(logits: Tensor, settings: Tensor): void {
     const vocabSize = this.#vocabSize;
-    const { kernels } = this.model.device;
-    kernels.sampleTokens({ logits, settings, vocabSize, uniforms, places, out });
-    return out;
-  }
-
-  /** → i32 [S, D+2], as by `verifyDrafts` */
-  #verify(scope: Scope, inputs: StepInputs, targets: Tensor, drafts: Tensor): Tensor {
-    const { kernels } = this.model.device;
-    const { settings, uniforms } = inputs.trunk;
-    const tokens = inputs.tokens.slice(0, uniforms.size);
-    kernels.samplingDistribution({ logits: targets, settings, vocabSize: this.#vocabSize });
-    const out = scope.empty([uniforms.rows, uniforms.columns + 1], 'i32');
-    kernels.verifyDrafts({ targets, drafts, tokens, uniforms, out });
-    return out;
-  }
-
-  #keepStates(source: Tensor, indices: Tensor): void {
-    this.model.device.kernels.writeRows({ source, indices, out: this.#pool.states });
+    this.model.device.kernels.samplingDistribution({ logits, settings, vocabSize });
   }
 
   get #window(): number {
     return this.model.config.slidingAttention.window ?? 0;
   }
 
-  #inScope(work: (scope: Scope) => void): void {
+  async #inScope(work: (scope: Scope) => Promise<void>): Promise<void> {
     const scope = new Scope(this.model.device);
     try {
-      work(scope);
+      await work(scope);
     } finally {
       scope.close();
     }
   }
+}
+
+/** Whether nothing is wanted of a step but its tokens, drawn from the model's own distribution. */
+function isPlain({ changes, constraint, scores, routes }: StepRequest): boolean {
+  return !changes && !constraint && !scores && !routes;
 }

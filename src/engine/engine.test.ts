@@ -5,7 +5,8 @@ import type { ModelConfig } from '../model/config.ts';
 import { initializeModel } from '../model/initialize.ts';
 import { type Model, releaseModel } from '../model/weights.ts';
 import { Random } from '../random.ts';
-import { Engine, type EngineOptions } from './engine.ts';
+import { Engine } from './engine.ts';
+import type { EngineOptions } from './engine-options.ts';
 import type { GenerationOptions, TokenGenerator } from './generation.ts';
 import { Sequence } from './sequence.ts';
 

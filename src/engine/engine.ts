@@ -1,8 +1,9 @@
 import { UserError } from '../errors.ts';
 import type { Model } from '../model/weights.ts';
+import type { CachedSequence } from './cached-sequence.ts';
 import { Channel } from './channel.ts';
-import { Decoder } from './decoder.ts';
-import type { DecoderSequence } from './decoder-sequence.ts';
+import { Decoder, type PromptPart } from './decoder.ts';
+import type { EngineOptions } from './engine-options.ts';
 import {
   Generation,
   type GenerationOptions,
@@ -11,33 +12,22 @@ import {
 } from './generation.ts';
 import { pageSize } from './key-value-pool.ts';
 import { nextTask } from './next-task.ts';
+import { type OpenOptions, PrefixCache } from './prefix-cache.ts';
 import { chunkEnd } from './prompt-chunks.ts';
 import type { QueuedStep } from './queued-step.ts';
-
-export interface EngineOptions {
-  /** Most requests worked on at once; more wait. */
-  sequences?: number;
-  /** Positions that the global layers' caches may hold, of all requests together; by default no limit. */
-  cacheTokens?: number;
-  /**
-   * Prompt tokens that pass the model between two steps of decoding, or one chunk (see `chunkEnd`) if
-   * that is more. A larger number delays the requests that are being answered.
-   */
-  prefillTokens?: number;
-  /** Ids from here on are padding of the head and never sampled. */
-  vocabSize?: number;
-}
+import type { StepAnswer } from './step-outputs.ts';
 
 interface Request {
   generation: Generation;
   steps: Channel<GenerationStep>;
+  opening: Omit<OpenOptions, 'spare'>;
   /** The prompt and what has been generated. */
   tokens: number[];
   isCancelled: boolean;
 }
 
 interface Running extends Request {
-  sequence: DecoderSequence;
+  sequence: CachedSequence;
 }
 
 /** A step and whose it is. */
@@ -54,15 +44,16 @@ interface EngineStep {
  * and waits in front of the queue; later it is computed again from its tokens. The oldest can always go
  * on, for a request that would not fit alone is refused.
  *
- * Without drafts, the next step needs nothing from the host but positions. While all requests go on, it
+ * Without drafts and constraints, the next step needs nothing from the host but positions. While all requests go on, it
  * is therefore queued before the tokens of the one before are read, so that the device need not wait for
  * the host; what it computes for a request that has ended in the meantime is dropped.
  */
 export class Engine implements TokenGenerator {
   readonly #decoder: Decoder;
+  readonly #cache: PrefixCache;
+  readonly #sequences: number;
   readonly #cacheTokens: number;
   readonly #prefillTokens: number;
-  readonly #sequences: number;
   #waiting: Request[] = [];
   /** Oldest first. */
   #running: Running[] = [];
@@ -79,7 +70,15 @@ export class Engine implements TokenGenerator {
     this.#cacheTokens = Math.ceil(limit / pageSize) * pageSize;
     this.#prefillTokens = prefillTokens;
     this.#sequences = sequences;
-    this.#decoder = new Decoder(model, { sequences, cacheTokens: this.#cacheTokens, vocabSize });
+    const { prefixTokens = 8 * longest, snapshots = sequences + 32 } = options;
+    const idlePages = Math.ceil(prefixTokens / pageSize);
+    this.#decoder = new Decoder(model, {
+      sequences,
+      snapshots: idlePages > 0 ? snapshots : 0,
+      cacheTokens: this.#cacheTokens,
+      vocabSize,
+    });
+    this.#cache = new PrefixCache(this.#decoder.pool, model.mtp.length, { idlePages, snapshots });
   }
 
   /** Requests being worked on, those that wait, and how often one had to give its memory back so far. */
@@ -88,9 +87,13 @@ export class Engine implements TokenGenerator {
     return { running: this.#running.length, waiting: this.#waiting.length, preemptions };
   }
 
-  /** Pages of the caches that are free, and bytes of device memory by layer kind. */
-  get memory(): { freePages: number; global: number; sliding: number } {
-    return { freePages: this.#decoder.availablePages, ...this.#decoder.cacheBytes };
+  /**
+   * Pages of the caches that no request holds, of these the ones that are kept for later requests, and
+   * bytes of device memory by layer kind.
+   */
+  get memory(): { freePages: number; keptPages: number; global: number; sliding: number } {
+    const { availablePages: freePages, idlePages: keptPages } = this.#cache;
+    return { freePages, keptPages, ...this.#decoder.cacheBytes };
   }
 
   /**
@@ -106,9 +109,19 @@ export class Engine implements TokenGenerator {
     if (this.#isReleased) throw new UserError('the engine has been released: make a new one');
     const generation = new Generation(this.#decoder.model, prompt, options, this.#cacheTokens);
     generation.signal?.throwIfAborted();
-    if (generation.isEmpty) return;
+    if (generation.isEmpty && !generation.report) return;
     const steps = new Channel<GenerationStep>();
-    const request: Request = { generation, steps, tokens: [...prompt], isCancelled: false };
+    const { cacheSalt: salt = '', mostCachedTokens = prompt.length } = options;
+    // What is to be reported of the prompt has to pass the model.
+    const most = Math.min(mostCachedTokens, generation.report?.firstPosition ?? prompt.length);
+    const opening = { salt, most };
+    const request: Request = {
+      generation,
+      steps,
+      opening,
+      tokens: [...prompt],
+      isCancelled: false,
+    };
     this.#waiting.push(request);
     this.#work ??= this.#run();
     try {
@@ -132,7 +145,7 @@ export class Engine implements TokenGenerator {
         this.#dropCancelled();
         await this.#finishAhead();
         this.#admit();
-        this.#prefill();
+        await this.#prefill();
         await this.#decode();
         await nextTask();
       }
@@ -160,41 +173,54 @@ export class Engine implements TokenGenerator {
   /** Lets requests join while there is memory for their tokens, and for a page more of each. */
   #admit(): void {
     while (this.#canAdmit()) {
-      const request = this.#waiting.shift()!;
-      const sequence = this.#decoder.open(request.tokens)!;
+      const request = this.#waiting[0]!;
+      const { tokens, opening, generation } = request;
+      const spare = this.#running.length === 0 ? 0 : this.#running.length + 1;
+      const sequence = this.#cache.open(tokens, { ...opening, spare });
+      if (!sequence) return;
+      // One that was preempted finds its own pages.
+      generation.cachedTokens ??= sequence.length;
       const running = Object.assign(request, { sequence });
       this.#running.push(running);
-      if (!this.#reserve(running, request.tokens.length)) return;
+      this.#waiting.shift();
+      if (!this.#reserve(running, tokens.length)) return;
     }
   }
 
+  /** Whether a request waits that may join if there is memory for it. */
   #canAdmit(): boolean {
-    const request = this.#waiting[0];
-    if (!request || this.#running.length === this.#sequences) return false;
-    const pages = Math.ceil(request.tokens.length / pageSize);
-    const isAlone = this.#running.length === 0;
-    const spare = isAlone ? 0 : this.#running.length + 1;
-    return this.#decoder.availablePages >= pages + spare;
+    return this.#waiting.length > 0 && this.#running.length < this.#sequences;
   }
 
   /** One chunk of each prompt, as many as may pass between two steps. */
-  #prefill(): void {
-    const parts: { sequence: DecoderSequence; end: number }[] = [];
+  async #prefill(): Promise<void> {
+    const parts: (PromptPart & { sequence: CachedSequence })[] = [];
     let rows = 0;
-    for (const { sequence } of this.#running) {
+    for (const {
+      sequence,
+      generation: { report },
+    } of this.#running) {
       const end = chunkEnd(sequence);
       const count = end - sequence.length;
       if (count === 0) continue;
       if (rows > 0 && rows + count > this.#prefillTokens) break;
-      parts.push({ sequence, end });
+      parts.push({ sequence, end, report, snapshots: this.#cache.snapshots(sequence, end) });
       rows += count;
     }
-    if (parts.length > 0) this.#decoder.prefill(parts);
+    if (parts.length === 0) return;
+    await this.#decoder.prefill(parts);
+    for (const { sequence } of parts) this.#cache.afterPrefill(sequence);
   }
 
   /** One step of all whose prompt has passed the model, those with the same number of drafts together. */
   async #decode(): Promise<void> {
     const isReady = ({ sequence }: Running) => sequence.length === sequence.tokens.length - 1;
+    for (const request of this.#running.filter(isReady)) {
+      const { generation, steps } = request;
+      if (!generation.isEmpty) continue;
+      steps.push(generation.takeNothing());
+      this.#leave(request).steps.close();
+    }
     for (const request of this.#running.filter(isReady)) {
       const { sequence, generation } = request;
       // Unless it has just been preempted itself.
@@ -204,11 +230,18 @@ export class Engine implements TokenGenerator {
     }
     const groups = Map.groupBy(this.#running.filter(isReady), (r) => r.generation.drafts);
     for (const [drafts, requests] of groups) {
-      const queued = this.#ahead?.queued ?? this.#decoder.queue(requests.map(stepRequest), drafts);
-      const goesOn = this.#decoder.goesAhead(drafts) && this.#allGoOn(requests);
-      this.#ahead = goesOn ? { queued: this.#decoder.queueAfter(queued), requests } : null;
-      this.#give(requests, await queued.read());
+      this.#give(requests, await this.#step(requests, drafts));
     }
+  }
+
+  /** Takes a step, and queues the next before it waits where all go on. */
+  #step(requests: readonly Running[], drafts: number): Promise<StepAnswer[]> {
+    const asked = requests.map(({ sequence, generation: { step } }) => ({ sequence, ...step }));
+    if (!this.#decoder.goesAhead(asked, drafts)) return this.#decoder.step(asked, drafts);
+    const queued = this.#ahead?.queued ?? this.#decoder.queue(asked);
+    const goesOn = this.#allGoOn(requests);
+    this.#ahead = goesOn ? { queued: this.#decoder.queueAfter(queued), requests } : null;
+    return queued.read();
   }
 
   /** Reads the step that was queued ahead, if what comes next is not just one more for all. */
@@ -226,8 +259,8 @@ export class Engine implements TokenGenerator {
     if (!this.#areAll(requests) || this.#canAdmit()) return false;
     if (!requests.every(({ generation }) => generation.goesOn)) return false;
     // Nobody is preempted for a step that may turn out to be in vain.
-    if (this.#decoder.availablePages < requests.length) return false;
-    return requests.every(({ sequence }) => this.#decoder.reserve(sequence, sequence.length + 2));
+    if (this.#cache.availablePages < requests.length) return false;
+    return requests.every(({ sequence }) => this.#cache.reserve(sequence, sequence.length + 2));
   }
 
   #areAll(requests: readonly Running[]): boolean {
@@ -238,11 +271,12 @@ export class Engine implements TokenGenerator {
   }
 
   /** Hands out what a step gave to those that are still there. */
-  #give(requests: readonly Running[], given: number[][]): void {
+  #give(requests: readonly Running[], given: readonly StepAnswer[]): void {
     requests.forEach((request, i) => {
       if (!this.#running.includes(request)) return;
       const step = request.generation.take(given[i]!);
       request.sequence.append(step.tokens);
+      this.#cache.afterStep(request.sequence);
       request.steps.push(step);
       if (step.finish) this.#leave(request).steps.close();
     });
@@ -250,7 +284,7 @@ export class Engine implements TokenGenerator {
 
   /** Sees to memory for a running request, preempting the youngest; false if that was itself. */
   #reserve(request: Running, positions: number): boolean {
-    while (!this.#decoder.reserve(request.sequence, positions)) {
+    while (!this.#cache.reserve(request.sequence, positions)) {
       const youngest = this.#running.at(-1)!;
       this.#leave(youngest);
       if (this.#running.length === 0) {
@@ -270,13 +304,7 @@ export class Engine implements TokenGenerator {
 
   #leave(request: Running): Running {
     this.#running = this.#running.filter((other) => other !== request);
-    this.#decoder.close(request.sequence);
+    this.#cache.close(request.sequence);
     return request;
   }
 }
-
-const stepRequest = ({ sequence, generation: { sampling, random } }: Running) => ({
-  sequence,
-  sampling,
-  random,
-});

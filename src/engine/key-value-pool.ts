@@ -37,6 +37,8 @@ export interface PackedPlaces {
   /** Cache row of each row of the call, or −1. */
   globalRows: Tensor;
   ringRows: Tensor;
+  /** The same for further rings that get copies of some rows. */
+  snapshotRows: readonly Tensor[];
 }
 
 /**
@@ -54,8 +56,8 @@ export class KeyValuePool {
   /** Which pool has a slot's keys, and as which of its tensors; values are the next. */
   readonly #slots: { pool: PagePool; index: number }[] = [];
 
-  /** `tokens` and `sequences`: the most that it may hold. */
-  constructor(model: Model, { tokens, sequences }: { tokens: number; sequences: number }) {
+  /** `tokens` and `rings`: the most that it may hold. */
+  constructor(model: Model, { tokens, rings }: { tokens: number; rings: number }) {
     this.#model = model;
     const { config, device } = model;
     const attentions = [
@@ -79,7 +81,7 @@ export class KeyValuePool {
     this.#sliding = new PagePool(device, {
       columns: [...columnsOf(sliding), ...states],
       pageSize: (config.slidingAttention.window ?? 1) + model.mtp.length,
-      limit: sequences,
+      limit: rings,
     });
     const next = { global: 0, sliding: 0 };
     for (const attention of attentions) {
@@ -102,11 +104,6 @@ export class KeyValuePool {
   /** Pages of global layers that can still be taken. */
   get availablePages(): number {
     return this.#global.available;
-  }
-
-  /** Whether another sequence can be opened. */
-  get hasRing(): boolean {
-    return this.#sliding.available > 0;
   }
 
   /** Bytes of device memory, by layer kind; those of sliding layers with the trunk's states. */
@@ -140,6 +137,31 @@ export class KeyValuePool {
     this.#sliding.give(ring);
   }
 
+  /** Gives back a page that no sequence has any more. */
+  givePage(page: number): void {
+    this.#global.give(page);
+  }
+
+  /** A ring that is no sequence's, or null if there is none left. */
+  takeRing(): number | null {
+    return this.#sliding.take();
+  }
+
+  giveRing(ring: number): void {
+    this.#sliding.give(ring);
+  }
+
+  /** Copies all that a ring holds. */
+  copyRing(from: number, to: number): void {
+    const { ringSize } = this;
+    for (const tensor of this.#sliding.tensors) {
+      this.#model.device.kernels.copy({
+        source: tensor.slice(from * ringSize, (from + 1) * ringSize),
+        out: tensor.slice(to * ringSize, (to + 1) * ringSize),
+      });
+    }
+  }
+
   release(): void {
     this.#global.release();
     this.#sliding.release();
@@ -165,12 +187,21 @@ export class KeyValuePool {
   }
 
   /** Writes rows to a slot. */
-  write(slot: number, key: Tensor, value: Tensor, { globalRows, ringRows }: PackedPlaces): void {
+  write(slot: number, key: Tensor, value: Tensor, places: PackedPlaces): void {
     const { keys, values, pool } = this.#slot(slot);
-    const indices = pool === this.#global ? globalRows : ringRows;
+    const { globalRows, ringRows, snapshotRows } = places;
     const { kernels } = this.#model.device;
-    kernels.writeRows({ source: key, indices, out: keys });
-    kernels.writeRows({ source: value, indices, out: values });
+    for (const indices of pool === this.#global ? [globalRows] : [ringRows, ...snapshotRows]) {
+      kernels.writeRows({ source: key, indices, out: keys });
+      kernels.writeRows({ source: value, indices, out: values });
+    }
+  }
+
+  /** Writes the trunk's states of rows, if there are MTP blocks to read them. */
+  writeStates(source: Tensor, places: readonly Tensor[]): void {
+    if (this.#model.mtp.length === 0) return;
+    const { kernels } = this.#model.device;
+    for (const indices of places) kernels.writeRows({ source, indices, out: this.states });
   }
 
   #slot(slot: number): { pool: PagePool; keys: Tensor; values: Tensor } {

@@ -10,6 +10,8 @@ import {
   type RowRange,
   ringRows,
   ringTable,
+  type Snapshot,
+  snapshotRows,
   tableWidth,
 } from './row-ranges.ts';
 import { upload } from './upload.ts';
@@ -20,6 +22,13 @@ export interface PackedRows {
   cache: KeyValueCache;
   /** i32 [T]: where the trunk's states of the rows are kept, or −1. */
   stateRows: Tensor;
+  /** The same for snapshots. */
+  snapshotRows: readonly Tensor[];
+}
+
+/** Rows of a sequence, of which snapshots may be taken on the way. */
+export interface PackedRange<Sequence extends HeldPages> extends RowRange<Sequence> {
+  snapshots?: readonly Snapshot[];
 }
 
 /**
@@ -29,10 +38,11 @@ export interface PackedRows {
 export function packRows<Sequence extends HeldPages>(
   scope: Scope,
   pool: KeyValuePool,
-  ranges: readonly RowRange<Sequence>[],
+  ranges: readonly PackedRange<Sequence>[],
   token: (sequence: Sequence, position: number) => number,
 ): PackedRows {
   const first = firstRows(ranges);
+  const snapshots = Math.max(0, ...ranges.map((range) => range.snapshots?.length ?? 0));
   const inputs = upload(scope, {
     tokens: eachRow(ranges, (position, { sequence }) => token(sequence, position)),
     positions: eachRow(ranges, (position) => position),
@@ -43,6 +53,10 @@ export function packRows<Sequence extends HeldPages>(
     rings: ringTable(ranges),
     globalRows: globalRows(ranges),
     ringRows: ringRows(ranges, pool.ringSize),
+    snapshotRows: Array.from({ length: snapshots }, (_, k) => {
+      const own = ranges.map((range) => range.snapshots?.[k]);
+      return snapshotRows(ranges, own, pool.ringSize);
+    }),
   });
   const places = {
     ...inputs,
@@ -50,6 +64,10 @@ export function packRows<Sequence extends HeldPages>(
     rings: inputs.rings.reshape([ranges.length, 1]),
   };
   const { tokens, positions, rowStart } = inputs;
+  for (const { sequence, begin, snapshots = [] } of ranges) {
+    // A snapshot's window may reach back to before the call.
+    if (begin > 0) for (const { ring } of snapshots) pool.copyRing(sequence.ring, ring);
+  }
   const hasPast = ranges.some(({ begin }) => begin > 0);
   return {
     batch: { tokens, positions, rowStart },
@@ -62,5 +80,6 @@ export function packRows<Sequence extends HeldPages>(
       },
     },
     stateRows: inputs.ringRows,
+    snapshotRows: inputs.snapshotRows,
   };
 }

@@ -12,6 +12,12 @@ export interface RowRange<Sequence extends HeldPages = HeldPages> {
   end: number;
 }
 
+/** A copy of a sequence's ring as it is when so many positions have passed the trunk. */
+export interface Snapshot {
+  position: number;
+  ring: number;
+}
+
 /** Rows of all ranges. */
 export function countRows(ranges: readonly RowRange[]): number {
   return ranges.reduce((sum, { begin, end }) => sum + end - begin, 0);
@@ -98,4 +104,18 @@ export function ringRows(ranges: readonly RowRange[], ringSize: number): Int32Ar
   return eachRow(ranges, (position, { sequence, end }) =>
     position < end - ringSize ? -1 : sequence.ring * ringSize + (position % ringSize),
   );
+}
+
+/** Cache row of each row in the ring of a snapshot, where a range has one; else −1. */
+export function snapshotRows(
+  ranges: readonly RowRange[],
+  snapshots: readonly (Snapshot | undefined)[],
+  ringSize: number,
+): Int32Array {
+  return eachRow(ranges, (position, _range, index) => {
+    const snapshot = snapshots[index];
+    if (!snapshot || position >= snapshot.position) return -1;
+    if (position < snapshot.position - ringSize) return -1;
+    return snapshot.ring * ringSize + (position % ringSize);
+  });
 }

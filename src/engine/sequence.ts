@@ -53,23 +53,30 @@ export class Sequence implements TokenGenerator {
   ): AsyncGenerator<GenerationStep> {
     const { model } = this.#decoder;
     const generation = new Generation(model, prompt, options, this.#cacheTokens);
-    if (generation.isEmpty) return;
-    const { sampling, random, drafts, signal } = generation;
-    const goesAhead = this.#decoder.goesAhead(drafts);
-    await this.#prefill(prompt, signal);
+    const { drafts, signal, report, isEmpty } = generation;
+    if (isEmpty && !report) return;
+    generation.cachedTokens = this.#startWith(prompt, report?.firstPosition ?? prompt.length);
+    await this.#prefill(generation);
+    if (isEmpty) {
+      yield generation.takeNothing();
+      return;
+    }
     const sequence = this.#sequence;
+    const requests = [{ sequence, ...generation.step }];
+    const goesAhead = this.#decoder.goesAhead(requests, drafts);
     let ahead: QueuedStep | null = null;
     try {
       for (;;) {
         signal?.throwIfAborted();
         this.#reserve(sequence.length + drafts + 1);
-        const queued = ahead ?? this.#decoder.queue([{ sequence, sampling, random }], drafts);
+        let queued = ahead;
         ahead = null;
         if (goesAhead && generation.goesOn) {
+          queued ??= this.#decoder.queue(requests);
           this.#reserve(sequence.length + 2);
           ahead = this.#decoder.queueAfter(queued);
         }
-        const [given] = await queued.read();
+        const [given] = await (queued?.read() ?? this.#decoder.step(requests, drafts));
         const step = generation.take(given!);
         sequence.append(step.tokens);
         yield step;
@@ -84,7 +91,7 @@ export class Sequence implements TokenGenerator {
 
   /** Forgets all tokens. */
   clear(): void {
-    this.#startWith([]);
+    this.#open([]);
   }
 
   release(): void {
@@ -92,21 +99,30 @@ export class Sequence implements TokenGenerator {
   }
 
   /** Brings the cache to the last token of the prompt, which is the first step's. */
-  async #prefill(prompt: readonly number[], signal?: AbortSignal): Promise<void> {
-    const { tokens, length } = this.#sequence;
-    const extendsPresent = prompt.length > length && tokens.every((t, i) => t === prompt[i]);
-    if (extendsPresent) tokens.push(...prompt.slice(tokens.length));
-    else this.#startWith([...prompt]);
+  async #prefill({ signal, report }: Generation): Promise<void> {
     const sequence = this.#sequence;
-    this.#reserve(prompt.length);
-    while (sequence.length < prompt.length - 1) {
+    const { length } = sequence.tokens;
+    this.#reserve(length);
+    while (sequence.length < length - 1) {
       signal?.throwIfAborted();
-      this.#decoder.prefill([{ sequence, end: chunkEnd(sequence) }]);
+      await this.#decoder.prefill([{ sequence, end: chunkEnd(sequence), report }]);
       await nextTask();
     }
   }
 
-  #startWith(tokens: number[]): void {
+  /**
+   * Goes on from what is there if the prompt begins with it, and no more of it than `most` positions;
+   * → how many positions that saves.
+   */
+  #startWith(prompt: readonly number[], most: number): number {
+    const { tokens, length } = this.#sequence;
+    const extendsPresent = prompt.length > length && tokens.every((t, i) => t === prompt[i]);
+    if (extendsPresent && length <= most) tokens.push(...prompt.slice(tokens.length));
+    else this.#open([...prompt]);
+    return this.#sequence.length;
+  }
+
+  #open(tokens: number[]): void {
     this.#decoder.close(this.#sequence);
     this.#sequence = this.#decoder.open(tokens)!;
   }

@@ -14,7 +14,7 @@ export class GenerationStatistics {
   #firstTokens = 0;
   #last = 0;
 
-  add({ tokens, drafted }: GenerationStep): void {
+  add({ tokens, drafted }: Pick<GenerationStep, 'tokens' | 'drafted'>): void {
     this.#last = performance.now();
     if (this.#tokens === 0) {
       this.#firstToken = this.#last;

@@ -1,6 +1,7 @@
 import type { Scope } from '../tensor/scope.ts';
 import type { Tensor } from '../tensor/tensor.ts';
 import type { StepRequest } from './decoder.ts';
+import { changeArrays } from './logit-changes.ts';
 import {
   layoutOf,
   pageTable,
@@ -10,6 +11,7 @@ import {
   roomyTableWidth,
 } from './row-ranges.ts';
 import { samplingSettings, uniform32 } from './sampling.ts';
+import { scoreArrays } from './step-outputs.ts';
 import type { StepPlan } from './step-plan.ts';
 import { upload } from './upload.ts';
 
@@ -38,6 +40,14 @@ export interface StepInputs {
   })[];
   /** [S, 4]: of the blocks' drafts. */
   settings: Tensor;
+  /** Arguments of `penalizeLogits`; null if no sequence has penalties or biases. */
+  changes: {
+    shared: Record<'settings' | 'offsets' | 'columns' | 'counts' | 'biases', Tensor>;
+    trunkRows: Tensor;
+    blockRows: Tensor[];
+  } | null;
+  /** i32 [R] both: see `scoreArrays`. */
+  scored: { rows: Tensor; places: Tensor } | null;
 }
 
 interface RowInputs {
@@ -67,6 +77,8 @@ export function uploadStep(
     stateRows: ringRows(ranges, ringSize),
   });
   const width = roomyTableWidth(trunk);
+  const changes = requests.map((request) => request.changes ?? null);
+  const scored = scoreArrays(requests, drafts);
   const inputs = upload(scope, {
     trunk: {
       ...rowInputs(trunk),
@@ -88,6 +100,8 @@ export function uploadStep(
       uniforms: Float32Array.from(uniforms, (numbers) => numbers[head]!),
     })),
     settings: Float32Array.from(settings.flat()),
+    changes: changes.some((change) => change !== null) ? [changeArrays(changes, drafts)] : [],
+    scored: scored ? [scored] : [],
   });
   const count = requests.length;
   return {
@@ -104,5 +118,7 @@ export function uploadStep(
       places: block.places.reshape([count, block.places.size / count]),
     })),
     settings: inputs.settings.reshape([count, 4]),
+    changes: inputs.changes[0] ?? null,
+    scored: inputs.scored[0] ?? null,
   };
 }

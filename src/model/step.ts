@@ -28,12 +28,13 @@ export interface StepResult {
   experts: Tensor[];
 }
 
-/** The trunk on rows of tokens i32 [T]. */
+/** The trunk on rows of tokens i32 [T]. `routes`: where each layer's experts go, if anywhere. */
 export function stepTrunk(
   scope: Scope,
   model: Model,
   tokens: Tensor,
   cache: StepCache,
+  routes: readonly Tensor[] = [],
 ): StepResult {
   const { config } = model;
   const x = scope.empty([tokens.size, config.hiddenSize]);
@@ -41,7 +42,8 @@ export function stepTrunk(
   model.layers.forEach((weights, layer) => {
     const embedding = layer === 0 ? { table: model.embedding, tokens } : null;
     const attention = attentionOf(config, layer);
-    const chosen = stepBlock(scope, config, x, weights, attention, cache(layer), embedding);
+    const route = routes[experts.length];
+    const chosen = stepBlock(scope, config, x, weights, attention, cache(layer), embedding, route);
     if (chosen) experts.push(chosen);
   });
   return { residual: x, experts };
@@ -111,12 +113,13 @@ function stepBlock(
   attention: AttentionConfig,
   cache: CachedRows,
   embedding: Embedding,
+  route?: Tensor,
 ): Tensor | null {
   const { inputNorm, postAttentionNorm, feedForward } = weights;
   const { experts } = scope.nested((inner) => {
     addAttention(inner, config, x, inputNorm, weights.attention, attention, cache, embedding);
     if (feedForward.kind === 'experts') {
-      return { experts: addExperts(inner, config, x, postAttentionNorm, feedForward) };
+      return { experts: addExperts(inner, config, x, postAttentionNorm, feedForward, route) };
     }
     addDense(inner, config, x, postAttentionNorm, feedForward);
     return { experts: null };
@@ -188,13 +191,13 @@ function addExperts(
   x: Tensor,
   norm: Tensor,
   weights: ExpertsWeights,
+  experts = scope.empty([x.rows, config.experts.perToken], 'i32'),
 ): Tensor {
   const { kernels } = scope.device;
-  const { perToken, groups, selectedGroups, normalizeWeights, scalingFactor } = config.experts;
+  const { groups, selectedGroups, normalizeWeights, scalingFactor } = config.experts;
   const { gate, up, down, shared } = weights;
   const normed = shared ? scope.empty(x.shape) : null;
-  const experts = scope.empty([x.rows, perToken], 'i32');
-  const routed = scope.empty([x.rows, perToken]);
+  const routed = scope.empty(experts.shape);
   const hidden = scope.empty([experts.size, gate.shape[1]!]);
   kernels.routedGatedProduct({
     x,

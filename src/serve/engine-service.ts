@@ -3,21 +3,26 @@
  * ends when its last request does: no request waits, and none sees two versions of the weights.
  */
 import { loadInferenceModel } from '../checkpoint/load-model.ts';
-import { Engine, type EngineOptions } from '../engine/engine.ts';
-import type { GenerationStep } from '../engine/generation.ts';
+import { Engine } from '../engine/engine.ts';
+import type { EngineOptions } from '../engine/engine-options.ts';
+import type { GenerationStep, PromptReading } from '../engine/generation.ts';
 import { UserError } from '../errors.ts';
 import { type Model, releaseModel } from '../model/weights.ts';
 import type {
   DraftingFigures,
   EngineFeature,
   EngineFigures,
+  GeneratedToken,
   GenerationEvent,
   GenerationRequest,
   ServingEngine,
 } from './serving-engine.ts';
 
 export class EngineService implements ServingEngine {
-  readonly features: ReadonlySet<EngineFeature> = new Set<EngineFeature>(['min-p', 'load-weights']);
+  readonly features: ReadonlySet<EngineFeature> = new Set<EngineFeature>([
+    ...(['min-p', 'penalties', 'logit-bias', 'logprobs', 'prompt-logprobs'] as const),
+    ...(['routed-experts', 'load-weights'] as const),
+  ]);
   readonly #options: EngineOptions;
   readonly #drafting = new DraftingCounts();
   /** Engines with requests, the present one last. */
@@ -49,23 +54,24 @@ export class EngineService implements ServingEngine {
 
   async *submit(request: GenerationRequest): AsyncGenerator<GenerationEvent> {
     const version = this.#present;
-    const { prompt, sampling, seed, maxTokens, stopTokens, signal } = request;
+    const { prompt, vocabSize: _, ...options } = request;
     const drafting = new DraftingCounts();
-    const options = { sampling, seed, maxTokens, stopTokens, signal };
     let reason: 'stop' | 'length' = 'length';
+    const begin = (reading: PromptReading) => {
+      return { type: 'prompt' as const, weightVersion: version.name, ...reading };
+    };
     let isFirst = true;
-    const begin = { type: 'prompt' as const, cachedTokens: 0, weightVersion: version.name };
     version.requests++;
     try {
       for await (const step of version.engine.generate(prompt, options)) {
-        if (isFirst) yield begin;
+        if (step.prompt) yield begin(step.prompt);
         isFirst = false;
         drafting.add(step);
         this.#drafting.add(step);
         reason = step.finish ?? reason;
         yield { type: 'tokens', tokens: tokensOf(step) };
       }
-      if (isFirst) yield begin;
+      if (isFirst) yield begin({ cachedTokens: 0 });
       yield { type: 'finish', reason, drafting: drafting.figures };
     } finally {
       version.requests--;
@@ -152,8 +158,13 @@ class Version {
 }
 
 /** All tokens of a step but its last were drafted, the k-th by head k. */
-function tokensOf({ tokens }: GenerationStep) {
-  return tokens.map((id, i) => ({ id, head: i < tokens.length - 1 ? i : null }));
+function tokensOf({ tokens, scores, experts }: GenerationStep): GeneratedToken[] {
+  return tokens.map((id, i) => ({
+    id,
+    head: i < tokens.length - 1 ? i : null,
+    ...(scores && { score: scores[i]! }),
+    ...(experts && { experts: experts[i]! }),
+  }));
 }
 
 class DraftingCounts {

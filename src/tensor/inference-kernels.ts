@@ -95,6 +95,44 @@ export interface InferenceKernels<Weight extends Matrix = Tensor> {
   }): void;
 
   /**
+   * Penalties on what has been said, and biases, in the place of logits [T,V]. rows i32 [T,3] has a row's
+   * sequence s, where in tokens i32 the drafts before it begin, and how many these are; settings [S,3] a
+   * sequence's (repetition, presence, frequency). The entries of s are offsets[s] … offsets[s+1], i32
+   * [S+1], with `columns` i32 in ascending order; `counts` i32: how often it was generated, 0 if it was
+   * only in the prompt, −1 if neither; and `biases`. Drafts count as generated. Logits of columns that
+   * were said are divided by the repetition if positive and else multiplied; presence and frequency times
+   * count are taken off those generated; last comes the bias.
+   */
+  penalizeLogits(a: {
+    logits: Tensor;
+    rows: Tensor;
+    tokens: Tensor;
+    settings: Tensor;
+    offsets: Tensor;
+    columns: Tensor;
+    counts: Tensor;
+    biases: Tensor;
+  }): void;
+  /**
+   * Makes logits[t,c] so low that its probability is 0 where bit c % 32 of masks[rows[t], ⌊c/32⌋] is 0,
+   * as far as the masks i32 [M,W] reach; rows i32 [T], of which −1 leaves its row alone.
+   */
+  maskLogits(a: { logits: Tensor; masks: Tensor; rows: Tensor }): void;
+  /**
+   * Log-probabilities at temperature 1 of the first `vocabSize` columns of logits [T,V]: logprobs
+   * [T, 1+n] of tokens[places[t]] and of the n most probable columns, which go to `top` i32 [T,n], the
+   * most probable first and the lower column first on ties. Tokens are i32; of one that is no column, the
+   * log-probability is undefined. `top` is null if n is 0.
+   */
+  scoreTokens(a: {
+    logits: Tensor;
+    tokens: Tensor;
+    places: Tensor;
+    vocabSize: number;
+    logprobs: Tensor;
+    top: Tensor | null;
+  }): void;
+  /**
    * The distribution that each row of logits [T,V] is sampled from, in its place. settings [T,4] has a
    * row's (temperature, topP, topK, minP): logits over temperature; of the `vocabSize` first columns the
    * topK largest (0: all); of these the fewest, largest first, whose probability reaches topP (1: all);

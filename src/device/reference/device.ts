@@ -7,6 +7,7 @@ import type { Kernels } from '../../tensor/kernels.ts';
 import type { Storage } from '../../tensor/tensor.ts';
 import { composedKernels } from '../host/composed.ts';
 import { hostInferenceKernels } from '../host/inference.ts';
+import { hostLogitKernels } from '../host/logits.ts';
 import { hostSamplingKernels } from '../host/sampling.ts';
 import { activationKernels } from './activation.ts';
 import { attentionKernels } from './attention.ts';
@@ -67,6 +68,7 @@ export function createReferenceDevice(): Device {
     ...logprobKernels,
     ...optimizerKernels,
     ...cachedAttentionKernel,
+    ...hostLogitKernels({ floats, ints }),
     ...hostSamplingKernels({ floats, ints }),
     ...hostInferenceKernels(device, { ints }),
     ...composedKernels(device),

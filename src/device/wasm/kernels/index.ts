@@ -3,6 +3,7 @@ import type { Kernels } from '../../../tensor/kernels.ts';
 import type { Matrix } from '../../../tensor/quantized-matrix.ts';
 import { composedKernels } from '../../host/composed.ts';
 import { hostInferenceKernels } from '../../host/inference.ts';
+import { hostLogitKernels } from '../../host/logits.ts';
 import { hostSamplingKernels } from '../../host/sampling.ts';
 import type { Runtime } from '../runtime.ts';
 import { activationKernels } from './activation.ts';
@@ -43,6 +44,7 @@ export function wasmKernels(runtime: Runtime, device: Device): Kernels<Matrix> {
     ...cachedAttentionKernels(runtime),
     ...compactCacheKernels(runtime, training),
     ...composedKernels(device),
+    ...hostLogitKernels(runtime),
     ...hostSamplingKernels(runtime),
   };
 }

@@ -13,11 +13,13 @@ import { cachedAttentionKernel } from './inference/cached-attention.ts';
 import { drawKernels } from './inference/draw.ts';
 import { expertProductsKernel } from './inference/expert-products.ts';
 import { gatedProductKernels } from './inference/gated-product.ts';
+import { logitKernels } from './inference/logits.ts';
 import { normProductKernels } from './inference/norm-product.ts';
 import { routeTokensKernel } from './inference/route-tokens.ts';
 import { routedGatedProductKernel } from './inference/routed-gated-product.ts';
 import { sampleTokensKernel } from './inference/sample-tokens.ts';
 import { samplingDistributionKernel } from './inference/sampling-distribution.ts';
+import { scoreTokensKernel } from './inference/score-tokens.ts';
 import { logprobKernels } from './logprobs.ts';
 import { groupedMatmulKernels } from './matmul/grouped.ts';
 import { groupedSwigluKernel } from './matmul/grouped-swiglu.ts';
@@ -53,6 +55,8 @@ export function webgpuKernels(runtime: Runtime, device: Device): Kernels {
     ...attentionInputsKernels(runtime, composed),
     ...cachedAttentionKernel(runtime),
     ...drawKernels(runtime),
+    ...logitKernels(runtime),
+    ...scoreTokensKernel(runtime),
     ...expertProductsKernel(runtime),
     ...gatedProductKernels(runtime),
     ...normProductKernels(runtime, composed),

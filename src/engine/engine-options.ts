@@ -1,0 +1,23 @@
+export interface EngineOptions {
+  /** Most requests worked on at once; more wait. */
+  sequences?: number;
+  /** Positions that the global layers' caches may hold, of all requests together; by default no limit. */
+  cacheTokens?: number;
+  /**
+   * Prompt tokens that pass the model between two steps of decoding, or one chunk (see `chunkEnd`) if
+   * that is more. A larger number delays the requests that are being answered.
+   */
+  prefillTokens?: number;
+  /**
+   * Positions of ended requests that stay in the caches for later ones that begin alike, within
+   * `cacheTokens`; 0 for none. By default eight contexts.
+   */
+  prefixTokens?: number;
+  /**
+   * Copies of the sliding layers' windows kept for these, each as large as what a request holds of them.
+   * By default one for each request worked on, and 32.
+   */
+  snapshots?: number;
+  /** Ids from here on are padding of the head and never sampled. */
+  vocabSize?: number;
+}
