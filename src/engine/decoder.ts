@@ -1,5 +1,5 @@
 import { mtpBlock, mtpInput } from '../model/mtp.ts';
-import { stepMtpBlock, stepTrunk } from '../model/step.ts';
+import { stepLogits, stepMtpBlock, stepStates, stepTrunk } from '../model/step.ts';
 import { trunk } from '../model/trunk.ts';
 import type { Model } from '../model/weights.ts';
 import type { Random } from '../random.ts';
@@ -17,6 +17,7 @@ import { KeyValuePool } from './key-value-pool.ts';
 import type { LogitChanges } from './logit-changes.ts';
 import { packRows } from './packed-rows.ts';
 import type { PromptReport } from './prompt-report.ts';
+import { type QueuedStep, queuedStep } from './queued-step.ts';
 import { firstRows, type RowRange, type Snapshot } from './row-ranges.ts';
 import type { SamplingOptions } from './sampling.ts';
 import { type StepInputs, uploadStep } from './step-inputs.ts';
@@ -140,6 +141,7 @@ export class Decoder {
    * to be appended by the caller. Memory for `drafts` + 1 more positions must have been reserved.
    */
   async step(requests: readonly StepRequest[], drafts: number): Promise<StepAnswer[]> {
+    if (drafts === 0 && requests.every(isPlain)) return this.queue(requests).read();
     const sequences = requests.map(({ sequence }) => sequence);
     for (let head = 0; head < drafts; head++) await this.#catchUp(sequences, head);
     const scope = new Scope(this.model.device);
@@ -166,6 +168,25 @@ export class Decoder {
     } finally {
       scope.close();
     }
+  }
+
+  /** Whether steps of such requests can be queued, and it is of use to do so before the last is read. */
+  goesAhead(requests: readonly StepRequest[], drafts: number): boolean {
+    return drafts === 0 && this.model.device.queuesCalls && requests.every(isPlain);
+  }
+
+  /** A step without drafts, of which nothing is wanted but tokens, to be read later. */
+  queue(requests: readonly StepRequest[]): QueuedStep {
+    return this.#queue(requests, null);
+  }
+
+  /**
+   * The step that follows one while its tokens have not been read: the device goes on with them at once.
+   * A sequence that they end has then run one step too far, which does it no harm: it is the step with
+   * which it could go on later. Memory for two more positions must have been reserved.
+   */
+  queueAfter({ requests, drawn }: QueuedStep): QueuedStep {
+    return this.#queue(requests, drawn);
   }
 
   release(): void {
@@ -198,6 +219,26 @@ export class Decoder {
     for (const { sequence, end } of ranges) sequence.blockLengths[head] = end;
   }
 
+  /** `drawn`: the last tokens, if they are on the device alone. */
+  #queue(requests: readonly StepRequest[], drawn: Tensor | null): QueuedStep {
+    const { device } = this.model;
+    const scope = new Scope(device);
+    try {
+      const sequences = requests.map(({ sequence }) => sequence);
+      const plan = planStep(sequences, 0, this.#window, drawn ? 1 : 0);
+      const inputs = uploadStep(scope, requests, plan, this.#pool.ringSize, drawn);
+      const logits = this.#passTrunk(scope, inputs, []);
+      const { settings, uniforms, places } = inputs.trunk;
+      const out = scope.empty([requests.length], 'i32');
+      const vocabSize = this.#vocabSize;
+      device.kernels.sampleTokens({ logits, settings, vocabSize, uniforms, places, out });
+      return queuedStep(scope, requests, out);
+    } catch (error) {
+      scope.close();
+      throw error;
+    }
+  }
+
   /** Drafts with each block in turn → the distributions drafted from, [D·S, V]. */
   #draft(
     scope: Scope,
@@ -206,24 +247,25 @@ export class Decoder {
     constraints: readonly (ConstrainedOutput | null)[],
   ): Tensor {
     const { model } = this;
+    const { states } = this.#pool;
     const { tokens, settings } = inputs;
     const count = inputs.trunk.uniforms.rows;
     const masks = firstMasks(scope, constraints);
     const distributions = scope.empty([blocks.length * count, model.head.shape[0]!]);
     for (const [head, { rows, firstToken }] of blocks.entries()) {
       const { slidingLayout, stateRows, lastRows, uniforms, places } = inputs.blocks[head]!;
-      const probabilities = distributions.slice(head * count, (head + 1) * count);
+      const logits = distributions.slice(head * count, (head + 1) * count);
       const own = tokens.slice(firstToken, firstToken + rows);
-      const states = gatherRows(scope, this.#pool.states, stateRows);
       const cache = this.#pool.stepCache({ sliding: slidingLayout });
-      const out = rows > 0 ? stepMtpBlock(scope, model, head, own, states, cache) : states;
       // A sequence of a single token has no rows: its drafts are guesses from a state of zeros.
-      this.#logits(gatherRows(scope, out, lastRows), probabilities);
-      this.#penalize(inputs, probabilities, inputs.changes?.blockRows[head]);
+      const x = rows > 0 ? stepMtpBlock(scope, model, head, own, states, stateRows, cache) : states;
+      stepLogits(model, model.mtp[head]!.finalNorm, x, lastRows, logits);
+      this.#penalize(inputs, logits, inputs.changes?.blockRows[head]);
+      const { kernels } = model.device;
       // What may follow a draft is known only once it is, but guesses need not be allowed.
-      if (head === 0 && masks) model.device.kernels.maskLogits({ logits: probabilities, ...masks });
-      this.#distribution(probabilities, settings);
-      model.device.kernels.drawTokens({ probabilities, uniforms, places, out: tokens });
+      if (head === 0 && masks) kernels.maskLogits({ logits, ...masks });
+      const vocabSize = this.#vocabSize;
+      kernels.sampleTokens({ logits, settings, vocabSize, uniforms, places, out: tokens });
     }
     return distributions;
   }
@@ -238,13 +280,9 @@ export class Decoder {
   ): void {
     const { model } = this;
     const { kernels } = model.device;
-    const { globalLayout, slidingLayout, width, stateRows, settings, uniforms } = inputs.trunk;
+    const { settings, uniforms } = inputs.trunk;
     const tokens = inputs.tokens.slice(0, uniforms.size);
-    const layouts = { global: globalLayout, width, sliding: slidingLayout };
-    const result = stepTrunk(scope, model, tokens, this.#pool.stepCache(layouts), experts);
-    this.#pool.writeStates(mtpInput(model, result), [stateRows]);
-    const targets = scope.empty([tokens.size, model.head.shape[0]!]);
-    this.#logits(result.hidden, targets);
+    const targets = this.#passTrunk(scope, inputs, experts);
     // Log-probabilities are the model's own, whatever is done to its logits next.
     const scored = inputs.scored && gatherRows(scope, targets, inputs.scored.rows);
     this.#penalize(inputs, targets, inputs.changes?.trunkRows);
@@ -258,10 +296,19 @@ export class Decoder {
     }
   }
 
-  /** The logits after `hidden` [T,C], written to `out` [T,V]. */
-  #logits(hidden: Tensor, out: Tensor): void {
-    const layout = { transposeA: false, transposeB: true, accumulate: false };
-    this.model.device.kernels.matmul({ a: hidden, b: this.model.head, out, ...layout });
+  /** Passes the last tokens and their drafts through the trunk → logits [S·(D+1), V]. */
+  #passTrunk(scope: Scope, inputs: StepInputs, routes: readonly Tensor[]): Tensor {
+    const { model } = this;
+    const { globalLayout, slidingLayout, width, stateRows, uniforms } = inputs.trunk;
+    const tokens = inputs.tokens.slice(0, uniforms.size);
+    const cache = this.#pool.stepCache({ global: globalLayout, width, sliding: slidingLayout });
+    const { residual } = stepTrunk(scope, model, tokens, cache, routes);
+    if (model.mtp.length > 0) {
+      this.#pool.writeStates(stepStates(scope, model, residual), [stateRows]);
+    }
+    const logits = scope.empty([tokens.size, model.head.shape[0]!]);
+    stepLogits(model, model.finalNorm, residual, null, logits);
+    return logits;
   }
 
   #penalize({ tokens, changes }: StepInputs, logits: Tensor, rows: Tensor | undefined): void {
@@ -287,4 +334,9 @@ export class Decoder {
       scope.close();
     }
   }
+}
+
+/** Whether nothing is wanted of a step but its tokens, drawn from the model's own distribution. */
+function isPlain({ changes, constraint, scores, routes }: StepRequest): boolean {
+  return !changes && !constraint && !scores && !routes;
 }

@@ -14,6 +14,8 @@ import { pageSize } from './key-value-pool.ts';
 import { nextTask } from './next-task.ts';
 import { type OpenOptions, PrefixCache } from './prefix-cache.ts';
 import { chunkEnd } from './prompt-chunks.ts';
+import type { QueuedStep } from './queued-step.ts';
+import type { StepAnswer } from './step-outputs.ts';
 
 interface Request {
   generation: Generation;
@@ -28,6 +30,12 @@ interface Running extends Request {
   sequence: CachedSequence;
 }
 
+/** A step and whose it is. */
+interface EngineStep {
+  queued: QueuedStep;
+  requests: readonly Running[];
+}
+
 /**
  * Continuous batching (Yu et al. 2022, Orca): requests join and leave at every step. Prompts pass the
  * model in chunks between the steps, so that a long one does not hold up those that are being answered.
@@ -35,6 +43,10 @@ interface Running extends Request {
  * First come, first served. When the pages of the caches run out, the youngest request gives its own back
  * and waits in front of the queue; later it is computed again from its tokens. The oldest can always go
  * on, for a request that would not fit alone is refused.
+ *
+ * Without drafts and constraints, the next step needs nothing from the host but positions. While all requests go on, it
+ * is therefore queued before the tokens of the one before are read, so that the device need not wait for
+ * the host; what it computes for a request that has ended in the meantime is dropped.
  */
 export class Engine implements TokenGenerator {
   readonly #decoder: Decoder;
@@ -45,6 +57,8 @@ export class Engine implements TokenGenerator {
   #waiting: Request[] = [];
   /** Oldest first. */
   #running: Running[] = [];
+  /** Queued before the one before it was read. */
+  #ahead: EngineStep | null = null;
   #preemptions = 0;
   #work: Promise<void> | null = null;
   #isReleased = false;
@@ -126,9 +140,10 @@ export class Engine implements TokenGenerator {
 
   async #run(): Promise<void> {
     try {
-      while (this.#waiting.length + this.#running.length > 0) {
+      while (this.#waiting.length + this.#running.length > 0 || this.#ahead) {
         if (this.#isReleased) throw new UserError('the engine was released while it was answering');
         this.#dropCancelled();
+        await this.#finishAhead();
         this.#admit();
         await this.#prefill();
         await this.#decode();
@@ -138,7 +153,10 @@ export class Engine implements TokenGenerator {
       // What failed is the device or the whole engine, not one request.
       for (const request of this.#waiting.splice(0)) request.steps.fail(error);
       for (const request of this.#running) this.#leave(request).steps.fail(error);
+      // Its memory is given back when the device is done with it.
+      await this.#ahead?.queued.read().catch(() => {});
     } finally {
+      this.#ahead = null;
       this.#work = null;
     }
   }
@@ -154,9 +172,8 @@ export class Engine implements TokenGenerator {
 
   /** Lets requests join while there is memory for their tokens, and for a page more of each. */
   #admit(): void {
-    while (this.#running.length < this.#sequences) {
-      const request = this.#waiting[0];
-      if (!request) return;
+    while (this.#canAdmit()) {
+      const request = this.#waiting[0]!;
       const { tokens, opening, generation } = request;
       const spare = this.#running.length === 0 ? 0 : this.#running.length + 1;
       const sequence = this.#cache.open(tokens, { ...opening, spare });
@@ -168,6 +185,11 @@ export class Engine implements TokenGenerator {
       this.#waiting.shift();
       if (!this.#reserve(running, tokens.length)) return;
     }
+  }
+
+  /** Whether a request waits that may join if there is memory for it. */
+  #canAdmit(): boolean {
+    return this.#waiting.length > 0 && this.#running.length < this.#sequences;
   }
 
   /** One chunk of each prompt, as many as may pass between two steps. */
@@ -208,18 +230,56 @@ export class Engine implements TokenGenerator {
     }
     const groups = Map.groupBy(this.#running.filter(isReady), (r) => r.generation.drafts);
     for (const [drafts, requests] of groups) {
-      const given = await this.#decoder.step(
-        requests.map(({ sequence, generation: { step } }) => ({ sequence, ...step })),
-        drafts,
-      );
-      requests.forEach((request, i) => {
-        const step = request.generation.take(given[i]!);
-        request.sequence.append(step.tokens);
-        this.#cache.afterStep(request.sequence);
-        request.steps.push(step);
-        if (step.finish) this.#leave(request).steps.close();
-      });
+      this.#give(requests, await this.#step(requests, drafts));
     }
+  }
+
+  /** Takes a step, and queues the next before it waits where all go on. */
+  #step(requests: readonly Running[], drafts: number): Promise<StepAnswer[]> {
+    const asked = requests.map(({ sequence, generation: { step } }) => ({ sequence, ...step }));
+    if (!this.#decoder.goesAhead(asked, drafts)) return this.#decoder.step(asked, drafts);
+    const queued = this.#ahead?.queued ?? this.#decoder.queue(asked);
+    const goesOn = this.#allGoOn(requests);
+    this.#ahead = goesOn ? { queued: this.#decoder.queueAfter(queued), requests } : null;
+    return queued.read();
+  }
+
+  /** Reads the step that was queued ahead, if what comes next is not just one more for all. */
+  async #finishAhead(): Promise<void> {
+    if (!this.#ahead) return;
+    const { queued, requests } = this.#ahead;
+    if (this.#areAll(requests) && !this.#canAdmit()) return;
+    const given = await queued.read();
+    this.#ahead = null;
+    this.#give(requests, given);
+  }
+
+  /** Whether one more step of these, all that there are, comes after the next; sees to its memory. */
+  #allGoOn(requests: readonly Running[]): boolean {
+    if (!this.#areAll(requests) || this.#canAdmit()) return false;
+    if (!requests.every(({ generation }) => generation.goesOn)) return false;
+    // Nobody is preempted for a step that may turn out to be in vain.
+    if (this.#cache.availablePages < requests.length) return false;
+    return requests.every(({ sequence }) => this.#cache.reserve(sequence, sequence.length + 2));
+  }
+
+  #areAll(requests: readonly Running[]): boolean {
+    return (
+      requests.length === this.#running.length &&
+      requests.every((request, i) => request === this.#running[i])
+    );
+  }
+
+  /** Hands out what a step gave to those that are still there. */
+  #give(requests: readonly Running[], given: readonly StepAnswer[]): void {
+    requests.forEach((request, i) => {
+      if (!this.#running.includes(request)) return;
+      const step = request.generation.take(given[i]!);
+      request.sequence.append(step.tokens);
+      this.#cache.afterStep(request.sequence);
+      request.steps.push(step);
+      if (step.finish) this.#leave(request).steps.close();
+    });
   }
 
   /** Sees to memory for a running request, preempting the youngest; false if that was itself. */

@@ -127,6 +127,11 @@ export class Generation {
     return this.#left <= 0;
   }
 
+  /** Whether there is more to generate after the next token, unless that ends it. */
+  get goesOn(): boolean {
+    return this.#left > 1;
+  }
+
   /** Takes what a pass of the model gave: up to a stop token, and no more than asked for. */
   take({ tokens: given, scores, experts }: StepAnswer): GenerationStep {
     const stop = given.findIndex((token) => this.#stops.has(token));

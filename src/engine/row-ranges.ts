@@ -53,9 +53,16 @@ export function tableWidth(ranges: readonly RowRange[]): number {
   return Math.max(1, ...ranges.map(({ sequence }) => sequence.pages.length));
 }
 
-/** i32 [ranges, width] */
-export function pageTable(ranges: readonly RowRange[]): Int32Array {
-  const width = tableWidth(ranges);
+/**
+ * A width with room for more pages. What a device has made for one width can be used again as long as it
+ * stays, and a sequence has another page every few tokens.
+ */
+export function roomyTableWidth(ranges: readonly RowRange[]): number {
+  return 2 ** Math.ceil(Math.log2(Math.max(4, tableWidth(ranges))));
+}
+
+/** i32 [ranges, width]; what a sequence has no pages for is 0. */
+export function pageTable(ranges: readonly RowRange[], width = tableWidth(ranges)): Int32Array {
   const table = new Int32Array(ranges.length * width);
   ranges.forEach(({ sequence }, index) => {
     table.set(sequence.pages, index * width);

@@ -10,6 +10,7 @@ import {
 } from './generation.ts';
 import { nextTask } from './next-task.ts';
 import { chunkEnd } from './prompt-chunks.ts';
+import type { QueuedStep } from './queued-step.ts';
 
 /**
  * One sequence of tokens and its caches, on which a model generates. Generating again from a longer
@@ -61,15 +62,30 @@ export class Sequence implements TokenGenerator {
       return;
     }
     const sequence = this.#sequence;
-    for (;;) {
-      signal?.throwIfAborted();
-      this.#reserve(sequence.length + drafts + 1);
-      const [given] = await this.#decoder.step([{ sequence, ...generation.step }], drafts);
-      const step = generation.take(given!);
-      sequence.append(step.tokens);
-      yield step;
-      if (step.finish) return;
-      await nextTask();
+    const requests = [{ sequence, ...generation.step }];
+    const goesAhead = this.#decoder.goesAhead(requests, drafts);
+    let ahead: QueuedStep | null = null;
+    try {
+      for (;;) {
+        signal?.throwIfAborted();
+        this.#reserve(sequence.length + drafts + 1);
+        let queued = ahead;
+        ahead = null;
+        if (goesAhead && generation.goesOn) {
+          queued ??= this.#decoder.queue(requests);
+          this.#reserve(sequence.length + 2);
+          ahead = this.#decoder.queueAfter(queued);
+        }
+        const [given] = await (queued?.read() ?? this.#decoder.step(requests, drafts));
+        const step = generation.take(given!);
+        sequence.append(step.tokens);
+        yield step;
+        if (step.finish) return;
+        await nextTask();
+      }
+    } finally {
+      // Its memory is given back when the device is done with it.
+      await ahead?.read().catch(() => {});
     }
   }
 

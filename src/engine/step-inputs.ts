@@ -8,7 +8,7 @@ import {
   type RowRange,
   ringRows,
   ringTable,
-  tableWidth,
+  roomyTableWidth,
 } from './row-ranges.ts';
 import { samplingSettings, uniform32 } from './sampling.ts';
 import { scoreArrays } from './step-outputs.ts';
@@ -27,6 +27,8 @@ export interface StepInputs {
     settings: Tensor;
     /** [S, D+1] */
     uniforms: Tensor;
+    /** i32 [S, 1]: 0, 1, … */
+    places: Tensor;
   };
   blocks: (RowInputs & {
     /** i32 [S] */
@@ -54,12 +56,16 @@ interface RowInputs {
   stateRows: Tensor;
 }
 
-/** Two writes: the tokens, which the step writes to as well, and all the rest. */
+/**
+ * Two writes: the tokens, which the step writes to as well, and all the rest. `drawn`: the tokens, if the
+ * device has them already.
+ */
 export function uploadStep(
   scope: Scope,
   requests: readonly StepRequest[],
   { trunk, blocks, tokens }: StepPlan,
   ringSize: number,
+  drawn: Tensor | null = null,
 ): StepInputs {
   const drafts = blocks.length;
   const settings = requests.map(({ sampling }) => samplingSettings(sampling));
@@ -70,12 +76,13 @@ export function uploadStep(
     slidingLayout: layoutOf(ranges, ringTable(ranges)),
     stateRows: ringRows(ranges, ringSize),
   });
+  const width = roomyTableWidth(trunk);
   const changes = requests.map((request) => request.changes ?? null);
   const scored = scoreArrays(requests, drafts);
   const inputs = upload(scope, {
     trunk: {
       ...rowInputs(trunk),
-      globalLayout: layoutOf(trunk, pageTable(trunk)),
+      globalLayout: layoutOf(trunk, pageTable(trunk, width)),
       settings: Float32Array.from(
         settings.flatMap((row) =>
           Array(drafts + 1)
@@ -84,6 +91,7 @@ export function uploadStep(
         ),
       ),
       uniforms: Float32Array.from(uniforms.flatMap((numbers) => numbers.slice(drafts))),
+      places: Int32Array.from(requests, (_, s) => s),
     },
     blocks: blocks.map(({ ranges, lastRows, places }, head) => ({
       ...rowInputs(ranges),
@@ -97,12 +105,13 @@ export function uploadStep(
   });
   const count = requests.length;
   return {
-    tokens: scope.from([tokens.length], tokens),
+    tokens: drawn ?? scope.from([tokens.length], tokens),
     trunk: {
       ...inputs.trunk,
-      width: tableWidth(trunk),
+      width,
       settings: inputs.trunk.settings.reshape([count * (drafts + 1), 4]),
       uniforms: inputs.trunk.uniforms.reshape([count, drafts + 1]),
+      places: inputs.trunk.places.reshape([count, 1]),
     },
     blocks: inputs.blocks.map((block) => ({
       ...block,

@@ -26,19 +26,23 @@ export interface BlockPlan {
 export interface StepPlan {
   trunk: RowRange<DecoderSequence>[];
   blocks: BlockPlan[];
-  /** Tokens of the trunk's rows, then of each block's; 0 where a draft will be. */
+  /** Tokens of the trunk's rows, then of each block's; 0 where the host does not know it. */
   tokens: Int32Array;
 }
 
-/** `sequences` have at least one token that has not passed the trunk, and room for `drafts` more. */
+/**
+ * `sequences` have at least one token that has not passed the trunk, and room for `drafts` more. `unread`:
+ * tokens that each has been given on the device alone; then there are no drafts.
+ */
 export function planStep(
   sequences: readonly DecoderSequence[],
   drafts: number,
   window: number,
+  unread = 0,
 ): StepPlan {
   const trunk = sequences.map((sequence) => {
-    const { length } = sequence;
-    return { sequence, begin: length, end: length + drafts + 1 };
+    const begin = sequence.length + unread;
+    return { sequence, begin, end: begin + drafts + 1 };
   });
   let size = alignedLength(countRows(trunk));
   const blocks = Array.from({ length: drafts }, (_, head) => {
@@ -55,7 +59,7 @@ export function planStep(
 
   const tokens = new Int32Array(size);
   sequences.forEach(({ tokens: known, length }, s) => {
-    tokens[s * (drafts + 1)] = known[length]!;
+    tokens[s * (drafts + 1)] = known[length + unread] ?? 0;
   });
   blocks.forEach(({ ranges, firstToken }, head) => {
     const known = eachRow(

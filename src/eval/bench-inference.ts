@@ -1,6 +1,8 @@
-import { Decoder } from '../engine/decoder.ts';
+import { Decoder, type StepRequest } from '../engine/decoder.ts';
 import type { DecoderSequence } from '../engine/decoder-sequence.ts';
+import type { QueuedStep } from '../engine/queued-step.ts';
 import { greedy } from '../engine/sampling.ts';
+import type { StepAnswer } from '../engine/step-outputs.ts';
 import { describeModel } from '../model/describe.ts';
 import type { Model } from '../model/weights.ts';
 import { Random } from '../random.ts';
@@ -113,7 +115,7 @@ export class DecodingBatch {
   constructor(model: Model, { sequences, length }: BatchSizes, drafts = 0) {
     this.#drafts = drafts;
     this.#prompts = randomDocuments(model.config.vocabSize, sequences, Math.max(length, 1));
-    const positions = length + (2 * decodedSteps + profiledSteps + 1) * (drafts + 1);
+    const positions = length + (2 * (decodedSteps + 1) + profiledSteps + 1) * (drafts + 1);
     this.#decoder = new Decoder(model, {
       // A page of each sequence is not full.
       cacheTokens: sequences * (positions + 64),
@@ -141,19 +143,13 @@ export class DecodingBatch {
 
   /** One more token of each sequence, and those of the drafts that are right. */
   async step(): Promise<void> {
-    const requests = this.#sequences.map((sequence) => {
-      if (!this.#decoder.reserve(sequence, sequence.length + this.#drafts + 1)) {
-        throw new Error('the cache is smaller than what is decoded');
-      }
-      return { sequence, sampling: greedy, random: this.#random };
-    });
-    const given = await this.#decoder.step(requests, this.#drafts);
-    this.#sequences.forEach((sequence, i) => {
-      sequence.append(given[i]!.tokens);
-    });
+    this.#append(await this.#decoder.step(this.#requests(this.#drafts + 1), this.#drafts));
   }
 
-  /** Steps until there are so many, or so many seconds have passed. */
+  /**
+   * Steps until there are so many, or so many seconds have passed; each is queued before the one before
+   * is read where that is of use, as in an engine.
+   */
   async steps(most: {
     steps?: number;
     seconds?: number;
@@ -161,12 +157,38 @@ export class DecodingBatch {
     const { steps = decodedSteps, seconds = Number.POSITIVE_INFINITY } = most;
     const begin = performance.now();
     const done = { steps: 0, seconds: 0 };
+    const goesAhead = this.#decoder.goesAhead(this.#requests(0), this.#drafts);
+    let ahead: QueuedStep | null = null;
     while (done.steps < steps && done.seconds < seconds) {
-      await this.step();
+      if (goesAhead) {
+        const step: QueuedStep = ahead ?? this.#decoder.queue(this.#requests(1));
+        this.#requests(2);
+        ahead = done.steps + 1 < steps ? this.#decoder.queueAfter(step) : null;
+        this.#append(await step.read());
+      } else {
+        await this.step();
+      }
       done.steps++;
       done.seconds = (performance.now() - begin) / 1e3;
     }
+    if (ahead) this.#append(await ahead.read());
     return done;
+  }
+
+  /** A step of every sequence, with memory for so many more positions. */
+  #requests(more: number): StepRequest[] {
+    return this.#sequences.map((sequence) => {
+      if (!this.#decoder.reserve(sequence, sequence.length + more)) {
+        throw new Error('the cache is smaller than what is decoded');
+      }
+      return { sequence, sampling: greedy, random: this.#random };
+    });
+  }
+
+  #append(given: readonly StepAnswer[]): void {
+    this.#sequences.forEach((sequence, i) => {
+      sequence.append(given[i]!.tokens);
+    });
   }
 
   release(): void {

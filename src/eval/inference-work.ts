@@ -1,12 +1,13 @@
+import type { FusedKernels } from '../tensor/fused-kernels.ts';
 import type { InferenceKernels } from '../tensor/inference-kernels.ts';
 import { bytesOf, type KnownIntegers, moving, type Work } from './work.ts';
 
-type Call<Name extends keyof InferenceKernels> = Parameters<InferenceKernels[Name]>[0];
+type Both = InferenceKernels & FusedKernels;
+type Call<Name extends keyof Both> = Parameters<Both[Name]>[0];
+type Works = { [Name in keyof Both]: (call: Call<Name>, known: KnownIntegers) => Work | null };
 
 /** The work of each call of a kernel of inference, as `kernelWork` says it. */
-export const inferenceWork: {
-  [Name in keyof InferenceKernels]: (call: Call<Name>, known: KnownIntegers) => Work | null;
-} = {
+export const inferenceWork: Works = {
   // Keys and values are written too.
   attentionInputs: ({ x, norm, weight, query }) => ({
     operations: 2 * x.rows * weight.size,
@@ -73,4 +74,42 @@ export const inferenceWork: {
     moving([probabilities, uniforms, places, out], probabilities.size),
   verifyDrafts: ({ targets, drafts, tokens, uniforms, out }) =>
     moving([targets, ...(drafts ? [drafts] : []), tokens, uniforms, out], 3 * targets.size),
+
+  embedAttentionInputs: ({ tokens, ...call }, known) => {
+    const inputs = inferenceWork.attentionInputs(call, known)!;
+    return { ...inputs, bytes: inputs.bytes + bytesOf([tokens, call.x]) };
+  },
+  addAttention: ({ weight, out, ...call }, known) => {
+    const attention = inferenceWork.cachedAttention({ ...call, out: call.query }, known);
+    return (
+      attention && {
+        operations: attention.operations + 2 * out.rows * weight.size,
+        bytes: attention.bytes - call.query.byteLength + bytesOf([weight, out, out]),
+        roundable: true,
+      }
+    );
+  },
+  routedGatedProduct: ({ x, norm, router, bias, normed, experts, weights, gate, up, out }) => {
+    const [count] = gate.shape as [number];
+    const used = Math.min(count, experts.size) / count;
+    return {
+      operations: 2 * x.rows * router.size + (2 * experts.size * (gate.size + up.size)) / count,
+      bytes:
+        bytesOf([x, norm, router, bias, ...(normed ? [normed] : []), experts, weights, out]) +
+        used * bytesOf([gate, up]),
+      roundable: true,
+    };
+  },
+  normProduct: ({ norm, weight, out }) => ({
+    operations: 2 * out.rows * weight.size,
+    bytes: bytesOf([norm, weight, out]) + 4 * out.rows * weight.columns,
+    roundable: true,
+  }),
+  joinedNormProduct: ({ aRows, aNorm, bRows, bNorm, weight, out }) => ({
+    operations: 2 * out.rows * weight.size,
+    bytes: bytesOf([aRows, aNorm, bRows, bNorm, weight, out]) + 4 * out.rows * weight.columns,
+    roundable: true,
+  }),
+  sampleTokens: ({ logits, settings, uniforms, places, out }) =>
+    moving([logits, logits, settings, uniforms, places, out], 7 * logits.size),
 };

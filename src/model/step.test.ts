@@ -2,12 +2,13 @@ import { expect, test } from 'vitest';
 import { tinyConfig } from '../../test/tiny-config.ts';
 import { createReferenceDevice } from '../device/reference/device.ts';
 import type { CachedRows } from '../tensor/inference-kernels.ts';
+import { linear } from '../tensor/ops/index.ts';
 import { readFloats, Scope } from '../tensor/scope.ts';
 import { packDocuments } from './batch.ts';
 import { type AttentionConfig, attentionOf } from './config.ts';
 import { initializeModel } from './initialize.ts';
 import { mtpBlock } from './mtp.ts';
-import { stepMtpBlock, stepTrunk } from './step.ts';
+import { stepLogits, stepMtpBlock, stepTrunk } from './step.ts';
 import { trunk } from './trunk.ts';
 
 const pageSize = 4;
@@ -22,6 +23,16 @@ async function setUp() {
   return { device, model, scope: new Scope(device) };
 }
 
+/** Compares rows with those of `expected` at some places. */
+function expectRows(found: Float32Array, expected: Float32Array, places: number[]): void {
+  const columns = found.length / places.length;
+  places.forEach((place, row) => {
+    for (let i = 0; i < columns; i++) {
+      expect(found[row * columns + i]).toBeCloseTo(expected[place * columns + i]!, 5);
+    }
+  });
+}
+
 /** Page tables of two sequences with interleaved pages: rings for sliding layers. */
 function pageTable({ window }: AttentionConfig, longest: number): number[][] {
   const positions = window === null ? longest : window - 1 + 2;
@@ -33,7 +44,8 @@ test('steps of two sequences give what the whole documents give', async () => {
   const { device, model, scope } = await setUp();
   const { config } = model;
   const expected = trunk(scope, model, packDocuments(scope, documents));
-  const all = await readFloats(device, expected.hidden);
+  const states = await readFloats(device, expected.residual);
+  const logits = await readFloats(device, linear(scope, expected.hidden, model.head));
 
   const longest = Math.max(...documents.map(({ length }) => length));
   const attentions = config.layers.map((_, layer) => attentionOf(config, layer));
@@ -68,14 +80,12 @@ test('steps of two sequences give what the whole documents give', async () => {
       [rows.length],
       Int32Array.from(rows, ({ token }) => token),
     );
-    const { hidden } = stepTrunk(scope, model, tokens, cache);
-    const found = await readFloats(device, hidden);
-    rows.forEach(({ p, sequence }, row) => {
-      for (let i = 0; i < config.hiddenSize; i++) {
-        const at = (firstRow[sequence]! + p) * config.hiddenSize + i;
-        expect(found[row * config.hiddenSize + i]).toBeCloseTo(all[at]!, 5);
-      }
-    });
+    const { residual } = stepTrunk(scope, model, tokens, cache);
+    const out = scope.empty([rows.length, model.head.rows]);
+    stepLogits(model, model.finalNorm, residual, null, out);
+    const places = rows.map(({ p, sequence }) => firstRow[sequence]! + p);
+    expectRows(await readFloats(device, residual), states, places);
+    expectRows(await readFloats(device, out), logits, places);
   }
   scope.close();
 });
@@ -86,7 +96,8 @@ test('an MTP block in steps gives what it gives on a whole document', async () =
   const [document] = documents as [number[]];
   const batch = packDocuments(scope, [document]);
   const { hidden } = trunk(scope, model, batch);
-  const expected = await readFloats(device, mtpBlock(scope, model, 1, batch, hidden));
+  const block = mtpBlock(scope, model, 1, batch, hidden);
+  const expected = await readFloats(device, linear(scope, block, model.head));
 
   const [table] = pageTable(config.slidingAttention, document.length) as [number[]];
   const { keyValueHeads, headDim, valueHeadDim } = config.slidingAttention;
@@ -96,11 +107,15 @@ test('an MTP block in steps gives what it gives on a whole document', async () =
     const layout = scope.from([2 + table.length], Int32Array.from([p, 0, ...table]));
     const cache = () => ({ keys, values, pageSize, width: table.length, layout });
     const tokens = scope.from([1], Int32Array.of(token));
-    const out = stepMtpBlock(scope, model, 1, tokens, hidden.slice(p, p + 1), cache);
+    const stateRows = scope.from([1], Int32Array.of(p));
+    const x = stepMtpBlock(scope, model, 1, tokens, hidden, stateRows, cache);
+    // The row that is asked for, and one that there is not.
+    const rows = scope.from([2], Int32Array.of(-1, 0));
+    const out = scope.empty([2, model.head.rows]);
+    stepLogits(model, model.mtp[1]!.finalNorm, x, rows, out);
     const found = await readFloats(device, out);
-    for (let i = 0; i < config.hiddenSize; i++) {
-      expect(found[i]).toBeCloseTo(expected[p * config.hiddenSize + i]!, 5);
-    }
+    expect(found.subarray(0, model.head.rows)).toEqual(new Float32Array(model.head.rows));
+    expectRows(found.subarray(model.head.rows), expected, [p]);
   }
   scope.close();
 });

@@ -1,15 +1,15 @@
 /**
  * The model on few rows of inference: decoding, drafting and verifying. The same layers as in `trunk.ts`
- * and `mtp.ts`, without gradients, in six kernels each (see `InferenceKernels`). Rows are in any order;
- * each writes its keys and values into the cache and then sees all of its sequence up to itself.
+ * and `mtp.ts`, without gradients, in four kernels each (see `InferenceKernels` and `FusedKernels`). Rows
+ * are in any order; each writes its keys and values into the cache and then sees all of its sequence up
+ * to itself.
  */
 import type { CachedRows } from '../tensor/inference-kernels.ts';
-import { concatColumns, gatherRows, linear, rmsNorm, swiglu } from '../tensor/ops/index.ts';
+import { linear, rmsNorm, swiglu } from '../tensor/ops/index.ts';
 import type { Matrix } from '../tensor/quantized-matrix.ts';
 import type { Scope } from '../tensor/scope.ts';
 import type { Tensor } from '../tensor/tensor.ts';
 import { type AttentionConfig, attentionOf, type ModelConfig } from './config.ts';
-import { addExpertProducts } from './experts.ts';
 import type {
   AttentionWeights,
   DenseWeights,
@@ -22,9 +22,7 @@ import type {
 export type StepCache = (slot: number) => CachedRows;
 
 export interface StepResult {
-  /** [T, hidden] after the final norm. */
-  hidden: Tensor;
-  /** [T, hidden] before it. */
+  /** [T, hidden] before the final norm. */
   residual: Tensor;
   /** i32 [T,k]: the experts of each layer of experts, in order. */
   experts: Tensor[];
@@ -39,39 +37,72 @@ export function stepTrunk(
   routes: readonly Tensor[] = [],
 ): StepResult {
   const { config } = model;
-  const x = gatherRows(scope, model.embedding, tokens);
+  const x = scope.empty([tokens.size, config.hiddenSize]);
   const experts: Tensor[] = [];
   model.layers.forEach((weights, layer) => {
+    const embedding = layer === 0 ? { table: model.embedding, tokens } : null;
     const attention = attentionOf(config, layer);
     const route = routes[experts.length];
-    const chosen = stepBlock(scope, config, x, weights, attention, cache(layer), route);
+    const chosen = stepBlock(scope, config, x, weights, attention, cache(layer), embedding, route);
     if (chosen) experts.push(chosen);
   });
-  return { hidden: rmsNorm(scope, x, model.finalNorm, config.normEpsilon), residual: x, experts };
+  return { residual: x, experts };
 }
 
 /**
- * MTP block `head` on rows whose trunk states are `hidden`; `tokens` holds token t+1+head for the row of
- * position t. → [T, hidden] after the block's final norm.
+ * MTP block `head`; `tokens` holds token t+1+head for the row of position t, whose trunk state (see
+ * `stepStates`) is row `stateRows` of `states`. → [T, hidden] before the block's final norm.
  */
 export function stepMtpBlock(
   scope: Scope,
   model: Model,
   head: number,
   tokens: Tensor,
-  hidden: Tensor,
+  states: Tensor,
+  stateRows: Tensor,
   cache: StepCache,
 ): Tensor {
   const { config } = model;
   const weights = model.mtp[head]!;
-  const norm = (x: Tensor, weight: Tensor) => rmsNorm(scope, x, weight, config.normEpsilon);
-  const embedded = norm(gatherRows(scope, model.embedding, tokens), weights.embeddingNorm);
-  const joined = concatColumns(scope, embedded, norm(hidden, weights.hiddenNorm));
-  const x = linear(scope, joined, weights.projection);
+  const x = scope.empty([tokens.size, config.hiddenSize]);
+  scope.device.kernels.joinedNormProduct({
+    aTable: model.embedding,
+    aRows: tokens,
+    aNorm: weights.embeddingNorm,
+    bTable: states,
+    bRows: stateRows,
+    bNorm: weights.hiddenNorm,
+    epsilon: config.normEpsilon,
+    weight: weights.projection,
+    out: x,
+  });
   const slot = config.layers.length + head;
-  stepBlock(scope, config, x, weights.block, config.slidingAttention, cache(slot));
-  return norm(x, weights.finalNorm);
+  stepBlock(scope, config, x, weights.block, config.slidingAttention, cache(slot), null);
+  return x;
 }
+
+/** What MTP blocks read of the trunk: the states after or before its final norm, as in `mtpInput`. */
+export function stepStates(scope: Scope, { config, finalNorm }: Model, residual: Tensor): Tensor {
+  if (config.mtpHidden !== 'post-norm') return residual;
+  return rmsNorm(scope, residual, finalNorm, config.normEpsilon);
+}
+
+/**
+ * The logits [S,V] of some rows of what the trunk or a block gave, by its final norm: the rows of i32 [S],
+ * of which −1 gives zeros; null for all.
+ */
+export function stepLogits(
+  { config, head, device }: Model,
+  norm: Tensor,
+  x: Tensor,
+  rows: Tensor | null,
+  out: Tensor,
+): void {
+  device.kernels.normProduct({ x, rows, norm, epsilon: config.normEpsilon, weight: head, out });
+}
+
+/** The rows' tokens in the embedding, to be put into x; null if it has rows already. */
+type Embedding = { table: Matrix; tokens: Tensor } | null;
 
 /** One decoder layer, added to x in its place. Returns the experts, if it has any. */
 function stepBlock(
@@ -81,11 +112,12 @@ function stepBlock(
   weights: LayerWeights,
   attention: AttentionConfig,
   cache: CachedRows,
+  embedding: Embedding,
   route?: Tensor,
 ): Tensor | null {
-  const { postAttentionNorm, feedForward } = weights;
+  const { inputNorm, postAttentionNorm, feedForward } = weights;
   const { experts } = scope.nested((inner) => {
-    addAttention(inner, config, x, weights.inputNorm, weights.attention, attention, cache);
+    addAttention(inner, config, x, inputNorm, weights.attention, attention, cache, embedding);
     if (feedForward.kind === 'experts') {
       return { experts: addExperts(inner, config, x, postAttentionNorm, feedForward, route) };
     }
@@ -103,11 +135,12 @@ function addAttention(
   weights: AttentionWeights,
   attention: AttentionConfig,
   cache: CachedRows,
+  embedding: Embedding,
 ): void {
   const { kernels } = scope.device;
   const { heads, keyValueHeads, headDim, valueHeadDim, rotaryDim, ropeTheta, window } = attention;
   const query = scope.empty([x.rows, heads * headDim]);
-  kernels.attentionInputs({
+  const inputs = {
     x,
     norm,
     epsilon: config.normEpsilon,
@@ -120,9 +153,10 @@ function addAttention(
     theta: ropeTheta,
     query,
     cache,
-  });
-  const mixed = scope.empty([x.rows, heads * valueHeadDim]);
-  kernels.cachedAttention({
+  };
+  if (embedding) kernels.embedAttentionInputs({ ...inputs, ...embedding });
+  else kernels.attentionInputs(inputs);
+  kernels.addAttention({
     heads,
     keyValueHeads,
     keyDim: headDim,
@@ -133,9 +167,9 @@ function addAttention(
     query,
     sinks: weights.sinks,
     cache,
-    out: mixed,
+    weight: weights.output,
+    out: x,
   });
-  addProduct(scope, mixed, weights.output, x);
 }
 
 function addDense(
@@ -161,9 +195,11 @@ function addExperts(
 ): Tensor {
   const { kernels } = scope.device;
   const { groups, selectedGroups, normalizeWeights, scalingFactor } = config.experts;
-  const normed = scope.empty(x.shape);
-  const routed = scope.empty([x.rows, config.experts.perToken]);
-  kernels.routeTokens({
+  const { gate, up, down, shared } = weights;
+  const normed = shared ? scope.empty(x.shape) : null;
+  const routed = scope.empty(experts.shape);
+  const hidden = scope.empty([experts.size, gate.shape[1]!]);
+  kernels.routedGatedProduct({
     x,
     norm,
     epsilon: config.normEpsilon,
@@ -176,10 +212,12 @@ function addExperts(
     normed,
     experts,
     weights: routed,
+    gate,
+    up,
+    out: hidden,
   });
-  addExpertProducts(scope, normed, experts, routed, weights, x);
-  const { shared } = weights;
-  if (shared) {
+  kernels.addExpertProducts({ x: hidden, experts, weights: routed, down, out: x });
+  if (shared && normed) {
     const [gated, other] = [linear(scope, normed, shared.gate), linear(scope, normed, shared.up)];
     addProduct(scope, swiglu(scope, gated, other), shared.down, x);
   }

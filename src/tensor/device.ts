@@ -23,6 +23,8 @@ export interface Device {
   /** One line for people: what it runs on. */
   readonly description: string;
   readonly precision: Precision;
+  /** Whether calls return before they take effect, so that the host can prepare what comes next. */
+  readonly queuesCalls: boolean;
   readonly kernels: Kernels<Matrix>;
 
   /** @throws OutOfMemoryError */

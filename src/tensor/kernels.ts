@@ -1,17 +1,20 @@
+import type { FusedKernels } from './fused-kernels.ts';
 import type { InferenceKernels } from './inference-kernels.ts';
 import type { Matrix } from './quantized-matrix.ts';
 import type { Tensor } from './tensor.ts';
 
 /**
  * The arithmetic a device implements: about thirty kernels that write into tensors they are given, and
- * those of `InferenceKernels`.
+ * those of `InferenceKernels` and `FusedKernels`.
  *
  * Conventions. Tensors are row-major and contiguous. T is a number of tokens (rows), E of experts,
  * k of experts per token, S = T·k of routed slots. Everything is f32 except indices (i32). Inputs and
  * outputs do not overlap unless a line says that they may. Where `accumulate` is given, true adds to
  * `out` and false overwrites it. Any dimension may be 0.
  */
-export interface Kernels<Weight extends Matrix = Tensor> extends InferenceKernels<Weight> {
+export interface Kernels<Weight extends Matrix = Tensor>
+  extends InferenceKernels<Weight>,
+    FusedKernels<Weight> {
   fill(a: { out: Tensor; value: number }): void;
   /** out = source, same size and dtype. */
   copy(a: { source: Tensor; out: Tensor }): void;

@@ -101,8 +101,12 @@ export class Scope {
     if (from.#storages.delete(tensor.storage)) this.#storages.add(tensor.storage);
   }
 
+  /**
+   * Last in, first out: from a device whose memory is a stack of what was given back, the same work then
+   * gets the same memory the next time, and what it has made for that memory is of use again.
+   */
   close(): void {
-    for (const storage of this.#storages) this.device.release(storage);
+    for (const storage of [...this.#storages].reverse()) this.device.release(storage);
     this.#storages.clear();
   }
 }

@@ -151,6 +151,146 @@ const cachedAttentionCases: OpCase[] = cacheSizes.flatMap((sizes) =>
   ),
 );
 
+/** A row of a head of 64 numbers, of few keys and of so many that they are split. */
+const longHeads: Heads = { heads: 8, keyValueHeads: 2, keyDim: 64, valueDim: 32 };
+
+const addAttentionCases: OpCase[] = [
+  ...cacheSizes.flatMap((sizes) => shapes.map((shape) => ({ sizes, shape, columns: 21 }))),
+  { sizes: cacheSizes[1]!, shape: longHeads, columns: 70 },
+  { sizes: cacheSizes[4]!, shape: longHeads, columns: 70 },
+  { sizes: cacheSizes[5]!, shape: longHeads, columns: 70 },
+].flatMap(({ sizes, shape, columns }) =>
+  [true, false].map((withSinks): OpCase => {
+    const { heads, keyDim, valueDim } = shape;
+    const rows = rowsOf(sizes);
+    return {
+      name: `addAttention: ${sizes.name}, ${heads} heads of ${keyDim}${withSinks ? ', sinks' : ''}`,
+      inputs: {
+        query: randomTensor(random, [rows, heads * keyDim]),
+        ...(withSinks && { sinks: randomTensor(random, [heads]) }),
+        ...cacheInputs(sizes, shape),
+        weight: randomTensor(random, [columns, heads * valueDim], 0.3),
+        before: randomTensor(random, [rows, columns]),
+      },
+      differentiable: [],
+      tolerance: 4e-6,
+      run: (scope, { query, sinks, keys, values, layout, weight, before }) => {
+        const { pageSize, width, window } = sizes;
+        const cache = { keys, values, layout, pageSize, width } as CachedRows;
+        const out = copyOf(scope, before!);
+        scope.device.kernels.addAttention({
+          ...shape,
+          scale: keyDim ** -0.5,
+          valueScale: 0.707,
+          window,
+          query: query!,
+          sinks: sinks ?? null,
+          cache,
+          weight: weight!,
+          out,
+        });
+        return { out };
+      },
+    };
+  }),
+);
+
+const embedCases: OpCase[] = [
+  { sizes: cacheSizes[1]!, inner: 64 },
+  { sizes: cacheSizes[3]!, inner: 37 },
+].map(({ sizes, inner }) => {
+  const { heads, keyValueHeads, keyDim, valueDim } = shapes[0]!;
+  const columns = (heads + keyValueHeads) * keyDim + keyValueHeads * valueDim;
+  const rows = rowsOf(sizes);
+  return {
+    name: `embedAttentionInputs: ${sizes.name}, ${inner} columns`,
+    inputs: {
+      table: randomTensor(random, [13, inner]),
+      tokens: intTensor(
+        [rows],
+        Array.from({ length: rows }, () => random.int(13)),
+      ),
+      norm: randomTensor(random, [inner]),
+      weight: randomTensor(random, [columns, inner], 0.1),
+      ...cacheInputs(sizes, shapes[0]!),
+    },
+    differentiable: [],
+    tolerance: 4e-6,
+    run: (scope, t) => {
+      const x = scope.empty([rows, inner]);
+      const query = scope.empty([rows, heads * keyDim]);
+      const [keys, values] = [copyOf(scope, t.keys!), copyOf(scope, t.values!)];
+      const { pageSize, width } = sizes;
+      scope.device.kernels.embedAttentionInputs({
+        ...{ table: t.table!, tokens: t.tokens!, x, norm: t.norm!, epsilon: 1e-5 },
+        ...{ weight: t.weight!, heads, keyValueHeads, headDim: keyDim, valueDim },
+        ...{ rotaryDim: 6, theta: 10_000, query },
+        cache: { keys, values, pageSize, width, layout: t.layout! },
+      });
+      return { x, query, keys, values };
+    },
+  };
+});
+
+const normProductCases: OpCase[] = [
+  { rows: 1, inner: 64, other: 64, columns: 20 },
+  { rows: 3, inner: 37, other: 21, columns: 9 },
+  { rows: 5, inner: 64, other: 30, columns: 1100 },
+  { rows: 130, inner: 20, other: 36, columns: 6 },
+].flatMap(({ rows, inner, other, columns }): OpCase[] => {
+  const chosen = intTensor(
+    [rows],
+    Array.from({ length: rows }, (_, i) => (i % 3 === 1 ? -1 : random.int(7))),
+  );
+  return [
+    ...[true, false].map(
+      (isGathered): OpCase => ({
+        name: `normProduct [${rows},${inner}] to ${columns}${isGathered ? ', of some rows' : ''}`,
+        inputs: {
+          x: randomTensor(random, [isGathered ? 7 : rows, inner]),
+          ...(isGathered && { rows: chosen }),
+          norm: randomTensor(random, [inner]),
+          weight: randomTensor(random, [columns, inner], 0.1),
+        },
+        differentiable: [],
+        tolerance: 4e-6,
+        run: (scope, t) => {
+          const out = scope.empty([rows, columns]);
+          const tensors = { x: t.x!, rows: t.rows ?? null, norm: t.norm!, weight: t.weight!, out };
+          scope.device.kernels.normProduct({ ...tensors, epsilon: 1e-5 });
+          return { out };
+        },
+      }),
+    ),
+    {
+      name: `joinedNormProduct [${rows},${inner}+${other}] to ${columns}`,
+      inputs: {
+        aTable: randomTensor(random, [9, inner]),
+        aRows: intTensor(
+          [rows],
+          Array.from({ length: rows }, () => random.int(9)),
+        ),
+        aNorm: randomTensor(random, [inner]),
+        bTable: randomTensor(random, [7, other]),
+        bRows: chosen,
+        bNorm: randomTensor(random, [other]),
+        weight: randomTensor(random, [columns, inner + other], 0.1),
+      },
+      differentiable: [],
+      tolerance: 4e-6,
+      run: (scope, t) => {
+        const out = scope.empty([rows, columns]);
+        scope.device.kernels.joinedNormProduct({
+          ...{ aTable: t.aTable!, aRows: t.aRows!, aNorm: t.aNorm! },
+          ...{ bTable: t.bTable!, bRows: t.bRows!, bNorm: t.bNorm! },
+          ...{ epsilon: 1e-5, weight: t.weight!, out },
+        });
+        return { out };
+      },
+    },
+  ];
+});
+
 const productCases: OpCase[] = [
   { rows: 1, inner: 64, columns: 20 },
   { rows: 3, inner: 37, columns: 9 },
@@ -215,6 +355,41 @@ const routingCases: OpCase[] = [
     return { normed, experts, weights };
   },
 }));
+
+const routedProductCases: OpCase[] = [
+  { rows: 1, inner: 64, experts: 8, perToken: 2, groups: 1, selectedGroups: 1, normalize: true },
+  { rows: 3, inner: 37, experts: 70, perToken: 4, groups: 7, selectedGroups: 3, normalize: false },
+  // So many tokens that not every workgroup routes its own.
+  { rows: 800, inner: 64, experts: 32, perToken: 4, groups: 1, selectedGroups: 1, normalize: true },
+].flatMap(({ rows, inner, experts: count, perToken, ...options }) =>
+  [true, false].map((keepsNormed): OpCase => {
+    const columns = 19;
+    return {
+      name: `routedGatedProduct [${rows},${inner}] to ${perToken} of ${count}${keepsNormed ? ', rows kept' : ''}`,
+      inputs: {
+        x: randomTensor(random, [rows, inner]),
+        norm: randomTensor(random, [inner]),
+        router: randomTensor(random, [count, inner], 0.2),
+        bias: randomTensor(random, [count], 0.1),
+        gate: randomTensor(random, [count, columns, inner], 0.2),
+        up: randomTensor(random, [count, columns, inner], 0.2),
+      },
+      differentiable: [],
+      tolerance: 4e-6,
+      run: (scope, { x, norm, router, bias, gate, up }) => {
+        const normed = keepsNormed ? scope.empty([rows, inner]) : null;
+        const experts = scope.empty([rows, perToken], 'i32');
+        const weights = scope.empty([rows, perToken]);
+        const out = scope.empty([rows * perToken, columns]);
+        scope.device.kernels.routedGatedProduct({
+          ...{ x: x!, norm: norm!, router: router!, bias: bias!, gate: gate!, up: up! },
+          ...{ normed, experts, weights, out, ...options, epsilon: 1e-5, scale: 1.5 },
+        });
+        return { ...(normed && { normed }), experts, weights, out };
+      },
+    };
+  }),
+);
 
 /** Each token's experts are different ones. */
 function chooseExperts(rows: number, perToken: number, count: number): HostTensor {
@@ -420,6 +595,37 @@ const drawCases: OpCase[] = [24, 1000, 40_000].map((columns) => {
   };
 });
 
+/** Distributions of one token or with clear gaps, so that rounding does not decide what is drawn. */
+const sampleCases: OpCase[] = [24, 1000, 20_000].map((columns) => {
+  const logits = {
+    shape: [settings.length, columns],
+    data: random.floats(settings.length * columns, 3),
+  };
+  return {
+    name: `sampleTokens of ${columns}`,
+    inputs: {
+      logits,
+      settings: { shape: [settings.length, 4], data: Float32Array.from(settings.flat()) },
+      uniforms: uniforms(settings.length),
+      places: intTensor(
+        [settings.length, 2],
+        settings.flatMap((_, i) => [i, i % 3 === 0 ? -1 : settings.length + i]),
+      ),
+    },
+    differentiable: [],
+    tolerance: 4e-6,
+    run: (scope, t) => {
+      const own = copyOf(scope, t.logits!);
+      const out = scope.from([2 * settings.length], new Int32Array(2 * settings.length).fill(-7));
+      scope.device.kernels.sampleTokens({
+        ...{ logits: own, settings: t.settings!, vocabSize: columns - 1 },
+        ...{ uniforms: t.uniforms!, places: t.places!, out },
+      });
+      return { logits: own, out };
+    },
+  };
+});
+
 const verifyCases: OpCase[] = [
   { sequences: 4, count: 0, columns: 30 },
   { sequences: 9, count: 3, columns: 30 },
@@ -468,13 +674,18 @@ const verifyCases: OpCase[] = [
 export const inferenceCases: OpCase[] = [
   ...attentionInputsCases,
   ...cachedAttentionCases,
+  ...addAttentionCases,
+  ...embedCases,
+  ...normProductCases,
   ...productCases,
   ...routingCases,
+  ...routedProductCases,
   ...expertCases,
   ...penaltyCases,
   ...maskCases,
   ...scoreCases,
   ...samplingCases,
   ...drawCases,
+  ...sampleCases,
   ...verifyCases,
 ];

@@ -5,6 +5,7 @@
 import type { Device } from '../../tensor/device.ts';
 import type { Kernels } from '../../tensor/kernels.ts';
 import type { Storage } from '../../tensor/tensor.ts';
+import { composedKernels } from '../host/composed.ts';
 import { hostInferenceKernels } from '../host/inference.ts';
 import { hostLogitKernels } from '../host/logits.ts';
 import { hostSamplingKernels } from '../host/sampling.ts';
@@ -29,6 +30,7 @@ export function createReferenceDevice(): Device {
     name: 'reference',
     description: 'plain TypeScript, one thread',
     precision: 'f32',
+    queuesCalls: false,
     // Filled in below, since kernels that are put together from others need the device.
     kernels: {} as Kernels,
     allocate(byteLength) {
@@ -69,6 +71,7 @@ export function createReferenceDevice(): Device {
     ...hostLogitKernels({ floats, ints }),
     ...hostSamplingKernels({ floats, ints }),
     ...hostInferenceKernels(device, { ints }),
+    ...composedKernels(device),
   } satisfies Kernels;
   Object.assign(device.kernels, dequantizing(kernels));
   return device;

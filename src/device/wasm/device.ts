@@ -59,6 +59,7 @@ class WasmDevice implements Device {
   readonly name = 'wasm';
   readonly description: string;
   readonly precision = 'f32';
+  readonly queuesCalls = false;
   readonly kernels: Kernels;
   readonly #runtime: Runtime;
 

@@ -73,6 +73,7 @@ export class WebgpuDevice implements Device {
   readonly name = 'webgpu';
   readonly description: string;
   readonly precision: Precision;
+  readonly queuesCalls = true;
   readonly kernels: Kernels;
   readonly #runtime: Runtime;
   readonly #profiler: Profiler | null;
@@ -86,7 +87,10 @@ export class WebgpuDevice implements Device {
       `${found.description}${found.software ? ' (software)' : ''}`,
       ...(runtime.matrixUnits ? ['mixed precision'] : []),
     ].join(', ');
-    this.kernels = releasingScratch(withLargeTensors(webgpuKernels(runtime), runtime), runtime);
+    this.kernels = releasingScratch(
+      withLargeTensors(webgpuKernels(runtime, this), runtime),
+      runtime,
+    );
   }
 
   get allocatedBytes(): number {

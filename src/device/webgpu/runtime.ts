@@ -24,6 +24,10 @@ interface Limits {
   /** Workgroups of a grid, in each dimension. */
   groupsPerDimension: number;
   threadsPerGroup: number;
+  /** Memory of a workgroup. */
+  groupBytes: number;
+  /** Tensors of a kernel. */
+  storageBuffers: number;
 }
 
 /** Memory and dispatch: everything between the kernels and WebGPU. */
@@ -45,7 +49,7 @@ export class Runtime {
   readonly #words = new Uint32Array(parameterBytes / 4);
   readonly #floats = new Float32Array(this.#words.buffer);
   readonly #constants = new Map<string, Tensor>();
-  #scratch: Storage[] = [];
+  readonly #scratch: Storage[] = [];
   allocatedBytes = 0;
 
   constructor(
@@ -65,6 +69,8 @@ export class Runtime {
       offsetAlignment: limits.minStorageBufferOffsetAlignment,
       groupsPerDimension: limits.maxComputeWorkgroupsPerDimension,
       threadsPerGroup: limits.maxComputeInvocationsPerWorkgroup,
+      groupBytes: limits.maxComputeWorkgroupStorageSize,
+      storageBuffers: limits.maxStorageBuffersPerShaderStage,
     };
     // Less what is bound before a tensor that does not begin where a binding can.
     this.bindingBytes =
@@ -100,8 +106,10 @@ export class Runtime {
   }
 
   releaseScratch(): void {
-    for (const storage of this.#scratch) this.release(storage);
-    this.#scratch = [];
+    // Last in, first out, as scopes do.
+    for (let storage = this.#scratch.pop(); storage; storage = this.#scratch.pop()) {
+      this.release(storage);
+    }
   }
 
   /**

@@ -1,6 +1,7 @@
 import type { Device } from '../../../tensor/device.ts';
 import type { Kernels } from '../../../tensor/kernels.ts';
 import type { Matrix } from '../../../tensor/quantized-matrix.ts';
+import { composedKernels } from '../../host/composed.ts';
 import { hostInferenceKernels } from '../../host/inference.ts';
 import { hostLogitKernels } from '../../host/logits.ts';
 import { hostSamplingKernels } from '../../host/sampling.ts';
@@ -42,6 +43,7 @@ export function wasmKernels(runtime: Runtime, device: Device): Kernels<Matrix> {
     ...inferenceKernels(runtime, training, hostInferenceKernels(device, runtime)),
     ...cachedAttentionKernels(runtime),
     ...compactCacheKernels(runtime, training),
+    ...composedKernels(device),
     ...hostLogitKernels(runtime),
     ...hostSamplingKernels(runtime),
   };

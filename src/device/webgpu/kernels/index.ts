@@ -1,17 +1,23 @@
+import type { Device } from '../../../tensor/device.ts';
 import type { Kernels } from '../../../tensor/kernels.ts';
+import { composedKernels } from '../../host/composed.ts';
 import type { Runtime } from '../runtime.ts';
 import { activationKernels } from './activation.ts';
 import { attentionKernels } from './attention/attention.ts';
 import { balanceKernels } from './balance.ts';
 import { elementwiseKernels } from './elementwise.ts';
 import { expertKernels } from './experts.ts';
-import { attentionInputsKernel } from './inference/attention-inputs.ts';
+import { addAttentionKernel } from './inference/add-attention.ts';
+import { attentionInputsKernels } from './inference/attention-inputs.ts';
 import { cachedAttentionKernel } from './inference/cached-attention.ts';
 import { drawKernels } from './inference/draw.ts';
 import { expertProductsKernel } from './inference/expert-products.ts';
 import { gatedProductKernels } from './inference/gated-product.ts';
 import { logitKernels } from './inference/logits.ts';
+import { normProductKernels } from './inference/norm-product.ts';
 import { routeTokensKernel } from './inference/route-tokens.ts';
+import { routedGatedProductKernel } from './inference/routed-gated-product.ts';
+import { sampleTokensKernel } from './inference/sample-tokens.ts';
 import { samplingDistributionKernel } from './inference/sampling-distribution.ts';
 import { scoreTokensKernel } from './inference/score-tokens.ts';
 import { logprobKernels } from './logprobs.ts';
@@ -24,8 +30,9 @@ import { rotaryKernels } from './rotary.ts';
 import { routerKernels } from './router.ts';
 import { rowKernels } from './rows.ts';
 
-/** All kernels: one file a family. */
-export function webgpuKernels(runtime: Runtime): Kernels {
+/** All kernels: one file a family. `device` is the one whose kernels they will be. */
+export function webgpuKernels(runtime: Runtime, device: Device): Kernels {
+  const composed = composedKernels(device);
   const activation = activationKernels(runtime);
   const rows = rowKernels(runtime);
   const grouped = groupedMatmulKernels(runtime, rows);
@@ -43,14 +50,19 @@ export function webgpuKernels(runtime: Runtime): Kernels {
     ...optimizerKernels(runtime),
     ...rotaryKernels(runtime),
     ...routerKernels(runtime),
-    ...attentionInputsKernel(runtime),
+    ...composed,
+    ...addAttentionKernel(runtime, composed),
+    ...attentionInputsKernels(runtime, composed),
     ...cachedAttentionKernel(runtime),
     ...drawKernels(runtime),
     ...logitKernels(runtime),
     ...scoreTokensKernel(runtime),
     ...expertProductsKernel(runtime),
     ...gatedProductKernels(runtime),
+    ...normProductKernels(runtime, composed),
+    ...routedGatedProductKernel(runtime, composed),
     ...routeTokensKernel(runtime),
+    ...sampleTokensKernel(runtime),
     ...samplingDistributionKernel(runtime),
     ...rows,
   };

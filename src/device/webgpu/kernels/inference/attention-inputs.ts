@@ -1,5 +1,7 @@
+import type { FusedKernels } from '../../../../tensor/fused-kernels.ts';
 import type { InferenceKernels } from '../../../../tensor/inference-kernels.ts';
 import { rotaryFrequencies } from '../../../../tensor/rotary-table.ts';
+import type { Tensor } from '../../../../tensor/tensor.ts';
 import { program, programs, unroll } from '../../program.ts';
 import type { Runtime } from '../../runtime.ts';
 import { subgroupDirectives } from '../../subgroups.ts';
@@ -30,6 +32,8 @@ interface Options {
   half: number;
   pageSize: number;
   epsilon: number;
+  /** Whether x is taken from a table, and kept. */
+  embedded: boolean;
   subgroupSize: number;
 }
 
@@ -43,7 +47,7 @@ function pairsOf({ heads, keyValueHeads, headDim, valueDim, half }: Omit<Options
 /** The lanes of a pair take its two products, for several rows; then each lane finishes one row. */
 const attentionInputs = programs((options: Options) => {
   const { inner, heads, keyValueHeads, headDim, valueDim, half, subgroupSize } = options;
-  const { pageSize, epsilon } = options;
+  const { pageSize, epsilon, embedded } = options;
   const lanes = lanesFor(inner);
   const rows = options.rowsPerThread;
   const product: Products = {
@@ -55,11 +59,18 @@ const attentionInputs = programs((options: Options) => {
   const valuesBegin = keysBegin + keyValueHeads * headDim;
   const columns = valuesBegin + keyValueHeads * valueDim;
   const units = innerUnits(inner);
+  const keepRows = /* wgsl */ `
+  for (var i = group.x * threads + thread; i < ${rows * units}u; i += groups.x * threads) {
+    let row = firstRow + i / ${units}u;
+    if (row < p.rows) { x[row * ${units}u + i % ${units}u] = table[u32(tokens[row]) * ${units}u + i % ${units}u]; }
+  }`;
   return program({
-    name: 'attentionInputs',
+    name: embedded ? 'embedAttentionInputs' : 'attentionInputs',
     directives: subgroupDirectives(subgroupSize),
     bindings: {
-      x: `read ${innerElement(inner)}`,
+      table: embedded ? `read ${innerElement(inner)}` : null,
+      tokens: embedded ? 'read i32' : null,
+      x: `${embedded ? 'write' : 'read'} ${innerElement(inner)}`,
       norm: `read ${innerElement(inner)}`,
       weight: `read ${innerElement(inner)}`,
       rowPlaces: 'read i32',
@@ -92,11 +103,13 @@ ${laneMemory(product, sumNames(product).length)}`,
   }
   let weightBegin0 = min(first, ${columns - 1}u) * ${units}u;
   let weightBegin1 = min(second, ${columns - 1}u) * ${units}u;
-  ${unroll(rows, (i) => `let rowBegin${i} = min(firstRow + ${i}u, p.rows - 1u) * ${units}u;`)}
+  ${unroll(rows, (i) => `let row${i} = min(firstRow + ${i}u, p.rows - 1u);`)}
+  ${unroll(rows, (i) => `let rowBegin${i} = ${embedded ? `u32(tokens[row${i}])` : `row${i}`} * ${units}u;`)}
+  ${embedded ? keepRows : ''}
   let row = firstRow + lane;
   let position = positionOf(min(row, p.rows - 1u));
   ${declareSums(product)}
-  ${addProducts(product, { x: 'x', weights: ['weight', 'weight'], norm: 'norm' })}
+  ${addProducts(product, { x: embedded ? 'table' : 'x', weights: ['weight', 'weight'], norm: 'norm' })}
   ${laneSums(sumNames(product), product)}
   if (lane >= ${rows}u || row >= p.rows || pair >= ${count}u) { return; }
   ${ofLane('a', rows, (i) => `sum${i}x0`)}
@@ -135,37 +148,50 @@ ${laneMemory(product, sumNames(product).length)}`,
   });
 });
 
-export function attentionInputsKernel(runtime: Runtime): Pick<InferenceKernels, 'attentionInputs'> {
+type Call = Parameters<InferenceKernels['attentionInputs']>[0];
+
+export function attentionInputsKernels(
+  runtime: Runtime,
+  composed: FusedKernels,
+): Pick<InferenceKernels & FusedKernels, 'attentionInputs' | 'embedAttentionInputs'> {
+  const run = (a: Call, table: Tensor | null, tokens: Tensor | null) => {
+    const { x, norm, weight, query, cache, rotaryDim, theta } = a;
+    const rows = rowsPerThread(x.rows);
+    const options = {
+      rowsPerThread: rows,
+      inner: x.columns,
+      heads: a.heads,
+      keyValueHeads: a.keyValueHeads,
+      headDim: a.headDim,
+      valueDim: a.valueDim,
+      half: rotaryDim / 2,
+      pageSize: cache.pageSize,
+      epsilon: a.epsilon,
+      embedded: table !== null,
+      subgroupSize: runtime.subgroupSize,
+    };
+    const frequencies =
+      rotaryDim > 0
+        ? runtime.constant(`rotary ${rotaryDim} ${theta}`, () =>
+            rotaryFrequencies(rotaryDim, theta),
+          )
+        : null;
+    const { layout, keys, values } = cache;
+    const perGroup = threads / lanesFor(x.columns);
+    runtime.run(
+      attentionInputs(options),
+      { table, tokens, x, norm, weight, rowPlaces: layout, frequencies, query, keys, values },
+      { rows: x.rows, width: cache.width },
+      [Math.ceil(pairsOf(options).count / perGroup), Math.ceil(x.rows / rows), 1],
+    );
+  };
   return {
-    attentionInputs(a) {
-      const { x, norm, weight, query, cache, rotaryDim, theta } = a;
-      const rows = rowsPerThread(x.rows);
-      const options = {
-        rowsPerThread: rows,
-        inner: x.columns,
-        heads: a.heads,
-        keyValueHeads: a.keyValueHeads,
-        headDim: a.headDim,
-        valueDim: a.valueDim,
-        half: rotaryDim / 2,
-        pageSize: cache.pageSize,
-        epsilon: a.epsilon,
-        subgroupSize: runtime.subgroupSize,
-      };
-      const frequencies =
-        rotaryDim > 0
-          ? runtime.constant(`rotary ${rotaryDim} ${theta}`, () =>
-              rotaryFrequencies(rotaryDim, theta),
-            )
-          : null;
-      const { layout, keys, values } = cache;
-      const perGroup = threads / lanesFor(x.columns);
-      runtime.run(
-        attentionInputs(options),
-        { x, norm, weight, rowPlaces: layout, frequencies, query, keys, values },
-        { rows: x.rows, width: cache.width },
-        [Math.ceil(pairsOf(options).count / perGroup), Math.ceil(x.rows / rows), 1],
-      );
+    attentionInputs: (call) => run(call, null, null),
+    embedAttentionInputs(call) {
+      const { table, tokens, ...inputs } = call;
+      const fits = runtime.fitsBinding(table) && runtime.limits.storageBuffers >= 10;
+      if (fits) run(inputs, table, tokens);
+      else composed.embedAttentionInputs(call);
     },
   };
 }

@@ -5,6 +5,7 @@
  * its own, which one more pass puts together.
  */
 import type { InferenceKernels } from '../../../../tensor/inference-kernels.ts';
+import type { Tensor } from '../../../../tensor/tensor.ts';
 import { program, programs, unroll } from '../../program.ts';
 import type { Runtime } from '../../runtime.ts';
 import { subgroupDirectives } from '../../subgroups.ts';
@@ -227,43 +228,55 @@ var<workgroup> totals: array<f32, ${count * keyLanes}>;`,
   });
 });
 
+type Call = Parameters<InferenceKernels['cachedAttention']>[0];
+
+/** The parts that the keys of a row are split into. */
+export function attentionParts(a: Call): number {
+  const { query, cache } = a;
+  const groups = a.heads / headsPerGroup(a);
+  const mostKeys = Math.min(windowOf(a), cache.width * cache.pageSize);
+  const wanted = Math.min(mostParts, Math.ceil(mostKeys / keysPerPart));
+  const most = Math.max(1, Math.floor(enoughGroups / (query.rows * groups)));
+  return wanted > fewTiles ? Math.min(wanted, most) : 1;
+}
+
+/** Attention to each part of the keys by itself; with one part, `out` is the whole. */
+export function runAttention(runtime: Runtime, a: Call, parts: number, states: Tensor | null) {
+  const { query, sinks, cache, out, heads, keyValueHeads, keyDim, valueDim } = a;
+  const { keys, values, layout, pageSize, width } = cache;
+  const { rows } = query;
+  runtime.run(
+    cachedAttention({
+      ...{ heads, keyValueHeads, keyDim, valueDim },
+      window: windowOf(a),
+      scale: a.scale,
+      valueScale: a.valueScale,
+      pageSize,
+      sinks: sinks !== null,
+      split: parts > 1,
+      subgroupSize: runtime.subgroupSize,
+    }),
+    { query, keys, values, rowPlaces: layout, sinks, out, states },
+    { rows, width },
+    [parts, rows, heads / headsPerGroup(a)],
+  );
+}
+
 export function cachedAttentionKernel(runtime: Runtime): Pick<InferenceKernels, 'cachedAttention'> {
   return {
     cachedAttention(a) {
-      const { query, sinks, cache, out, scale, valueScale, valueDim } = a;
-      const { keys, values, layout, pageSize, width } = cache;
+      const parts = attentionParts(a);
+      if (parts === 1) {
+        runAttention(runtime, a, parts, null);
+        return;
+      }
+      const { query, sinks, out, heads, valueDim, valueScale } = a;
       const { rows } = query;
+      const partial = runtime.scratch([rows, heads, parts, valueDim]);
+      const states = runtime.scratch([rows, heads, parts, 2]);
+      runAttention(runtime, { ...a, out: partial }, parts, states);
       const { subgroupSize } = runtime;
-      const groups = a.heads / headsPerGroup(a);
-      const window = windowOf(a);
-      const mostKeys = Math.min(window, width * pageSize);
-      const wanted = Math.min(mostParts, Math.ceil(mostKeys / keysPerPart));
-      const most = Math.max(1, Math.floor(enoughGroups / (rows * groups)));
-      const parts = wanted > fewTiles ? Math.min(wanted, most) : 1;
-      const split = parts > 1;
-      const partial = split ? runtime.scratch([rows, a.heads, parts, valueDim]) : out;
-      const states = split ? runtime.scratch([rows, a.heads, parts, 2]) : null;
-      const { heads, keyValueHeads, keyDim } = a;
       const hasSinks = sinks !== null;
-      runtime.run(
-        cachedAttention({
-          heads,
-          keyValueHeads,
-          keyDim,
-          valueDim,
-          window,
-          scale,
-          valueScale,
-          pageSize,
-          sinks: hasSinks,
-          split,
-          subgroupSize,
-        }),
-        { query, keys, values, rowPlaces: layout, sinks, out: partial, states },
-        { rows, width },
-        [parts, rows, groups],
-      );
-      if (!split) return;
       runtime.run(
         mergeParts({ heads, parts, columns: valueDim, valueScale, sinks: hasSinks, subgroupSize }),
         { partial, states, sinks, out },

@@ -16,14 +16,14 @@ interface Options {
  * A function that draws a column by its weight, `weightAt(column)`. Each thread sums a range of columns,
  * sums are added up in two steps, and the thread in whose range the cumulative weight passes what is
  * asked for looks for the column. Sums only grow from thread to thread, because each begins with the one
- * before it. Where rounding leaves none that passes, it is the last column with any weight.
+ * before it. Where rounding leaves none that passes, it is the last column with any weight. Needs
+ * `smallestOf`.
  */
-function drawing({ columns, threads, subgroupSize }: Options): string {
+export function drawing({ columns, threads }: Options): string {
   const range = Math.ceil(columns / threads);
   const width = 2 ** Math.ceil(Math.log2(threads) / 2);
   const blocks = threads / width;
   return /* wgsl */ `
-${reduction('smallestOf', 'u32', threads, 'min(a, b)', subgroupSize)}
 var<workgroup> sums: array<f32, ${threads}>;
 var<workgroup> blockSums: array<f32, ${blocks}>;
 var<workgroup> drawnTotal: array<f32, 1>;
@@ -79,6 +79,9 @@ fn draw(uniformNumber: f32, thread: u32) -> u32 {
 }`;
 }
 
+const smallestOf = ({ threads, subgroupSize }: Options) =>
+  reduction('smallestOf', 'u32', threads, 'min(a, b)', subgroupSize);
+
 const drawTokens = programs(({ copies, ...options }: Options & { copies: number }) =>
   program({
     name: 'drawTokens',
@@ -94,6 +97,7 @@ const drawTokens = programs(({ copies, ...options }: Options & { copies: number 
     head: /* wgsl */ `
 var<private> rowBegin: u32;
 fn weightAt(column: u32) -> f32 { return probabilities[rowBegin + column]; }
+${smallestOf(options)}
 ${drawing(options)}`,
     body: /* wgsl */ `
   rowBegin = group.x * ${options.columns}u;
@@ -129,6 +133,7 @@ fn weightAt(column: u32) -> f32 {
   ${count > 0 ? 'if (takesRest) { return max(weight - drafts[draftBegin + column], 0.0); }' : ''}
   return weight;
 }
+${smallestOf(options)}
 ${drawing(options)}`,
     body: /* wgsl */ `
   let sequence = group.x;

@@ -44,6 +44,15 @@ function elementsPerRound(loads: number): number {
   return Math.min(8, 2 ** Math.floor(Math.log2(24 / loads)));
 }
 
+/**
+ * Whether `groups` workgroups had better each read the same `bytes` and work out what the product needs of
+ * them, than wait for a dispatch of its own that does so: they come from a cache at some terabytes a
+ * second, and a dispatch costs about ten microseconds.
+ */
+export function isWorthRepeating(bytes: number, groups: number): boolean {
+  return bytes * groups <= 48 * 2 ** 20;
+}
+
 const numbers = (count: number) => Array.from({ length: count }, (_, i) => i);
 
 /** The names of the sums: row by column, then the squares of each row. */

@@ -14,12 +14,12 @@ import {
   sumNames,
 } from './products.ts';
 
-const threads = 256;
+export const routingThreads = 256;
 const lanes = 32;
 /** Experts that the lanes take at a time, so that their weights are on their way together. */
 const expertsPerRound = 4;
 
-interface Options extends Selection {
+export interface Routing extends Selection {
   inner: number;
   epsilon: number;
   normalize: boolean;
@@ -27,41 +27,45 @@ interface Options extends Selection {
   subgroupSize: number;
 }
 
-/** A workgroup a token, since selecting takes the scores of all experts. */
-const routeTokens = programs((options: Options) => {
-  const { inner, epsilon, normalize, scale, subgroupSize, count, perToken } = options;
-  const atOnce = threads / lanes;
-  const columns = Math.min(expertsPerRound, Math.ceil(count / atOnce));
-  const product: Products = {
-    ...{ rows: 1, columns, inner, normed: true },
-    ...{ lanes, threads, subgroupSize },
-  };
-  const units = innerUnits(inner);
-  return program({
-    name: 'routeTokens',
-    directives: subgroupDirectives(subgroupSize),
-    bindings: {
-      x: `read ${innerElement(inner)}`,
-      norm: `read ${innerElement(inner)}`,
-      router: `read ${innerElement(inner)}`,
-      bias: 'read f32',
-      normed: `write ${innerElement(inner)}`,
-      experts: 'write i32',
-      weights: 'write f32',
-    },
-    parameters: {},
-    threads,
-    head: /* wgsl */ `
+/** The tensors that routing reads. */
+export const routingBindings = ({ inner }: Routing) =>
+  ({
+    x: `read ${innerElement(inner)}`,
+    norm: `read ${innerElement(inner)}`,
+    router: `read ${innerElement(inner)}`,
+    bias: 'read f32',
+  }) as const;
+
+/** The products with a round of experts. */
+export function routingProduct({ inner, count, subgroupSize }: Routing): Products {
+  const columns = Math.min(expertsPerRound, Math.ceil(count / (routingThreads / lanes)));
+  const shared = { lanes, threads: routingThreads, subgroupSize };
+  return { rows: 1, columns, inner, normed: true, ...shared };
+}
+
+/** What `routing` needs outside of `main`, besides the memory of lanes. */
+export const routingHead = (options: Routing) => /* wgsl */ `
 ${sigmoid}
 ${selectionHead(options)}
-${laneMemory(product, sumNames(product).length)}
-var<workgroup> scores: array<f32, ${count}>;
-var<workgroup> chosen: array<f32, ${perToken}>;`,
-    body: /* wgsl */ `
-  let row = group.x;
-  let lane = thread % ${lanes}u;
-  let rowBegin0 = row * ${units}u;
+var<workgroup> scores: array<f32, ${options.count}>;
+var<workgroup> chosen: array<f32, ${options.perToken}>;
+var<workgroup> chosenExpert: array<u32, ${options.perToken}>;`;
+
+/**
+ * Routes the token `row`: declares `weightOf` as the weight of its expert number `place`, to be found in
+ * `chosenExpert[place]`, and `inverseRms`. The whole workgroup works on it.
+ */
+export function routing(options: Routing, place: string): string {
+  const { inner, epsilon, normalize, scale, count, perToken } = options;
+  const product = routingProduct(options);
+  const { columns } = product;
+  const atOnce = routingThreads / lanes;
+  const units = innerUnits(inner);
+  return /* wgsl */ `
+  var inverseRms = 0.0;
   for (var first = 0u; first < ${count}u; first += ${atOnce * columns}u) {
+    let lane = thread % ${lanes}u;
+    let rowBegin0 = row * ${units}u;
     ${unroll(
       columns,
       (c) => /* wgsl */ `
@@ -71,18 +75,13 @@ var<workgroup> chosen: array<f32, ${perToken}>;`,
     ${declareSums(product)}
     ${addProducts(product, { x: 'x', weights: Array(columns).fill('router'), norm: 'norm' })}
     ${laneSums(sumNames(product), product)}
-    let factor = 1.0 / sqrt(squares0 / ${inner}.0 + ${epsilon});
-    if (first == 0u) {
-      for (var i = thread; i < ${units}u; i += threads) {
-        normed[rowBegin0 + i] = x[rowBegin0 + i] * factor * norm[i];
-      }
-    }
+    inverseRms = 1.0 / sqrt(squares0 / ${inner}.0 + ${epsilon});
     if (lane == 0u) {
       ${unroll(
         columns,
         (c) => /* wgsl */ `
       if (expert${c} < ${count}u) {
-        let score = sigmoid(sum0x${c} * factor);
+        let score = sigmoid(sum0x${c} * inverseRms);
         scores[expert${c}] = score;
         choice[expert${c}] = score + bias[expert${c}];
       }`,
@@ -93,14 +92,45 @@ var<workgroup> chosen: array<f32, ${perToken}>;`,
   ${selectionBody(
     options,
     (place) => /* wgsl */ `
-    experts[row * ${perToken}u + ${place}] = i32(e);
+    chosenExpert[${place}] = e;
     chosen[${place}] = scores[e];`,
   )}
   workgroupBarrier();
+  var scoreSum = ${normalize ? '1e-20' : '1.0'};
+  ${normalize ? `for (var j = 0u; j < ${perToken}u; j++) { scoreSum += chosen[j]; }` : ''}
+  let weightOf = ${scale} * chosen[${place}] / scoreSum;`;
+}
+
+/** Writes a normalised row. */
+export const keepNormed = (inner: number) => /* wgsl */ `
+    for (var i = row * ${innerUnits(inner)}u + thread; i < (row + 1u) * ${innerUnits(inner)}u; i += threads) {
+      normed[i] = x[i] * inverseRms * norm[i - row * ${innerUnits(inner)}u];
+    }`;
+
+/** A workgroup a token, since selecting takes the scores of all experts. */
+const routeTokens = programs((options: Routing) => {
+  const { inner, subgroupSize, perToken } = options;
+  const product = routingProduct(options);
+  return program({
+    name: 'routeTokens',
+    directives: subgroupDirectives(subgroupSize),
+    bindings: {
+      ...routingBindings(options),
+      normed: `write ${innerElement(inner)}`,
+      experts: 'write i32',
+      weights: 'write f32',
+    },
+    parameters: {},
+    threads: routingThreads,
+    head: `${routingHead(options)}\n${laneMemory(product, sumNames(product).length)}`,
+    body: /* wgsl */ `
+  let row = group.x;
+  let place = min(thread, ${perToken - 1}u);
+  ${routing(options, 'place')}
+  ${keepNormed(inner)}
   if (thread < ${perToken}u) {
-    var sum = ${normalize ? '1e-20' : '1.0'};
-    ${normalize ? `for (var j = 0u; j < ${perToken}u; j++) { sum += chosen[j]; }` : ''}
-    weights[row * ${perToken}u + thread] = ${scale} * chosen[thread] / sum;
+    experts[row * ${perToken}u + thread] = i32(chosenExpert[thread]);
+    weights[row * ${perToken}u + thread] = weightOf;
   }`,
   });
 });

@@ -12,7 +12,7 @@ import { reduction } from '../reduce.ts';
 /** Weights that a thread keeps to itself between its passes over the row. */
 const mostHeld = 16;
 
-interface Options {
+export interface Sampling {
   columns: number;
   vocabSize: number;
   threads: number;
@@ -29,8 +29,17 @@ export function rowThreads({ subgroupSize, limits }: Runtime, columns: number): 
   return Math.min(most, Math.max(32, subgroupSize, wanted));
 }
 
-const samplingDistribution = programs((options: Options) => {
-  const { columns, vocabSize, threads, subgroupSize } = options;
+/** What `distribution` needs outside of `main`; `smallestOf` comes with it. */
+export const distributionHead = ({ threads, subgroupSize }: Sampling) => /* wgsl */ `
+${reduction('largestOf', 'f32', threads, 'max(a, b)', subgroupSize)}
+${reduction('smallestOf', 'u32', threads, 'min(a, b)', subgroupSize)}
+${reduction('sumOf', 'f32', threads, 'a + b', subgroupSize)}
+${reduction('sumsOf', 'vec4f', threads, 'a + b', subgroupSize)}
+var<workgroup> hasTies: array<u32, 1>;`;
+
+/** Replaces the row `group.x` of `logits` by what it is sampled from. */
+export function distribution(options: Sampling): string {
+  const { columns, vocabSize, threads } = options;
   const perThread = Math.ceil(columns / threads);
   const isHeld = perThread <= mostHeld;
   /** Code for each of the thread's columns; `weight` is what the column has at the time. */
@@ -106,19 +115,7 @@ const samplingDistribution = programs((options: Options) => {
     ${each((weight) => `total += ${weight};`)}
     total = sumOf(total, thread);`;
 
-  return program({
-    name: 'samplingDistribution',
-    directives: subgroupDirectives(subgroupSize),
-    bindings: { logits: 'write f32', settings: 'read vec4f' },
-    parameters: {},
-    threads,
-    head: /* wgsl */ `
-${reduction('largestOf', 'f32', threads, 'max(a, b)', subgroupSize)}
-${reduction('smallestOf', 'u32', threads, 'min(a, b)', subgroupSize)}
-${reduction('sumOf', 'f32', threads, 'a + b', subgroupSize)}
-${reduction('sumsOf', 'vec4f', threads, 'a + b', subgroupSize)}
-var<workgroup> hasTies: array<u32, 1>;`,
-    body: /* wgsl */ `
+  return /* wgsl */ `
   let begin = group.x * ${columns}u;
   let temperature = settings[group.x].x;
   let topP = settings[group.x].y;
@@ -135,9 +132,7 @@ var<workgroup> hasTies: array<u32, 1>;`,
     let chosen = smallestOf(first, thread);
     ${each((weight) => `${weight} = select(0.0, 1.0, column == chosen);`)}
     ${store}
-    return;
-  }
-
+  } else {
   var total = 0.0;
   ${each(
     (weight) => /* wgsl */ `
@@ -160,9 +155,21 @@ var<workgroup> hasTies: array<u32, 1>;`,
   }
   let factor = 1.0 / total;
   ${each((weight) => `${weight} *= factor;`)}
-  ${store}`,
-  });
-});
+  ${store}
+  }`;
+}
+
+const samplingDistribution = programs((options: Sampling) =>
+  program({
+    name: 'samplingDistribution',
+    directives: subgroupDirectives(options.subgroupSize),
+    bindings: { logits: 'write f32', settings: 'read vec4f' },
+    parameters: {},
+    threads: options.threads,
+    head: distributionHead(options),
+    body: distribution(options),
+  }),
+);
 
 export function samplingDistributionKernel(
   runtime: Runtime,

@@ -1,0 +1,68 @@
+/** The kernels of `FusedKernels`, each as the kernels of the device that it stands for. */
+import type { Device } from '../../tensor/device.ts';
+import type { FusedKernels } from '../../tensor/fused-kernels.ts';
+import { concatColumns, gatherRows, rmsNorm } from '../../tensor/ops/index.ts';
+import type { Matrix } from '../../tensor/quantized-matrix.ts';
+import { Scope } from '../../tensor/scope.ts';
+import type { Tensor } from '../../tensor/tensor.ts';
+
+const productWithWeight = { transposeA: false, transposeB: true };
+
+export function composedKernels(device: Device): FusedKernels<Matrix> {
+  const within = (work: (scope: Scope) => void) => {
+    const scope = new Scope(device);
+    try {
+      work(scope);
+    } finally {
+      scope.close();
+    }
+  };
+  return {
+    embedAttentionInputs({ table, tokens, ...call }) {
+      const { kernels } = device;
+      kernels.gatherRows({ table, indices: tokens, out: call.x });
+      kernels.attentionInputs(call);
+    },
+
+    addAttention({ weight, out, ...call }) {
+      const { kernels } = device;
+      within((scope) => {
+        const mixed = scope.empty([out.rows, call.heads * call.valueDim]);
+        kernels.cachedAttention({ ...call, out: mixed });
+        kernels.matmul({ a: mixed, b: weight, out, ...productWithWeight, accumulate: true });
+      });
+    },
+
+    routedGatedProduct({ gate, up, out, normed, ...call }) {
+      const { kernels } = device;
+      within((scope) => {
+        const x = normed ?? scope.empty(call.x.shape);
+        kernels.routeTokens({ ...call, normed: x });
+        kernels.expertGatedProduct({ x, experts: call.experts, gate, up, out });
+      });
+    },
+
+    normProduct({ x, rows, norm, epsilon, weight, out }) {
+      within((scope) => {
+        const chosen = rows ? gatherRows(scope, x, rows) : x;
+        const a = rmsNorm(scope, chosen, norm, epsilon);
+        device.kernels.matmul({ a, b: weight, out, ...productWithWeight, accumulate: false });
+      });
+    },
+
+    joinedNormProduct({ aTable, aRows, aNorm, bTable, bRows, bNorm, epsilon, weight, out }) {
+      within((scope) => {
+        const normed = (table: Matrix, rows: Tensor, norm: Tensor) =>
+          rmsNorm(scope, gatherRows(scope, table, rows), norm, epsilon);
+        const a = concatColumns(scope, normed(aTable, aRows, aNorm), normed(bTable, bRows, bNorm));
+        device.kernels.matmul({ a, b: weight, out, ...productWithWeight, accumulate: false });
+      });
+    },
+
+    sampleTokens({ uniforms, places, out, ...call }) {
+      const { kernels } = device;
+      kernels.samplingDistribution(call);
+      kernels.drawTokens({ probabilities: call.logits, uniforms, places, out });
+    },
+  };
+}

@@ -1,0 +1,126 @@
+/**
+ * Routing and the experts' gated products in one dispatch, for few tokens: each workgroup routes its token
+ * anew, since waiting for another to do it takes longer.
+ */
+import type { FusedKernels } from '../../../../tensor/fused-kernels.ts';
+import { program, programs } from '../../program.ts';
+import type { Runtime } from '../../runtime.ts';
+import { subgroupDirectives } from '../../subgroups.ts';
+import { laneMemory, laneSums } from './lanes.ts';
+import {
+  addProducts,
+  declareSums,
+  innerElement,
+  innerUnits,
+  isWorthRepeating,
+  lanesFor,
+  type Products,
+  sumNames,
+} from './products.ts';
+import {
+  keepNormed,
+  type Routing,
+  routing,
+  routingBindings,
+  routingHead,
+  routingProduct,
+  routingThreads as threads,
+} from './route-tokens.ts';
+
+interface Options extends Routing {
+  columns: number;
+  keepsNormed: boolean;
+}
+
+/** A workgroup some columns of one of a token's experts. The first of a token keeps its routing. */
+const routedGatedProduct = programs((options: Options) => {
+  const { inner, columns, perToken, keepsNormed, subgroupSize } = options;
+  const lanes = lanesFor(inner);
+  const product: Products = {
+    ...{ rows: 1, columns: 2, inner, normed: true },
+    ...{ lanes, threads, subgroupSize },
+  };
+  const ofRouting = routingProduct(options);
+  const sums = Math.max(sumNames(product).length, sumNames(ofRouting).length);
+  const element = innerElement(inner);
+  return program({
+    name: 'routedGatedProduct',
+    directives: subgroupDirectives(subgroupSize),
+    bindings: {
+      ...routingBindings(options),
+      gate: `read ${element}`,
+      up: `read ${element}`,
+      normed: keepsNormed ? `write ${element}` : null,
+      experts: 'write i32',
+      weights: 'write f32',
+      out: 'write f32',
+    },
+    parameters: {},
+    threads,
+    head: /* wgsl */ `
+${routingHead(options)}
+${laneMemory({ ...product, lanes: Math.max(lanes, ofRouting.lanes) }, sums)}`,
+    body: /* wgsl */ `
+  let row = group.y / ${perToken}u;
+  let place = group.y % ${perToken}u;
+  ${routing(options, 'place')}
+  if (group.x == 0u && thread == 0u) {
+    experts[group.y] = i32(chosenExpert[place]);
+    weights[group.y] = weightOf;
+  }
+  ${keepsNormed ? `if (group.x == 0u && place == 0u) {${keepNormed(inner)}\n  }` : ''}
+  let lane = thread % ${lanes}u;
+  let column = group.x * ${threads / lanes}u + thread / ${lanes}u;
+  let rowBegin0 = row * ${innerUnits(inner)}u;
+  let weightBegin0 = (chosenExpert[place] * ${columns}u + min(column, ${columns - 1}u)) * ${innerUnits(inner)}u;
+  let weightBegin1 = weightBegin0;
+  ${declareSums(product)}
+  ${addProducts(product, { x: 'x', weights: ['gate', 'up'], norm: 'norm' })}
+  ${laneSums(sumNames(product), product)}
+  if (lane == 0u && column < ${columns}u) {
+    let a = sum0x0 * inverseRms;
+    out[group.y * ${columns}u + column] = a * sigmoid(a) * sum0x1 * inverseRms;
+  }`,
+  });
+});
+
+export function routedGatedProductKernel(
+  runtime: Runtime,
+  composed: FusedKernels,
+): Pick<FusedKernels, 'routedGatedProduct'> {
+  const { limits, subgroupSize } = runtime;
+  return {
+    routedGatedProduct(call) {
+      const { x, norm, router, bias, normed, experts, weights, gate, up, out } = call;
+      const [inner, columns] = [x.columns, out.columns];
+      const groups = [Math.ceil(columns / (threads / lanesFor(inner))), experts.size, 1] as const;
+      const bindings = normed ? 10 : 9;
+      if (
+        !isWorthRepeating(router.byteLength, groups[0] * groups[1]) ||
+        bindings > limits.storageBuffers ||
+        threads > limits.threadsPerGroup
+      ) {
+        composed.routedGatedProduct(call);
+        return;
+      }
+      runtime.run(
+        routedGatedProduct({
+          count: router.rows,
+          perToken: experts.columns,
+          groups: call.groups,
+          selectedGroups: call.selectedGroups,
+          inner,
+          epsilon: call.epsilon,
+          normalize: call.normalize,
+          scale: call.scale,
+          columns,
+          keepsNormed: normed !== null,
+          subgroupSize,
+        }),
+        { x, norm, router, bias, gate, up, normed, experts, weights, out },
+        {},
+        groups,
+      );
+    },
+  };
+}

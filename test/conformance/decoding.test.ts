@@ -1,0 +1,56 @@
+import { afterAll, describe, expect, test } from 'vitest';
+import { createReferenceDevice } from '../../src/device/reference/device.ts';
+import { createWebgpuDevice } from '../../src/device/webgpu/device.ts';
+import { Engine } from '../../src/engine/engine.ts';
+import { Sequence } from '../../src/engine/sequence.ts';
+import type { ModelConfig } from '../../src/model/config.ts';
+import { initializeModel } from '../../src/model/initialize.ts';
+import { releaseModel } from '../../src/model/weights.ts';
+import type { Device } from '../../src/tensor/device.ts';
+import { adapterToTest } from '../support/adapter.ts';
+import { tinyConfig } from '../tiny-config.ts';
+
+const found = await adapterToTest();
+
+/** Tokens after some prompts, together and one alone. Sums differ by rounding, which draws can bear. */
+async function answers(device: Device, config: ModelConfig, drafts: number): Promise<number[][]> {
+  const model = await initializeModel(device, config, 1);
+  const engine = new Engine(model);
+  const sequence = new Sequence(model);
+  const given = await Promise.all(
+    [1, 60, 21].map(async (length, seed) => {
+      const prompt = Array.from({ length }, (_, i) => 3 + ((7 * i + length) % 19));
+      const sampling = { temperature: seed === 1 ? 0 : 0.8, topK: 20 };
+      const options = { sampling, seed, drafts, maxTokens: 24 + 4 * seed, stopTokens: [7] };
+      const tokens: number[] = [];
+      const generator = seed === 2 ? sequence : engine;
+      for await (const step of generator.generate(prompt, options)) tokens.push(...step.tokens);
+      return tokens;
+    }),
+  );
+  sequence.release();
+  await engine.release();
+  releaseModel(model);
+  expect(device.allocatedBytes).toBe(0);
+  return given;
+}
+
+describe.skipIf(typeof found === 'string')('decoding on webgpu', async () => {
+  const device = typeof found === 'string' ? null : await createWebgpuDevice();
+  afterAll(() => device?.destroy());
+
+  const { experts } = tinyConfig();
+  test.each([
+    { name: 'without drafts', drafts: 0, changes: {} },
+    { name: 'with drafts', drafts: 3, changes: {} },
+    {
+      name: 'with shared experts, and states from before the norm',
+      drafts: 2,
+      changes: { experts: { ...experts, shared: 1 }, mtpHidden: 'pre-norm' as const },
+    },
+  ])('gives the tokens of the reference $name', async ({ drafts, changes }) => {
+    const config = tinyConfig(changes);
+    const expected = await answers(createReferenceDevice(), config, drafts);
+    expect(await answers(device!, config, drafts)).toEqual(expected);
+  });
+});
