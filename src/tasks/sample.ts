@@ -102,14 +102,14 @@ export function sampleProblem(
     const tokens = family.scalable && mixture.tokens && drawLength(random, mixture.tokens);
     const length = tokens && { tokens, ...(countTokens && { countTokens }) };
     const options = { language, level, thinking, ...length };
-    return generateProblem(family, random, split, options);
+    const drawn = generateProblem(family, random, split, options);
+    // Two long problems would be longer than `tokens` says, and what one may call, another may not.
+    return { problem: drawn, standsAlone: Boolean(length || drawn.tools) };
   };
-  let problem = draw();
-  // Two long problems would be longer than `tokens` says.
-  if (random.chance(mixture.twoTurn) && !mixture.tokens) {
+  let { problem, standsAlone } = draw();
+  if (random.chance(mixture.twoTurn)) {
     const next = draw();
-    // What one problem may call, another may not.
-    if (!problem.tools && !next.tools) problem = followUp(problem, next);
+    if (!standsAlone && !next.standsAlone) problem = followUp(problem, next.problem);
   }
   if (random.chance(mixture.ownSystem)) {
     const system = { role: 'system', content: random.pick(OTHER_SYSTEMS[language]) };
