@@ -2,7 +2,6 @@ import { mtpBlock, mtpInput } from '../model/mtp.ts';
 import { stepMtpBlock, stepTrunk } from '../model/step.ts';
 import { trunk } from '../model/trunk.ts';
 import type { Model } from '../model/weights.ts';
-import type { Random } from '../random.ts';
 import { gatherRows } from '../tensor/ops/index.ts';
 import { Scope } from '../tensor/scope.ts';
 import type { Tensor } from '../tensor/tensor.ts';
@@ -14,14 +13,13 @@ import {
 } from './constrained-output.ts';
 import { DecoderSequence } from './decoder-sequence.ts';
 import { KeyValuePool } from './key-value-pool.ts';
-import type { LogitChanges } from './logit-changes.ts';
+import { OutputHead } from './output-head.ts';
 import { packRows } from './packed-rows.ts';
-import type { PromptReport } from './prompt-report.ts';
 import { firstRows, type RowRange } from './row-ranges.ts';
-import type { SamplingOptions } from './sampling.ts';
 import { type StepInputs, uploadStep } from './step-inputs.ts';
 import { type StepAnswer, StepOutputs } from './step-outputs.ts';
 import { planStep, type StepPlan, uncertainRows } from './step-plan.ts';
+import type { PromptPart, StepRequest } from './step-request.ts';
 
 export interface DecoderLimits {
   /** Most positions of all sequences together. */
@@ -30,30 +28,6 @@ export interface DecoderLimits {
   sequences: number;
   /** Ids from here on are padding of the head and never sampled; by default the model's size. */
   vocabSize?: number | undefined;
-}
-
-/** One sequence of a step, and how its tokens are drawn. */
-export interface StepRequest {
-  sequence: DecoderSequence;
-  sampling: SamplingOptions;
-  /** Each step draws the same number of times for the same number of drafts. */
-  random: Random;
-  /** Penalties and biases. */
-  changes?: LogitChanges | null;
-  /** What may be said. */
-  constraint?: ConstrainedOutput | null;
-  /** Scores its tokens, and gives the most probable ones. */
-  scores?: { top: number } | undefined;
-  /** Gives the experts that its tokens were routed to. */
-  routes?: boolean;
-}
-
-/** Tokens of a sequence that are to pass the trunk, up to `end`. */
-export interface PromptPart {
-  sequence: DecoderSequence;
-  end: number;
-  /** Is told about them. */
-  report?: PromptReport | null;
 }
 
 /**
@@ -67,11 +41,11 @@ export interface PromptPart {
 export class Decoder {
   readonly model: Model;
   readonly #pool: KeyValuePool;
-  readonly #vocabSize: number;
+  readonly #head: OutputHead;
 
   constructor(model: Model, { vocabSize, cacheTokens, sequences }: DecoderLimits) {
     this.model = model;
-    this.#vocabSize = vocabSize ?? model.config.vocabSize;
+    this.#head = new OutputHead(model, vocabSize ?? model.config.vocabSize);
     this.#pool = new KeyValuePool(model, { tokens: cacheTokens, sequences });
   }
 
@@ -123,7 +97,7 @@ export class Decoder {
         const rowsOf = (tensor: Tensor) => tensor.slice(first[i]!, first[i]! + end - begin);
         const hidden = rowsOf(result.hidden);
         const experts = result.routes.map((route) => rowsOf(route.experts));
-        return report?.queue(scope, this.model, this.#vocabSize, { begin, hidden, experts });
+        return report?.queue(scope, this.#head, { begin, hidden, experts });
       });
       await Promise.all(reads.map((read) => read?.()));
     });
@@ -212,11 +186,11 @@ export class Decoder {
       const cache = this.#pool.stepCache({ sliding: slidingLayout });
       const out = rows > 0 ? stepMtpBlock(scope, model, head, own, states, cache) : states;
       // A sequence of a single token has no rows: its drafts are guesses from a state of zeros.
-      this.#logits(gatherRows(scope, out, lastRows), probabilities);
-      this.#penalize(inputs, probabilities, inputs.changes?.blockRows[head]);
+      this.#head.logits(gatherRows(scope, out, lastRows), probabilities);
+      this.#head.penalize(inputs, probabilities, inputs.changes?.blockRows[head]);
       // What may follow a draft is known only once it is, but guesses need not be allowed.
       if (head === 0 && masks) model.device.kernels.maskLogits({ logits: probabilities, ...masks });
-      this.#distribution(probabilities, settings);
+      this.#head.distributions(probabilities, settings);
       model.device.kernels.drawTokens({ probabilities, uniforms, places, out: tokens });
     }
     return distributions;
@@ -238,35 +212,14 @@ export class Decoder {
     const result = stepTrunk(scope, model, tokens, this.#pool.stepCache(layouts), experts);
     this.#keepStates(mtpInput(model, result), stateRows);
     const targets = scope.empty([tokens.size, model.head.shape[0]!]);
-    this.#logits(result.hidden, targets);
+    this.#head.logits(result.hidden, targets);
     // Log-probabilities are the model's own, whatever is done to its logits next.
     const scored = inputs.scored && gatherRows(scope, targets, inputs.scored.rows);
-    this.#penalize(inputs, targets, inputs.changes?.trunkRows);
+    this.#head.penalize(inputs, targets, inputs.changes?.trunkRows);
     if (masks) kernels.maskLogits({ logits: targets, ...masks });
-    this.#distribution(targets, settings);
+    this.#head.distributions(targets, settings);
     kernels.verifyDrafts({ targets, drafts, tokens, uniforms, out: chosen });
-    if (scored && scores) {
-      const { places } = inputs.scored!;
-      const vocabSize = this.#vocabSize;
-      kernels.scoreTokens({ logits: scored, tokens: chosen, places, vocabSize, ...scores });
-    }
-  }
-
-  /** The logits after `hidden` [T,C], written to `out` [T,V]. */
-  #logits(hidden: Tensor, out: Tensor): void {
-    const layout = { transposeA: false, transposeB: true, accumulate: false };
-    this.model.device.kernels.matmul({ a: hidden, b: this.model.head, out, ...layout });
-  }
-
-  #penalize({ tokens, changes }: StepInputs, logits: Tensor, rows: Tensor | undefined): void {
-    if (!changes || !rows) return;
-    this.model.device.kernels.penalizeLogits({ logits, rows, tokens, ...changes.shared });
-  }
-
-  /** Logits to what is sampled from, in their place. */
-  #distribution(logits: Tensor, settings: Tensor): void {
-    const vocabSize = this.#vocabSize;
-    this.model.device.kernels.samplingDistribution({ logits, settings, vocabSize });
+    if (scored && scores) this.#head.score(scored, chosen, inputs.scored!.places, scores);
   }
 
   #keepStates(source: Tensor, indices: Tensor): void {

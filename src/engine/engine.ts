@@ -1,7 +1,7 @@
 import { UserError } from '../errors.ts';
 import type { Model } from '../model/weights.ts';
 import { Channel } from './channel.ts';
-import { Decoder, type PromptPart } from './decoder.ts';
+import { Decoder } from './decoder.ts';
 import type { DecoderSequence } from './decoder-sequence.ts';
 import {
   Generation,
@@ -12,6 +12,7 @@ import {
 import { pageSize } from './key-value-pool.ts';
 import { nextTask } from './next-task.ts';
 import { chunkEnd } from './prompt-chunks.ts';
+import type { PromptPart } from './step-request.ts';
 
 export interface EngineOptions {
   /** Most requests worked on at once; more wait. */

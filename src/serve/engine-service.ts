@@ -3,10 +3,10 @@
  * ends when its last request does: no request waits, and none sees two versions of the weights.
  */
 import { loadModel } from '../checkpoint/load-model.ts';
-import type { GrammarState } from '../engine/constrained-output.ts';
 import { Engine, type EngineOptions } from '../engine/engine.ts';
 import type { GenerationStep, PromptReading } from '../engine/generation.ts';
 import { UserError } from '../errors.ts';
+import type { GrammarState } from '../grammar/grammar-state.ts';
 import { GrammarCompiler, type OutputGrammar } from '../grammar/output-grammar.ts';
 import type { Vocabulary } from '../grammar/vocabulary.ts';
 import { type Model, releaseModel } from '../model/weights.ts';
