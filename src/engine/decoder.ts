@@ -1,8 +1,7 @@
 import { mtpBlock, mtpInput } from '../model/mtp.ts';
-import { stepLogits, stepMtpBlock, stepStates, stepTrunk } from '../model/step.ts';
+import { stepMtpBlock, stepStates, stepTrunk } from '../model/step.ts';
 import { trunk } from '../model/trunk.ts';
 import type { Model } from '../model/weights.ts';
-import type { Random } from '../random.ts';
 import { gatherRows } from '../tensor/ops/index.ts';
 import { Scope } from '../tensor/scope.ts';
 import type { Tensor } from '../tensor/tensor.ts';
@@ -14,15 +13,14 @@ import {
 } from './constrained-output.ts';
 import { DecoderSequence } from './decoder-sequence.ts';
 import { KeyValuePool } from './key-value-pool.ts';
-import type { LogitChanges } from './logit-changes.ts';
+import { OutputHead } from './output-head.ts';
 import { packRows } from './packed-rows.ts';
-import type { PromptReport } from './prompt-report.ts';
 import { type QueuedStep, queuedStep } from './queued-step.ts';
-import { firstRows, type RowRange, type Snapshot } from './row-ranges.ts';
-import type { SamplingOptions } from './sampling.ts';
+import { firstRows, type RowRange } from './row-ranges.ts';
 import { type StepInputs, uploadStep } from './step-inputs.ts';
 import { type StepAnswer, StepOutputs } from './step-outputs.ts';
 import { planStep, type StepPlan, uncertainRows } from './step-plan.ts';
+import type { PromptPart, StepRequest } from './step-request.ts';
 
 export interface DecoderLimits {
   /** Most positions of all sequences together. */
@@ -33,32 +31,6 @@ export interface DecoderLimits {
   snapshots?: number;
   /** Ids from here on are padding of the head and never sampled; by default the model's size. */
   vocabSize?: number | undefined;
-}
-
-/** One sequence of a step, and how its tokens are drawn. */
-export interface StepRequest {
-  sequence: DecoderSequence;
-  sampling: SamplingOptions;
-  /** Each step draws the same number of times for the same number of drafts. */
-  random: Random;
-  /** Penalties and biases. */
-  changes?: LogitChanges | null;
-  /** What may be said. */
-  constraint?: ConstrainedOutput | null;
-  /** Scores its tokens, and gives the most probable ones. */
-  scores?: { top: number } | undefined;
-  /** Gives the experts that its tokens were routed to. */
-  routes?: boolean;
-}
-
-/** Tokens of a sequence that are to pass the trunk, from its length on, up to `end`. */
-export interface PromptPart {
-  sequence: DecoderSequence;
-  end: number;
-  /** Is told about them. */
-  report?: PromptReport | null;
-  /** To be taken on the way, none after `end`. */
-  snapshots?: readonly Snapshot[];
 }
 
 /**
@@ -72,12 +44,12 @@ export interface PromptPart {
 export class Decoder {
   readonly model: Model;
   readonly #pool: KeyValuePool;
-  readonly #vocabSize: number;
+  readonly #head: OutputHead;
 
   constructor(model: Model, limits: DecoderLimits) {
     const { vocabSize, cacheTokens, sequences, snapshots = 0 } = limits;
     this.model = model;
-    this.#vocabSize = vocabSize ?? model.config.vocabSize;
+    this.#head = new OutputHead(model, vocabSize ?? model.config.vocabSize);
     this.#pool = new KeyValuePool(model, { tokens: cacheTokens, rings: sequences + snapshots });
   }
 
@@ -130,7 +102,7 @@ export class Decoder {
         const rowsOf = (tensor: Tensor) => tensor.slice(first[i]!, first[i]! + end - begin);
         const hidden = rowsOf(result.hidden);
         const experts = result.routes.map((route) => rowsOf(route.experts));
-        return report?.queue(scope, this.model, this.#vocabSize, { begin, hidden, experts });
+        return report?.queue(scope, this.#head, { begin, hidden, experts });
       });
       await Promise.all(reads.map((read) => read?.()));
     });
@@ -221,8 +193,7 @@ export class Decoder {
 
   /** `drawn`: the last tokens, if they are on the device alone. */
   #queue(requests: readonly StepRequest[], drawn: Tensor | null): QueuedStep {
-    const { device } = this.model;
-    const scope = new Scope(device);
+    const scope = new Scope(this.model.device);
     try {
       const sequences = requests.map(({ sequence }) => sequence);
       const plan = planStep(sequences, 0, this.#window, drawn ? 1 : 0);
@@ -230,8 +201,7 @@ export class Decoder {
       const logits = this.#passTrunk(scope, inputs, []);
       const { settings, uniforms, places } = inputs.trunk;
       const out = scope.empty([requests.length], 'i32');
-      const vocabSize = this.#vocabSize;
-      device.kernels.sampleTokens({ logits, settings, vocabSize, uniforms, places, out });
+      this.#head.sample({ logits, settings, uniforms, places, out });
       return queuedStep(scope, requests, out);
     } catch (error) {
       scope.close();
@@ -259,13 +229,11 @@ export class Decoder {
       const cache = this.#pool.stepCache({ sliding: slidingLayout });
       // A sequence of a single token has no rows: its drafts are guesses from a state of zeros.
       const x = rows > 0 ? stepMtpBlock(scope, model, head, own, states, stateRows, cache) : states;
-      stepLogits(model, model.mtp[head]!.finalNorm, x, lastRows, logits);
-      this.#penalize(inputs, logits, inputs.changes?.blockRows[head]);
-      const { kernels } = model.device;
+      this.#head.normLogits(model.mtp[head]!.finalNorm, x, lastRows, logits);
+      this.#head.penalize(inputs, logits, inputs.changes?.blockRows[head]);
       // What may follow a draft is known only once it is, but guesses need not be allowed.
-      if (head === 0 && masks) kernels.maskLogits({ logits, ...masks });
-      const vocabSize = this.#vocabSize;
-      kernels.sampleTokens({ logits, settings, vocabSize, uniforms, places, out: tokens });
+      if (head === 0 && masks) model.device.kernels.maskLogits({ logits, ...masks });
+      this.#head.sample({ logits, settings, uniforms, places, out: tokens });
     }
     return distributions;
   }
@@ -285,15 +253,11 @@ export class Decoder {
     const targets = this.#passTrunk(scope, inputs, experts);
     // Log-probabilities are the model's own, whatever is done to its logits next.
     const scored = inputs.scored && gatherRows(scope, targets, inputs.scored.rows);
-    this.#penalize(inputs, targets, inputs.changes?.trunkRows);
+    this.#head.penalize(inputs, targets, inputs.changes?.trunkRows);
     if (masks) kernels.maskLogits({ logits: targets, ...masks });
-    this.#distribution(targets, settings);
+    this.#head.distributions(targets, settings);
     kernels.verifyDrafts({ targets, drafts, tokens, uniforms, out: chosen });
-    if (scored && scores) {
-      const { places } = inputs.scored!;
-      const vocabSize = this.#vocabSize;
-      kernels.scoreTokens({ logits: scored, tokens: chosen, places, vocabSize, ...scores });
-    }
+    if (scored && scores) this.#head.score(scored, chosen, inputs.scored!.places, scores);
   }
 
   /** Passes the last tokens and their drafts through the trunk → logits [S·(D+1), V]. */
@@ -307,19 +271,8 @@ export class Decoder {
       this.#pool.writeStates(stepStates(scope, model, residual), [stateRows]);
     }
     const logits = scope.empty([tokens.size, model.head.shape[0]!]);
-    stepLogits(model, model.finalNorm, residual, null, logits);
+    this.#head.normLogits(model.finalNorm, residual, null, logits);
     return logits;
-  }
-
-  #penalize({ tokens, changes }: StepInputs, logits: Tensor, rows: Tensor | undefined): void {
-    if (!changes || !rows) return;
-    this.model.device.kernels.penalizeLogits({ logits, rows, tokens, ...changes.shared });
-  }
-
-  /** Logits to what is sampled from, in their place. */
-  #distribution(logits: Tensor, settings: Tensor): void {
-    const vocabSize = this.#vocabSize;
-    this.model.device.kernels.samplingDistribution({ logits, settings, vocabSize });
   }
 
   get #window(): number {

@@ -2,7 +2,7 @@ import { UserError } from '../errors.ts';
 import type { Model } from '../model/weights.ts';
 import type { CachedSequence } from './cached-sequence.ts';
 import { Channel } from './channel.ts';
-import { Decoder, type PromptPart } from './decoder.ts';
+import { Decoder } from './decoder.ts';
 import type { EngineOptions } from './engine-options.ts';
 import {
   Generation,
@@ -16,6 +16,7 @@ import { type OpenOptions, PrefixCache } from './prefix-cache.ts';
 import { chunkEnd } from './prompt-chunks.ts';
 import type { QueuedStep } from './queued-step.ts';
 import type { StepAnswer } from './step-outputs.ts';
+import type { PromptPart } from './step-request.ts';
 
 interface Request {
   generation: Generation;

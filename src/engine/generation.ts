@@ -1,12 +1,13 @@
 import { UserError } from '../errors.ts';
+import type { GrammarState } from '../grammar/grammar-state.ts';
 import type { Model } from '../model/weights.ts';
 import { Random } from '../random.ts';
-import { ConstrainedOutput, type GrammarState } from './constrained-output.ts';
-import type { StepRequest } from './decoder.ts';
+import { ConstrainedOutput } from './constrained-output.ts';
 import { LogitChanges } from './logit-changes.ts';
 import { PromptReport, type PromptReportOptions } from './prompt-report.ts';
 import { greedy, type SamplingOptions } from './sampling.ts';
 import type { StepAnswer } from './step-outputs.ts';
+import type { StepRequest } from './step-request.ts';
 import type { ScoredToken } from './token-reports.ts';
 
 export interface GenerationOptions extends PromptReportOptions {
@@ -136,13 +137,13 @@ export class Generation {
   take({ tokens: given, scores, experts }: StepAnswer): GenerationStep {
     const stop = given.findIndex((token) => this.#stops.has(token));
     const upToStop = stop < 0 ? given.length : stop + 1;
-    const tokens = given.slice(0, Math.min(upToStop, this.#left));
+    const { changes, constraint } = this.step;
+    const possible = given.slice(0, Math.min(upToStop, this.#left));
+    const tokens = possible.slice(0, constraint?.add(possible) ?? possible.length);
     // Drafts that there was no room for count neither as right nor as wrong.
     const drafted = Math.max(0, Math.min(this.drafts, this.#left - 1));
     this.#left -= tokens.length;
-    const { changes, constraint } = this.step;
     changes?.add(tokens);
-    constraint?.add(tokens);
     const isStop = this.#stops.has(tokens.at(-1)!) || constraint?.isOver === true;
     const finish = isStop ? 'stop' : this.#left === 0 ? 'length' : null;
     const prompt = this.#isFirst && {

@@ -1,8 +1,9 @@
-import { Decoder, type StepRequest } from '../engine/decoder.ts';
+import { Decoder } from '../engine/decoder.ts';
 import type { DecoderSequence } from '../engine/decoder-sequence.ts';
 import type { QueuedStep } from '../engine/queued-step.ts';
 import { greedy } from '../engine/sampling.ts';
 import type { StepAnswer } from '../engine/step-outputs.ts';
+import type { StepRequest } from '../engine/step-request.ts';
 import { describeModel } from '../model/describe.ts';
 import type { Model } from '../model/weights.ts';
 import { Random } from '../random.ts';

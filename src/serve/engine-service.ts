@@ -2,11 +2,11 @@
  * The engine as the server knows it. New weights come as a second engine beside the first, which
  * ends when its last request does: no request waits, and none sees two versions of the weights.
  */
-import type { GrammarState } from '../engine/constrained-output.ts';
 import { Engine } from '../engine/engine.ts';
 import type { EngineOptions } from '../engine/engine-options.ts';
 import type { GenerationStep, PromptReading } from '../engine/generation.ts';
 import { UserError } from '../errors.ts';
+import type { GrammarState } from '../grammar/grammar-state.ts';
 import { GrammarCompiler, type OutputGrammar } from '../grammar/output-grammar.ts';
 import type { Vocabulary } from '../grammar/vocabulary.ts';
 import { type Model, releaseModel } from '../model/weights.ts';

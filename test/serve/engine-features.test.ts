@@ -78,7 +78,7 @@ describe('log-probabilities', () => {
     expect(await score(`${context}46`)).toBeGreaterThan(await score(`${context}91`));
   });
 
-  test('of an answer are what scoring it again gives; only those count the temperature as 1', async () => {
+  test('of an answer are what scoring it again gives, at any temperature', async () => {
     const prompt = running.text.tokenizer.encode('<|im_start|>user\nHello<|im_end|>');
     for (const temperature of [1, 0.6]) {
       const sampling_params = { temperature, max_new_tokens: 40, sampling_seed: 3 };
