@@ -70,6 +70,9 @@ async function follow(
         progress.note(`step ${step}: ${text.join(', ')}`);
         break;
       }
+      case 'warning':
+        progress.note(pc.yellow(event.text));
+        break;
       case 'checkpoint':
         progress.note(pc.dim(`saved ${event.path}`));
         break;

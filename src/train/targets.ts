@@ -99,6 +99,11 @@ function targetWeight(batch: TrainingBatch, ahead: number): number {
   return targetsAhead(batch, ahead).weights.reduce((sum, weight) => sum + Math.abs(weight), 0);
 }
 
+/** Documents of a batch. */
+export function documentCount({ rowStart }: TrainingBatch): number {
+  return rowStart.reduce((count, start, row) => count + (start === row ? 1 : 0), 0);
+}
+
 /** Packs documents that are trained on whole; `weights` gives other weights, one array a document. */
 export function trainingBatch(
   documents: readonly ArrayLike<number>[],

@@ -18,6 +18,8 @@ export interface RunCurves {
     gradientNorm: number[];
     learningRate: number[];
     numZeros: number[];
+    /** By layer of the trunk, as shares of its elements; empty for runs that did not write them. */
+    zerosByLayer: number[][];
     deadExperts: number[];
     meanViolation: number[];
     balanceLoss: (number | null)[];
@@ -39,6 +41,7 @@ export function columnsOf(
   );
   const column = <Value>(value: (step: RunMetrics) => Value) => steps.map(value);
   const heads = steps.at(-1)?.mtpLosses.length ?? 0;
+  const layers = steps.at(-1)?.zerosByLayer?.length ?? 0;
   const labels = new Set(steps.flatMap(({ lossByLabel }) => Object.keys(lossByLabel)));
   return {
     run,
@@ -58,6 +61,9 @@ export function columnsOf(
       gradientNorm: column(({ gradientNorm }) => gradientNorm),
       learningRate: column(({ learningRate }) => learningRate),
       numZeros: column(({ numZeros }) => numZeros),
+      zerosByLayer: Array.from({ length: layers }, (_, layer) =>
+        column(({ zerosByLayer }) => zerosByLayer[layer]!),
+      ),
       deadExperts: column(({ deadExperts }) => deadExperts),
       meanViolation: column(violationOf),
       balanceLoss: column(({ balanceLoss }) => balanceLoss),
