@@ -9,6 +9,7 @@ import {
   type GenerationOptions,
   type GenerationStep,
   type TokenGenerator,
+  type VersionedStep,
 } from './generation.ts';
 import { pageSize } from './key-value-pool.ts';
 import { nextTask } from './next-task.ts';
@@ -20,7 +21,7 @@ import type { PromptPart } from './step-request.ts';
 
 interface Request {
   generation: Generation;
-  steps: Channel<GenerationStep>;
+  steps: Channel<VersionedStep>;
   opening: Omit<OpenOptions, 'spare'>;
   /** The prompt and what has been generated. */
   tokens: number[];
@@ -35,6 +36,13 @@ interface Running extends Request {
 interface EngineStep {
   queued: QueuedStep;
   requests: readonly Running[];
+}
+
+/** New weights that wait for the end of a step. */
+interface WeightUpdate {
+  version: number;
+  update: () => void | Promise<void>;
+  done: PromiseWithResolvers<void>;
 }
 
 /**
@@ -60,6 +68,10 @@ export class Engine implements TokenGenerator {
   #running: Running[] = [];
   /** Queued before the one before it was read. */
   #ahead: EngineStep | null = null;
+  #updates: WeightUpdate[] = [];
+  #weightVersion = 0;
+  /** How often weights may have changed; caches of before are never found again. */
+  #cacheAge = 0;
   #preemptions = 0;
   #work: Promise<void> | null = null;
   #isReleased = false;
@@ -80,6 +92,11 @@ export class Engine implements TokenGenerator {
       vocabSize,
     });
     this.#cache = new PrefixCache(this.#decoder.pool, model.mtp.length, { idlePages, snapshots });
+  }
+
+  /** What the weights are called that tokens are drawn with now; 0 at first. */
+  get weightVersion(): number {
+    return this.#weightVersion;
   }
 
   /** Requests being worked on, those that wait, and how often one had to give its memory back so far. */
@@ -106,12 +123,12 @@ export class Engine implements TokenGenerator {
   async *generate(
     prompt: readonly number[],
     options: GenerationOptions = {},
-  ): AsyncGenerator<GenerationStep> {
+  ): AsyncGenerator<VersionedStep> {
     if (this.#isReleased) throw new UserError('the engine has been released: make a new one');
     const generation = new Generation(this.#decoder.model, prompt, options, this.#cacheTokens);
     generation.signal?.throwIfAborted();
     if (generation.isEmpty && !generation.report) return;
-    const steps = new Channel<GenerationStep>();
+    const steps = new Channel<VersionedStep>();
     const { cacheSalt: salt = '', mostCachedTokens = prompt.length } = options;
     // What is to be reported of the prompt has to pass the model.
     const most = Math.min(mostCachedTokens, generation.report?.firstPosition ?? prompt.length);
@@ -132,6 +149,22 @@ export class Engine implements TokenGenerator {
     }
   }
 
+  /**
+   * Runs `update`, which changes the model's weights in place, between two steps. Caches hold what the old
+   * weights computed: requests that are being answered pass the new ones again before they go on, and later
+   * ones find nothing of before. So each token is drawn from one version's own distribution.
+   *
+   * @param version what steps call the new weights
+   * @throws what `update` throws; steps then keep the old version
+   */
+  updateWeights(version: number, update: () => void | Promise<void>): Promise<void> {
+    if (this.#isReleased) throw new UserError('the engine has been released: make a new one');
+    const done = Promise.withResolvers<void>();
+    this.#updates.push({ version, update, done });
+    this.#work ??= this.#run();
+    return done.promise;
+  }
+
   /** Ends all requests and frees the memory of the caches. */
   async release(): Promise<void> {
     this.#isReleased = true;
@@ -141,10 +174,14 @@ export class Engine implements TokenGenerator {
 
   async #run(): Promise<void> {
     try {
-      while (this.#waiting.length + this.#running.length > 0 || this.#ahead) {
+      while (
+        this.#waiting.length + this.#running.length + this.#updates.length > 0 ||
+        this.#ahead
+      ) {
         if (this.#isReleased) throw new UserError('the engine was released while it was answering');
         this.#dropCancelled();
         await this.#finishAhead();
+        await this.#updateWeights();
         this.#admit();
         await this.#prefill();
         await this.#decode();
@@ -154,6 +191,7 @@ export class Engine implements TokenGenerator {
       // What failed is the device or the whole engine, not one request.
       for (const request of this.#waiting.splice(0)) request.steps.fail(error);
       for (const request of this.#running) this.#leave(request).steps.fail(error);
+      for (const { done } of this.#updates.splice(0)) done.reject(error);
       // Its memory is given back when the device is done with it.
       await this.#ahead?.queued.read().catch(() => {});
     } finally {
@@ -171,13 +209,29 @@ export class Engine implements TokenGenerator {
     this.#waiting = this.#waiting.filter((request) => !isDropped(request));
   }
 
+  async #updateWeights(): Promise<void> {
+    if (this.#updates.length === 0) return;
+    this.#waiting.unshift(...this.#running.map((request) => this.#leave(request)));
+    for (const { version, update, done } of this.#updates.splice(0)) {
+      this.#cacheAge++;
+      try {
+        await update();
+        this.#weightVersion = version;
+        done.resolve();
+      } catch (error) {
+        done.reject(error);
+      }
+    }
+  }
+
   /** Lets requests join while there is memory for their tokens, and for a page more of each. */
   #admit(): void {
     while (this.#canAdmit()) {
       const request = this.#waiting[0]!;
       const { tokens, opening, generation } = request;
       const spare = this.#running.length === 0 ? 0 : this.#running.length + 1;
-      const sequence = this.#cache.open(tokens, { ...opening, spare });
+      const salt = this.#cacheAge === 0 ? opening.salt : `${this.#cacheAge} ${opening.salt}`;
+      const sequence = this.#cache.open(tokens, { ...opening, salt, spare });
       if (!sequence) return;
       // One that was preempted finds its own pages.
       generation.cachedTokens ??= sequence.length;
@@ -219,7 +273,7 @@ export class Engine implements TokenGenerator {
     for (const request of this.#running.filter(isReady)) {
       const { generation, steps } = request;
       if (!generation.isEmpty) continue;
-      steps.push(generation.takeNothing());
+      steps.push(this.#versioned(generation.takeNothing()));
       this.#leave(request).steps.close();
     }
     for (const request of this.#running.filter(isReady)) {
@@ -249,7 +303,7 @@ export class Engine implements TokenGenerator {
   async #finishAhead(): Promise<void> {
     if (!this.#ahead) return;
     const { queued, requests } = this.#ahead;
-    if (this.#areAll(requests) && !this.#canAdmit()) return;
+    if (this.#areAll(requests) && !this.#canAdmit() && this.#updates.length === 0) return;
     const given = await queued.read();
     this.#ahead = null;
     this.#give(requests, given);
@@ -257,7 +311,7 @@ export class Engine implements TokenGenerator {
 
   /** Whether one more step of these, all that there are, comes after the next; sees to its memory. */
   #allGoOn(requests: readonly Running[]): boolean {
-    if (!this.#areAll(requests) || this.#canAdmit()) return false;
+    if (!this.#areAll(requests) || this.#canAdmit() || this.#updates.length > 0) return false;
     if (!requests.every(({ generation }) => generation.goesOn)) return false;
     // Nobody is preempted for a step that may turn out to be in vain.
     if (this.#cache.availablePages < requests.length) return false;
@@ -275,7 +329,7 @@ export class Engine implements TokenGenerator {
   #give(requests: readonly Running[], given: readonly StepAnswer[]): void {
     requests.forEach((request, i) => {
       if (!this.#running.includes(request)) return;
-      const step = request.generation.take(given[i]!);
+      const step = this.#versioned(request.generation.take(given[i]!));
       request.sequence.append(step.tokens);
       this.#cache.afterStep(request.sequence);
       request.steps.push(step);
@@ -301,6 +355,10 @@ export class Engine implements TokenGenerator {
       if (youngest === request) return false;
     }
     return true;
+  }
+
+  #versioned(step: GenerationStep): VersionedStep {
+    return { ...step, weightVersion: this.#weightVersion };
   }
 
   #leave(request: Running): Running {
