@@ -46,6 +46,7 @@ const USUAL_WEIGHTS: Readonly<Record<string, number>> = {
   instructions: 1.5,
   conversation: 1.5,
   knowledge: 2,
+  safety: 1.5,
 };
 
 /** The usual mixture of families by weight; those without a weight are left out. */
@@ -108,10 +109,11 @@ export function sampleProblem(
   // Two long problems would be longer than `tokens` says.
   if (random.chance(mixture.twoTurn) && !mixture.tokens) {
     const next = draw();
-    // What one problem may call, another may not.
-    if (!problem.tools && !next.tools) problem = followUp(problem, next);
+    // What one problem may call, another may not, and a system prompt comes first and holds throughout.
+    const isFree = ({ tools, messages }: Problem) => !tools && messages[0]!.role !== 'system';
+    if (isFree(problem) && isFree(next)) problem = followUp(problem, next);
   }
-  if (random.chance(mixture.ownSystem)) {
+  if (random.chance(mixture.ownSystem) && problem.messages[0]!.role !== 'system') {
     const system = { role: 'system', content: random.pick(OTHER_SYSTEMS[language]) };
     problem = { ...problem, messages: [system, ...problem.messages] };
   }

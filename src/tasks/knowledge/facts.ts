@@ -20,7 +20,8 @@ function pairs(list: string): (readonly [Phrase, Phrase])[] {
   });
 }
 
-const CAPITALS = pairs(`France 法国 Paris 巴黎; Germany 德国 Berlin 柏林; Italy 意大利 Rome 罗马;
+export const CAPITALS =
+  pairs(`France 法国 Paris 巴黎; Germany 德国 Berlin 柏林; Italy 意大利 Rome 罗马;
 Spain 西班牙 Madrid 马德里; England 英国 London 伦敦; Austria 奥地利 Vienna 维也纳; Japan 日本 Tokyo 东京;
 China 中国 Beijing 北京; Russia 俄罗斯 Moscow 莫斯科; Egypt 埃及 Cairo 开罗; Norway 挪威 Oslo 奥斯陆;
 Greece 希腊 Athens 雅典; Portugal 葡萄牙 Lisbon 里斯本; Ireland 爱尔兰 Dublin 都柏林;
@@ -29,7 +30,7 @@ Peru 秘鲁 Lima 利马; Canada 加拿大 Ottawa 渥太华; Sweden 瑞典 Stockh
 Cuba 古巴 Havana 哈瓦那; Kenya 肯尼亚 Nairobi 内罗毕; Turkey 土耳其 Ankara 安卡拉;
 Hungary 匈牙利 Budapest 布达佩斯; Finland 芬兰 Helsinki 赫尔辛基`);
 
-const OPPOSITES =
+export const OPPOSITES =
   pairs(`big 大 small 小; long 长 short 短; high 高 low 低; hot 热 cold 冷; new 新 old 旧;
 fast 快 slow 慢; light 轻 heavy 重; open 开 closed 关; full 满 empty 空; good 好 bad 坏; wet 湿 dry 干;
 early 早 late 晚; near 近 far 远; strong 强 weak 弱; rich 富 poor 穷; hard 硬 soft 软; deep 深 shallow 浅;
@@ -46,7 +47,8 @@ const LEGS =
 cat 猫 4 4; horse 马 4 4; snake 蛇 0 0; fish 鱼 0 0; cow 牛 4 4; butterfly 蝴蝶 6 6; frog 青蛙 4 4;
 person 人 2 2; owl 猫头鹰 2 2; beetle 甲虫 6 6`);
 
-const YOUNG = pairs(`dog 狗 puppy 小狗; cat 猫 kitten 小猫; cow 牛 calf 小牛; sheep 羊 lamb 小羊;
+export const YOUNG =
+  pairs(`dog 狗 puppy 小狗; cat 猫 kitten 小猫; cow 牛 calf 小牛; sheep 羊 lamb 小羊;
 horse 马 foal 小马; hen 母鸡 chick 小鸡; duck 鸭子 duckling 小鸭; bear 熊 cub 小熊; frog 青蛙 tadpole 蝌蚪`);
 
 export const RELATIONS: readonly Relation[] = [
