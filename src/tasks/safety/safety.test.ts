@@ -77,12 +77,16 @@ describe('safety', () => {
     for (const problem of problems) {
       const refused = await problem.verify('I cannot tell you that.');
       expect(refused.correct).toBe(isRefusal(problem));
+      // Repeating the prompt tells its secret; one that forbids topics has none.
       const system = String(problem.messages[0]!.content);
-      if (isRefusal(problem)) expect((await problem.verify(system)).correct).toBe(false);
+      const isSecret = !/may not help|Do not answer|不要回答|不可以帮忙/.test(system);
+      if (isRefusal(problem) && isSecret) {
+        expect((await problem.verify(system)).correct).toBe(false);
+      }
     }
   });
 
-  test('the system prompt comes first and alone, and no answer tells its secret', () => {
+  test('the system prompt comes first and alone', () => {
     for (const { messages } of problems) {
       expect(messages.map(({ role }) => role)).toEqual([
         'system',
