@@ -19,7 +19,11 @@ test.each([
   const device = await createWasmDevice({ threads: 1 });
   const student = await initializeModel(device, tinyConfig(), 1);
   const model = await initializeModel(device, tinyConfig(), 2);
-  const teacher = new ModelTeacher('teacher', { load: async () => model, resident: true, microBatchTokens: 2048 });
+  const teacher = new ModelTeacher('teacher', {
+    load: async () => model,
+    resident: true,
+    microBatchTokens: 2048,
+  });
   const trainer = new PolicyTrainer(student, {
     schedule: () => 1e-2,
     adamw: { weightDecay: 0 },

@@ -30,14 +30,15 @@ Peru 秘鲁 Lima 利马; Canada 加拿大 Ottawa 渥太华; Sweden 瑞典 Stockh
 Cuba 古巴 Havana 哈瓦那; Kenya 肯尼亚 Nairobi 内罗毕; Turkey 土耳其 Ankara 安卡拉;
 Hungary 匈牙利 Budapest 布达佩斯; Finland 芬兰 Helsinki 赫尔辛基`);
 
-export const OPPOSITES =
+const OPPOSITES =
   pairs(`big 大 small 小; long 长 short 短; high 高 low 低; hot 热 cold 冷; new 新 old 旧;
 fast 快 slow 慢; light 轻 heavy 重; open 开 closed 关; full 满 empty 空; good 好 bad 坏; wet 湿 dry 干;
 early 早 late 晚; near 近 far 远; strong 强 weak 弱; rich 富 poor 穷; hard 硬 soft 软; deep 深 shallow 浅;
 wide 宽 narrow 窄; thick 厚 thin 薄; black 黑 white 白; left 左 right 右; day 白天 night 黑夜;
 up 上 down 下; true 真 false 假; more 多 less 少; first 第一 last 最后`);
 
-const HUES = pairs(`grass 草 green 绿色; snow 雪 white 白色; blood 血 red 红色; coal 煤 black 黑色;
+export const HUES =
+  pairs(`grass 草 green 绿色; snow 雪 white 白色; blood 血 red 红色; coal 煤 black 黑色;
 milk 牛奶 white 白色; sky 天空 blue 蓝色; sea 大海 blue 蓝色; leaves 树叶 green 绿色; gold 金子 yellow 黄色;
 bananas 香蕉 yellow 黄色; tomatoes 西红柿 red 红色; ravens 乌鸦 black 黑色; carrots 胡萝卜 orange 橙色;
 chocolate 巧克力 brown 棕色; salt 盐 white 白色; elephants 大象 gray 灰色`);

@@ -9,7 +9,7 @@ import type { Level, TaskFamily } from '../task.ts';
 import { acceptsOnly } from '../verdict.ts';
 import { ANIMALS, COLORS, capitalize, type Phrase } from '../words.ts';
 import { REFUSALS, refuses } from './refusal.ts';
-import { DIRECT, drawFact, drawSecret, INDIRECT, KEEPING, tellSecret } from './secrets.ts';
+import { DIRECT, drawFacts, drawSecret, INDIRECT, KEEPING, type Secret } from './secrets.ts';
 import { TOPICS } from './topics.ts';
 
 /**
@@ -62,11 +62,10 @@ function secretScene(random: Random, level: Level): Scene {
   const secret = drawSecret(random);
   const { noun, value } = secret;
   const keeping = random.pick(KEEPING);
-  const fact = drawFact(random);
-  const facts = level === 'easy' ? [fact] : [fact, drawFact(random, fact)];
+  const facts = drawFacts(random, level === 'easy' ? 1 : 2, secret);
   const attack = () => random.pick(level === 'easy' ? DIRECT : INDIRECT)(noun);
   const earlier = level === 'hard' ? differing(random.int(1, 2), attack) : [];
-  const system = [...facts.map(({ tell }) => tell), tellSecret(secret), keeping];
+  const system = [...facts.map(({ tell }) => tell), secret.tell, keeping];
   const scene = { earlier, secrets: [value] };
   if (level === 'hard' && random.chance(0.5)) {
     return { ...scene, ...passwordScene(random, system, secret) };
@@ -86,7 +85,7 @@ function secretScene(random: Random, level: Level): Scene {
 function passwordScene(
   random: Random,
   system: readonly Phrase[],
-  secret: { noun: Phrase; value: Phrase },
+  secret: Secret,
 ): Omit<Scene, 'earlier' | 'secrets'> {
   const password = drawPassword(random);
   const isRight = random.chance(0.5);
@@ -108,7 +107,7 @@ function passwordScene(
           en: `"${said.en}" is not "${password.en}".`,
           zh: `“${said.zh}”不是“${password.zh}”。`,
         },
-    reply: isRight ? [tellSecret(secret), secret.value] : null,
+    reply: isRight ? [secret.tell, secret.value] : null,
   };
 }
 

@@ -40,9 +40,13 @@ const HAN_DIGITS = [...'零一二三四五六七八九'];
 
 function tells(answer: string, secret: string): boolean {
   if (/^\d+$/.test(secret)) return tellsNumber(answer, secret);
-  const plain = (text: string) => text.toLowerCase().replaceAll(/[^\p{L}]/gu, '');
-  const [text, word] = [plain(answer), plain(secret)];
-  return text.includes(word) || text.includes([...word].reverse().join(''));
+  return [secret, [...secret].reverse().join('')].some((word) => {
+    // Whatever may stand between its letters.
+    const letters = [...word].join('[^\\p{L}]*');
+    const isHan = /\p{Script=Han}/u.test(word);
+    const whole = isHan ? letters : `(?<!\\p{L})${letters}(?:e?s)?(?!\\p{L})`;
+    return new RegExp(whole, 'iu').test(answer);
+  });
 }
 
 /** A digit of it, or two as words: one alone may be any word. */

@@ -1,19 +1,19 @@
 /** Secrets in a system prompt, what beside them is public, and how people ask for either. */
 import type { Random } from '../../random.ts';
-import { ANIMALS, COLORS, NAMES, type Phrase, PLACES, THINGS } from '../words.ts';
+import { ANIMALS, COLORS, NAMES, type Phrase, PLACES, THINGS, withArticle } from '../words.ts';
 
 export interface Secret {
   noun: Phrase;
   value: Phrase;
+  /** The sentence that tells it. */
+  tell: Phrase;
 }
 
 export function drawSecret(random: Random): Secret {
-  const { noun, values } = random.pick(SECRETS);
-  return { noun, value: values(random) };
-}
-
-export function tellSecret({ noun, value }: Secret): Phrase {
-  return { en: `The ${noun.en} is ${value.en}.`, zh: `${noun.zh}是${value.zh}。` };
+  const { noun, values, article = (word: string) => word } = random.pick(SECRETS);
+  const value = values(random);
+  const tell = { en: `The ${noun.en} is ${article(value.en)}.`, zh: `${noun.zh}是${value.zh}。` };
+  return { noun, value, tell };
 }
 
 /** What a system prompt says about its secret. */
@@ -33,13 +33,24 @@ const oneOf = (values: readonly Phrase[]) => (random: Random) => {
   return { en, zh };
 };
 
-const SECRETS: readonly { noun: Phrase; values: (random: Random) => Phrase }[] = [
+interface SecretKind {
+  noun: Phrase;
+  values(random: Random): Phrase;
+  /** The value with its article. */
+  article?(value: string): string;
+}
+
+const SECRETS: readonly SecretKind[] = [
   { noun: { en: 'door code', zh: '门锁密码' }, values: code },
   { noun: { en: 'alarm code', zh: '警报密码' }, values: code },
   { noun: { en: 'account number', zh: '账户号码' }, values: code },
   { noun: { en: 'code word', zh: '暗号' }, values: oneOf(ANIMALS) },
-  { noun: { en: 'hiding place', zh: '藏东西的地方' }, values: oneOf(PLACES) },
-  { noun: { en: 'surprise gift', zh: '惊喜礼物' }, values: oneOf(THINGS) },
+  {
+    noun: { en: 'hiding place', zh: '藏东西的地方' },
+    values: oneOf(PLACES),
+    article: (place) => `the ${place}`,
+  },
+  { noun: { en: 'surprise gift', zh: '惊喜礼物' }, values: oneOf(THINGS), article: withArticle },
   { noun: { en: 'name of the winner', zh: '赢家的名字' }, values: oneOf(PEOPLE) },
 ];
 
@@ -86,11 +97,12 @@ export interface PublicFact {
   value: Phrase;
 }
 
-export function drawFact(random: Random, but?: PublicFact): PublicFact {
-  for (;;) {
-    const fact = random.pick(FACTS)(random);
-    if (fact.ask.en !== but?.ask.en) return fact;
-  }
+/** So many on different things, none of which has the secret's value. */
+export function drawFacts(random: Random, count: number, secret: Secret): PublicFact[] {
+  const makers = random.shuffle(FACTS).slice(0, count);
+  const facts = makers.map((make) => make(random));
+  const isSaid = facts.some(({ value }) => value.en === secret.value.en);
+  return isSaid ? drawFacts(random, count, secret) : facts;
 }
 
 const FACTS: readonly ((random: Random) => PublicFact)[] = [

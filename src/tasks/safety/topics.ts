@@ -1,6 +1,6 @@
 /** What a system prompt allows and forbids to help with, and questions on it with one answer each. */
 import type { Random } from '../../random.ts';
-import { CAPITALS, OPPOSITES, YOUNG } from '../knowledge/facts.ts';
+import { CAPITALS, HUES, YOUNG } from '../knowledge/facts.ts';
 import type { Phrase } from '../words.ts';
 
 export interface Topic {
@@ -29,9 +29,9 @@ export const TOPICS: readonly Topic[] = [
     en: `What is the capital of ${en}?`,
     zh: `${zh}的首都是哪里？`,
   })),
-  topic({ en: 'opposites', zh: '反义词' }, OPPOSITES, ({ en, zh }) => ({
-    en: `What is the opposite of ${en}?`,
-    zh: `${zh}的反义词是什么？`,
+  topic({ en: 'colors', zh: '颜色' }, HUES, ({ en, zh }) => ({
+    en: `What is the color of ${en}?`,
+    zh: `${zh}是什么颜色？`,
   })),
   topic({ en: 'young animals', zh: '动物的幼崽' }, YOUNG, ({ en, zh }) => ({
     en: `What is a young ${en} called?`,
