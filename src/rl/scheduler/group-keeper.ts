@@ -43,11 +43,7 @@ export class GroupKeeper {
     this.#ledger.record({ type: 'replaced', group: group.id, reason: judged, charged });
   }
 
-  settleAll(): void {
-    for (const group of this.#ledger.openGroups) this.settle(group);
-  }
-
-  /** Begins sequences anew, or drops them, that no batch could hold any more. */
+  /** Begins sequences anew, or drops them, that no batch could hold any more; settles all groups. */
   dropStale(): void {
     const { maxStaleness, retries } = this.#options;
     const oldest = this.#ledger.summary.version - maxStaleness;

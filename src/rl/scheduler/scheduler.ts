@@ -82,8 +82,8 @@ export class SequenceScheduler implements DataScheduler {
     this.#keeper = new GroupKeeper(ledger, this.#runner, this.#sources, options);
     const { committed, batches } = ledger.summary;
     this.#again = Array.from({ length: batches - committed }, (_, i) => committed + 1 + i);
-    // Killed between a group's last reward and the judgement of it.
-    this.#guard(() => this.#keeper.settleAll());
+    // The process before may have been killed before it could.
+    this.#guard(() => this.#keeper.dropStale());
   }
 
   async next(): Promise<ScheduledBatch> {
@@ -91,10 +91,11 @@ export class SequenceScheduler implements DataScheduler {
     if (this.#waiter) throw new Error('the batch before is still awaited');
     const again = this.#again.shift();
     if (again !== undefined) return this.#batch(again);
-    this.#waiter = Promise.withResolvers();
+    const waiter = Promise.withResolvers<ScheduledBatch>();
+    this.#waiter = waiter;
     this.#isSampling = true;
-    this.#goOn();
-    return this.#waiter.promise;
+    this.#guard(() => this.#goOn());
+    return waiter.promise;
   }
 
   async pause(): Promise<void> {
