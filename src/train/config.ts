@@ -56,7 +56,7 @@ const tokenizerSchema = z
     message: 'give one of "directory" and "train"',
   });
 
-const learningRateSchema = z
+export const learningRateSchema = z
   .strictObject({
     schedule: z
       .enum(['cosine', 'warmup-stable-decay'], 'must be "cosine" or "warmup-stable-decay"')

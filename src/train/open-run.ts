@@ -191,7 +191,10 @@ function assertSameSources(
   state.sources = now;
 }
 
-function scheduleOf({ learningRate, steps }: TrainingConfig): Schedule {
+export function scheduleOf({
+  learningRate,
+  steps,
+}: Pick<TrainingConfig, 'learningRate' | 'steps'>): Schedule {
   const { schedule } = learningRate;
   return (schedule === 'cosine' ? cosineSchedule : warmupStableDecay)({ ...learningRate, steps });
 }
@@ -210,7 +213,10 @@ function assertFits(
   }
 }
 
-function assertPrecision(device: Device, { precision }: { precision: Precision | 'auto' }): void {
+export function assertPrecision(
+  device: Device,
+  { precision }: { precision: Precision | 'auto' },
+): void {
   if (precision === 'auto' || precision === device.precision) return;
   throw new UserError(
     `the run is in precision ${precision} and the device ${device.name} was opened in ` +

@@ -8,6 +8,7 @@
  * one that sampled, and gradient still reaches the router, also where it would choose otherwise by now.
  */
 import { UserError } from '../../errors.ts';
+import type { ModelConfig } from '../../model/config.ts';
 import type { TrainableModel } from '../../model/weights.ts';
 import { loadViolation, updateExpertBias } from '../../train/expert-bias.ts';
 import { deadExperts, type GradientReport } from '../../train/gradient-report.ts';
@@ -21,7 +22,7 @@ import { forwardBackward, type MtpGradient, type Recompute, score } from '../../
 import { AdamW, type AdamWOptions } from '../../train/optimizer.ts';
 import type { Schedule } from '../../train/schedule.ts';
 import { stepTotals } from '../../train/targets.ts';
-import type { Algorithm, Example } from '../algorithms/algorithm.ts';
+import type { Algorithm, Example, TeacherScores } from '../algorithms/algorithm.ts';
 import { expertLayerCount, trajectoryProblem } from '../check-trajectory.ts';
 import type { Trajectory } from '../trajectory.ts';
 import { type PolicyBatch, packTrajectories } from './policy-batch.ts';
@@ -187,8 +188,8 @@ export class PolicyTrainer {
   #pack(examples: readonly Example[], replay: boolean, topCount: number): PolicyBatch[] {
     const { config } = this.model;
     if (examples.length === 0) throw new UserError('a step without trajectories: there are none');
-    for (const { trajectory } of examples) {
-      const problem = trajectoryProblem(trajectory, config);
+    for (const { trajectory, teacher } of examples) {
+      const problem = trajectoryProblem(trajectory, config) ?? topProblem(teacher, config);
       if (problem) throw new UserError(`trajectory ${trajectory.id}: ${problem}`);
     }
     return packTrajectories(examples, {
@@ -236,6 +237,11 @@ const defaults = {
   balanceCoefficient: 0,
   recompute: 'none',
 } as const;
+
+function topProblem(teacher: TeacherScores | null, { vocabSize }: ModelConfig): string | null {
+  const unknown = teacher?.top?.tokens.find((token) => token >= vocabSize);
+  return unknown === undefined ? null : `its teacher tells of token ${unknown}, of ${vocabSize}`;
+}
 
 function assertDrawnBefore(version: number, { id, versions }: Trajectory): void {
   const later = versions.find((drawnBy) => drawnBy > version);
