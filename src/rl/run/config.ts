@@ -53,21 +53,21 @@ const sourceSchema = z
 const correctionSchema = z.discriminatedUnion('kind', [
   z.strictObject({
     kind: z.literal('gate'),
-    low: natural.optional(),
-    high: positive.optional(),
+    low: natural.exactOptional(),
+    high: positive.exactOptional(),
   }),
   z.strictObject({
     kind: z.literal('truncate'),
-    limit: positive.optional(),
-    decay: share.optional(),
-    maxStaleness: countOrZero.optional(),
+    limit: positive.exactOptional(),
+    decay: share.exactOptional(),
+    maxStaleness: countOrZero.exactOptional(),
   }),
   z.strictObject({ kind: z.literal('none') }),
 ]);
 const clipSchema = z.strictObject({
   kind: z.literal('clip'),
-  low: natural.optional(),
-  high: natural.optional(),
+  low: natural.exactOptional(),
+  high: natural.exactOptional(),
 });
 const reductionSchema = z.union([
   z.enum(['responses', 'tokens']),
@@ -76,20 +76,20 @@ const reductionSchema = z.union([
 
 /** The options of `grpo`. */
 const grpoSchema = z.strictObject({
-  correction: z.union([correctionSchema, clipSchema]).optional(),
-  reduction: reductionSchema.optional(),
-  normalize: z.boolean().optional(),
+  correction: z.union([correctionSchema, clipSchema]).exactOptional(),
+  reduction: reductionSchema.exactOptional(),
+  normalize: z.boolean().exactOptional(),
 });
 
 /** The options of `mopd`; the report gives no α. */
 const mopdSchema = z.strictObject({
   alpha: natural,
-  correction: correctionSchema.optional(),
-  reduction: reductionSchema.optional(),
-  normalize: z.boolean().optional(),
-  topTokens: countOrZero.optional(),
-  normalizeDomains: z.boolean().optional(),
-  gapLimit: positive.optional(),
+  correction: correctionSchema.exactOptional(),
+  reduction: reductionSchema.exactOptional(),
+  normalize: z.boolean().exactOptional(),
+  topTokens: countOrZero.exactOptional(),
+  normalizeDomains: z.boolean().exactOptional(),
+  gapLimit: positive.exactOptional(),
 });
 
 const common = {
