@@ -21,6 +21,7 @@ test('a run is a line', () => {
     mtpLosses: [2, 3.456],
     lossByLabel: {},
     heldOutLoss: null,
+    reward: null,
     gradientNorm: 0.5,
     numZeros: 12_345,
     deadExperts: 0,
@@ -28,7 +29,7 @@ test('a run is a line', () => {
     tokensPerSecond: 456_789,
     remainingSeconds: 90,
     writtenAt: 0,
-    curves: { loss: [3, 2, 1], meanViolation: [0, 1] },
+    curves: { loss: [3, 2, 1], meanViolation: [0, 1], reward: [] },
   };
   const [, row] = stripVTControlCharacters(runsTable([run], 'out'))
     .split('\n')
@@ -51,5 +52,8 @@ test('a run is a line', () => {
     '1m 30s left',
     '',
   ]);
+  const curves = { ...run.curves, reward: [0, 1] };
+  const learning = stripVTControlCharacters(runsTable([{ ...run, reward: 0.5, curves }], 'out'));
+  expect(learning).toMatch(/1\.235 +│ ▁█ +│ reward 0\.50/);
   expect(runsTable([], 'out')).toBe('no runs in out');
 });

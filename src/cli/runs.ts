@@ -85,8 +85,9 @@ export function runsTable(runs: readonly RunSummary[], directory: string): strin
       run.steps === null ? run.step : `${run.step}/${run.steps}`,
       short(run.totalTokens),
       run.loss.toFixed(3),
-      sparkline(run.curves.loss),
-      run.heldOutLoss?.toFixed(3) ?? '',
+      // The loss of reinforcement learning says little.
+      sparkline(run.reward === null ? run.curves.loss : run.curves.reward),
+      run.reward === null ? (run.heldOutLoss?.toFixed(3) ?? '') : `reward ${run.reward.toFixed(2)}`,
       run.mtpLosses.map((loss) => loss.toFixed(2)).join(' '),
       run.meanViolation.toFixed(2),
       sparkline(run.curves.meanViolation),

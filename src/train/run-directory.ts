@@ -33,7 +33,7 @@ export class RunDirectory {
   }
 
   checkpoint(step: number): string {
-    return join(this.path, `step-${String(step).padStart(6, '0')}`);
+    return join(this.path, checkpointName(step));
   }
 
   /** The newest complete checkpoint; `null` if there is none. */
@@ -91,6 +91,11 @@ export class RunDirectory {
     const numberOf = (name: string) => Number(name.slice('step-'.length));
     return names.sort((a, b) => numberOf(b) - numberOf(a)).map((name) => join(this.path, name));
   }
+}
+
+/** What a run calls its checkpoint after so many steps. */
+export function checkpointName(step: number): string {
+  return `step-${String(step).padStart(6, '0')}`;
 }
 
 /** Null for a line that was cut off. */

@@ -64,6 +64,8 @@ export interface RunMetrics extends StepMetrics {
   tokensPerSecond: number;
   /** Time spent in steps so far, over all the run's processes. */
   seconds: number;
+  /** Mean outcome of a step of reinforcement learning. */
+  reward?: number;
 }
 
 export interface RunOptions {

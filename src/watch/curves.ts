@@ -24,6 +24,8 @@ export interface RunCurves {
     meanViolation: number[];
     balanceLoss: (number | null)[];
     tokensPerSecond: number[];
+    /** Of reinforcement learning; nulls for other runs. */
+    reward: (number | null)[];
   };
   evaluations: EvaluationMetrics[];
 }
@@ -68,6 +70,7 @@ export function columnsOf(
       meanViolation: column(violationOf),
       balanceLoss: column(({ balanceLoss }) => balanceLoss),
       tokensPerSecond: column(({ tokensPerSecond }) => tokensPerSecond),
+      reward: column(({ reward }) => reward ?? null),
     },
     evaluations: history.evaluations.filter(({ step }) => step > after),
   };
