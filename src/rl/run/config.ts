@@ -137,8 +137,10 @@ const common = {
 
   checkpointEvery: count.default(20),
   keepCheckpoints: count.default(2),
-  /** Share of right answers by domain, greedily, on problems that are held out. */
-  evaluation: z.strictObject({ every: count, problems: count.default(64) }).optional(),
+  /** Share of right answers by domain on problems that are held out, by default greedily. */
+  evaluation: z
+    .strictObject({ every: count, problems: count.default(64), temperature: natural.default(0) })
+    .optional(),
 };
 
 const policySchema = z
@@ -173,7 +175,7 @@ export function nameOf({ name, domain }: { name?: string | undefined; domain: st
 
 /** @param path of the file it comes from, for messages and for paths in it */
 export function parsePolicyConfig(json: unknown, path: string): PolicyConfig {
-  const result = policySchema.safeParse(json, { reportInput: true });
+  const result = policySchema.safeParse(withSignal(json), { reportInput: true });
   if (!result.success) throw new UserError(`${path}: ${describeIssue(result.error.issues[0]!)}`);
   const config = result.data;
   const absolute = (relative: string) => resolve(dirname(path), relative);
@@ -185,4 +187,14 @@ export function parsePolicyConfig(json: unknown, path: string): PolicyConfig {
     return [domain, isPath ? { ...teacher, checkpoint: absolute(teacher.checkpoint) } : teacher];
   });
   return { ...located, teachers: Object.fromEntries(teachers) };
+}
+
+/**
+ * Distillation learns from groups that are all right or all wrong as well, unless a config says that these
+ * are to be replaced.
+ */
+function withSignal(json: unknown): unknown {
+  const { stage, schedule } = (json ?? {}) as { stage?: unknown; schedule?: unknown };
+  if (stage !== 'mopd' || typeof schedule !== 'object' || schedule === null) return json;
+  return { ...(json as object), schedule: { requireSignal: false, ...schedule } };
 }

@@ -1,5 +1,5 @@
 /**
- * The share of right answers by domain, on problems that are never trained on, answered greedily. Rewards
+ * The share of right answers by domain, on problems that are never trained on. Rewards
  * of a step do not say it: groups without signal were replaced, and what is left is about half right.
  */
 import type { LoadedText } from '../../data/open-sources.ts';
@@ -24,13 +24,13 @@ export async function domainAccuracy(
       { families, levels, chinese, thinking, tokens, seed, split: 'test' },
       countTokens,
     );
-    const count = evaluation!.problems;
+    const { problems: count, temperature } = evaluation!;
     let right = 0;
     const answer = async (index: number) => {
       const sequence: Sequence = {
         id: `${nameOf(source)} ${index}`,
         ...{ group: '', source: nameOf(source), domain, prompt: await prompts.prompt(index) },
-        ...{ attempt: 0, seed: index, maxTokens, temperature: 0, partial: null },
+        ...{ attempt: 0, seed: index, maxTokens, temperature, partial: null },
       };
       const result = await rollout(sequence, never);
       if (result.status !== 'finished') return;
