@@ -308,7 +308,9 @@ describe('a step of the trainer', () => {
     };
     await expect(trainer.step(alone(rollouts), mad, 0)).rejects.toThrow(/training diverged/);
     expect(await valuesOf(copy)).toEqual(before);
+    // Nothing of it is left for the next step.
     expect((await trainer.step(alone(rollouts), anyWeights, 0)).step).toBe(1);
+    expect(await valuesOf(copy)).toEqual((await stepOf(alone(rollouts), anyWeights)).parameters);
     trainer.release();
     releaseModel(copy);
   });
