@@ -3,19 +3,16 @@ import { basename, resolve } from 'node:path';
 import { Command, InvalidArgumentError, Option } from 'commander';
 import pc from 'picocolors';
 import { findCheckpoint } from '../checkpoint/checkpoint-directory.ts';
-import { loadModel } from '../checkpoint/load-model.ts';
 import { UserError } from '../errors.ts';
-import { EngineService } from '../serve/engine-service.ts';
-import { isLoopback, type RunningServer, startServer } from '../serve/server.ts';
+import { isLoopback, startServer } from '../serve/server.ts';
+import { startEngine } from '../serve/worker/start-engine.ts';
 import { shippedModel } from '../shipped-model.ts';
-import type { Device } from '../tensor/device.ts';
 import { loadTextFiles } from '../text/tokenizer-files.ts';
 import {
   type DeviceOptions,
   naturalNumber,
   numberBetween,
   positiveInteger,
-  useDevice,
   withDevice,
 } from './options.ts';
 
@@ -27,6 +24,7 @@ interface ServeOptions extends DeviceOptions {
   apiKeyFile?: string;
   batch: number;
   cacheTokens?: number;
+  prefixTokens?: number;
   maxRequests: number;
   requestTimeout: number;
   shutdownTimeout: number;
@@ -63,6 +61,11 @@ export function serveCommand(): Command {
       positiveInteger,
     )
     .option(
+      '--prefix-tokens <count>',
+      'positions of ended requests kept for later ones that begin alike; 0 for none (default: eight contexts)',
+      naturalNumber,
+    )
+    .option(
       '--max-requests <count>',
       'most requests waiting or in work; more get status 429',
       positiveInteger,
@@ -90,37 +93,24 @@ export function serveCommand(): Command {
 
 async function serve(options: ServeOptions): Promise<void> {
   const apiKeys = await readKeys(options.apiKeyFile);
-  await useDevice(options, async (device) => {
-    const { engine, server } = await open(device, options, apiKeys);
-    console.log(`serving ${options.model} on ${device.description} at ${pc.bold(server.url)}`);
-    if (!isLoopback(options.host) && apiKeys.length === 0) {
-      console.error(
-        pc.yellow(`anyone who reaches ${server.url} can use it; --api-key-file asks for a key`),
-      );
-    }
-    try {
-      await askedToEnd();
-      console.error(pc.dim(`finishing requests, at most ${options.shutdownTimeout} s`));
-      await server.close(options.shutdownTimeout);
-    } finally {
-      await engine.release();
-    }
-  });
-}
-
-async function open(
-  device: Device,
-  options: ServeOptions,
-  apiKeys: readonly string[],
-): Promise<{ engine: EngineService; server: RunningServer }> {
-  const { model: path, batch, cacheTokens, weightsRoot = null } = options;
+  const { model: path, device, threads, batch, cacheTokens, prefixTokens } = options;
   const text = await loadTextFiles(await findCheckpoint(path));
   const name = options.name ?? basename(resolve(path));
-  const engine = new EngineService(await loadModel(device, path), name, {
-    sequences: batch,
-    vocabSize: text.tokenizer.vocabSize,
-    ...(cacheTokens !== undefined && { cacheTokens }),
-  });
+  const { engine, description, end } = await startEngine(
+    {
+      device,
+      ...(threads !== undefined && { threads }),
+      model: path,
+      version: name,
+      options: {
+        sequences: batch,
+        vocabSize: text.tokenizer.vocabSize,
+        ...(cacheTokens !== undefined && { cacheTokens }),
+        ...(prefixTokens !== undefined && { prefixTokens }),
+      },
+    },
+    (reason) => console.error(`${pc.red('error:')} ${reason}`),
+  );
   try {
     const server = await startServer({
       engine,
@@ -133,12 +123,19 @@ async function open(
       maxRequests: options.maxRequests,
       requestSeconds: options.requestTimeout,
       bodyBytes: options.bodyLimit * 2 ** 20,
-      weightsRoot,
+      weightsRoot: options.weightsRoot ?? null,
     });
-    return { engine, server };
-  } catch (error) {
-    await engine.release();
-    throw error;
+    console.log(`serving ${path} on ${description} at ${pc.bold(server.url)}`);
+    if (!isLoopback(options.host) && apiKeys.length === 0) {
+      console.error(
+        pc.yellow(`anyone who reaches ${server.url} can use it; --api-key-file asks for a key`),
+      );
+    }
+    await askedToEnd();
+    console.error(pc.dim(`finishing requests, at most ${options.shutdownTimeout} s`));
+    await server.close(options.shutdownTimeout);
+  } finally {
+    await end();
   }
 }
 

@@ -18,7 +18,13 @@ import type {
 } from './serving-engine.ts';
 
 export class EngineService implements ServingEngine {
-  readonly features: ReadonlySet<EngineFeature> = new Set<EngineFeature>(['min-p', 'load-weights']);
+  readonly features: ReadonlySet<EngineFeature> = new Set<EngineFeature>([
+    'min-p',
+    'cache-salt',
+    'load-weights',
+  ]);
+  /** A device that fails ends requests; later ones can succeed. */
+  readonly failure = null;
   readonly #options: EngineOptions;
   readonly #drafting = new DraftingCounts();
   /** Engines with requests, the present one last. */
@@ -50,23 +56,25 @@ export class EngineService implements ServingEngine {
 
   async *submit(request: GenerationRequest): AsyncGenerator<GenerationEvent> {
     const version = this.#present;
-    const { prompt, sampling, seed, maxTokens, stopTokens, signal } = request;
+    const { prompt, sampling, seed, maxTokens, stopTokens, cacheSalt = '', signal } = request;
     const drafting = new DraftingCounts();
-    const options = { sampling, seed, maxTokens, stopTokens, signal };
+    const options = { sampling, seed, maxTokens, stopTokens, cacheSalt, signal };
     let reason: 'stop' | 'length' = 'length';
     let isFirst = true;
-    const begin = { type: 'prompt' as const, cachedTokens: 0, weightVersion: version.name };
+    const begin = (cachedTokens: number): GenerationEvent => {
+      return { type: 'prompt', cachedTokens, weightVersion: version.name };
+    };
     version.requests++;
     try {
       for await (const step of version.engine.generate(prompt, options)) {
-        if (isFirst) yield begin;
+        if (isFirst) yield begin(step.cachedTokens);
         isFirst = false;
         drafting.add(step);
         this.#drafting.add(step);
         reason = step.finish ?? reason;
         yield { type: 'tokens', tokens: tokensOf(step) };
       }
-      if (isFirst) yield begin;
+      if (isFirst) yield begin(0);
       yield { type: 'finish', reason, drafting: drafting.figures };
     } finally {
       version.requests--;
@@ -87,6 +95,7 @@ export class EngineService implements ServingEngine {
       },
       cachePages: {
         used: sum(({ pages, engine }) => pages - engine.memory.freePages),
+        kept: sum(({ engine }) => engine.memory.keptPages),
         total: sum(({ pages }) => pages),
       },
       drafting: this.#drafting.figures,

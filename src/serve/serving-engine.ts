@@ -12,6 +12,8 @@ export interface ServingEngine {
   readonly features: ReadonlySet<EngineFeature>;
   /** Names the weights that new requests run on. */
   readonly weightVersion: string;
+  /** Why it can answer nothing any more, nor ever again; `null` while it can. */
+  readonly failure: string | null;
 
   /**
    * Generates after a prompt. A request ends when its signal aborts, and then the iteration throws
@@ -141,8 +143,8 @@ export interface EngineFigures {
   preemptions: number;
   /** Bytes of memory for keys and values, by kind of layer. */
   cacheBytes: { global: number; sliding: number };
-  /** Pages of the global layers' caches. */
-  cachePages: { used: number; total: number };
+  /** Pages of the global layers' caches: of requests, and kept for later ones that begin alike. */
+  cachePages: { used: number; kept: number; total: number };
   /** Since the engine started. */
   drafting: DraftingFigures;
 }
