@@ -3,7 +3,10 @@ import type { Model } from '../model/weights.ts';
 import type { CachedSequence } from './cached-sequence.ts';
 import { Channel } from './channel.ts';
 import { Decoder, type PrefillPart } from './decoder.ts';
+import { draftGroups } from './draft-groups.ts';
+import { DraftPolicy } from './draft-policy.ts';
 import type { EngineOptions } from './engine-options.ts';
+import type { Request, Running } from './engine-request.ts';
 import {
   Generation,
   type GenerationOptions,
@@ -12,21 +15,8 @@ import {
 } from './generation.ts';
 import { pageSize } from './key-value-pool.ts';
 import { nextTask } from './next-task.ts';
-import { type OpenOptions, PrefixCache } from './prefix-cache.ts';
+import { PrefixCache } from './prefix-cache.ts';
 import { chunkEnd } from './prompt-chunks.ts';
-
-interface Request {
-  generation: Generation;
-  steps: Channel<GenerationStep>;
-  opening: Omit<OpenOptions, 'spare'>;
-  /** The prompt and what has been generated. */
-  tokens: number[];
-  isCancelled: boolean;
-}
-
-interface Running extends Request {
-  sequence: CachedSequence;
-}
 
 /**
  * Continuous batching (Yu et al. 2022, Orca): requests join and leave at every step. Prompts pass the
@@ -39,6 +29,7 @@ interface Running extends Request {
 export class Engine implements TokenGenerator {
   readonly #decoder: Decoder;
   readonly #cache: PrefixCache;
+  readonly #drafting: DraftPolicy;
   readonly #sequences: number;
   readonly #cacheTokens: number;
   readonly #prefillTokens: number;
@@ -56,6 +47,7 @@ export class Engine implements TokenGenerator {
     this.#cacheTokens = Math.ceil(limit / pageSize) * pageSize;
     this.#prefillTokens = prefillTokens;
     this.#sequences = sequences;
+    this.#drafting = new DraftPolicy(model.mtp.length);
     const { prefixTokens = 8 * longest, snapshots = sequences + 32 } = options;
     const idlePages = Math.ceil(prefixTokens / pageSize);
     this.#decoder = new Decoder(model, {
@@ -69,8 +61,8 @@ export class Engine implements TokenGenerator {
 
   /** Requests being worked on, those that wait, and how often one had to give its memory back so far. */
   get load(): { running: number; waiting: number; preemptions: number } {
-    const preemptions = this.#preemptions;
-    return { running: this.#running.length, waiting: this.#waiting.length, preemptions };
+    const { length: running } = this.#running;
+    return { running, waiting: this.#waiting.length, preemptions: this.#preemptions };
   }
 
   /**
@@ -128,8 +120,8 @@ export class Engine implements TokenGenerator {
         if (this.#isReleased) throw new UserError('the engine was released while it was answering');
         this.#dropCancelled();
         this.#admit();
-        this.#prefill();
-        await this.#decode();
+        const hasPrompts = this.#prefill();
+        await this.#decode(!hasPrompts);
         await nextTask();
       }
     } catch (error) {
@@ -168,8 +160,8 @@ export class Engine implements TokenGenerator {
     }
   }
 
-  /** One chunk of each prompt, as many as may pass between two steps. */
-  #prefill(): void {
+  /** One chunk of each prompt, as many as may pass between two steps; false if there are none. */
+  #prefill(): boolean {
     const parts: (PrefillPart & { sequence: CachedSequence })[] = [];
     let rows = 0;
     for (const { sequence } of this.#running) {
@@ -180,23 +172,28 @@ export class Engine implements TokenGenerator {
       parts.push({ sequence, end, snapshots: this.#cache.snapshots(sequence, end) });
       rows += count;
     }
-    if (parts.length === 0) return;
+    if (parts.length === 0) return false;
     this.#decoder.prefill(parts);
     for (const { sequence } of parts) this.#cache.afterPrefill(sequence);
+    return true;
   }
 
-  /** One step of all whose prompt has passed the model, those with the same number of drafts together. */
-  async #decode(): Promise<void> {
+  /**
+   * One step of all whose prompt has passed the model, those with the same number of drafts together.
+   * `isAlone`: nothing else keeps the device busy.
+   */
+  async #decode(isAlone: boolean): Promise<void> {
     const isReady = ({ sequence }: Running) => sequence.length === sequence.tokens.length - 1;
     for (const request of this.#running.filter(isReady)) {
-      const { sequence, generation } = request;
+      const mostDrafts = this.#decoder.model.mtp.length;
       // Unless it has just been preempted itself.
       if (this.#running.includes(request)) {
-        this.#reserve(request, sequence.length + generation.drafts + 1);
+        this.#reserve(request, request.sequence.length + mostDrafts + 1);
       }
     }
-    const groups = Map.groupBy(this.#running.filter(isReady), (r) => r.generation.drafts);
+    const groups = draftGroups(this.#running.filter(isReady), this.#drafting);
     for (const [drafts, requests] of groups) {
+      const begin = performance.now();
       const given = await this.#decoder.step(
         requests.map(({ sequence, generation: { sampling, random } }) => ({
           sequence,
@@ -205,8 +202,11 @@ export class Engine implements TokenGenerator {
         })),
         drafts,
       );
+      const seconds = (performance.now() - begin) / 1000;
+      const accepted = given.map((tokens) => tokens.length - 1);
+      if (isAlone) this.#drafting.observe({ drafts, seconds, accepted });
       requests.forEach((request, i) => {
-        const step = request.generation.take(given[i]!);
+        const step = request.generation.take(given[i]!, drafts);
         request.sequence.append(step.tokens);
         this.#cache.afterStep(request.sequence);
         request.steps.push(step);

@@ -61,7 +61,7 @@ export class Sequence implements TokenGenerator {
       signal?.throwIfAborted();
       this.#reserve(sequence.length + drafts + 1);
       const [given] = await this.#decoder.step([{ sequence, sampling, random }], drafts);
-      const step = generation.take(given!);
+      const step = generation.take(given!, drafts);
       sequence.append(step.tokens);
       yield step;
       if (step.finish) return;

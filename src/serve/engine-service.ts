@@ -58,7 +58,15 @@ export class EngineService implements ServingEngine {
     const version = this.#present;
     const { prompt, sampling, seed, maxTokens, stopTokens, cacheSalt = '', signal } = request;
     const drafting = new DraftingCounts();
-    const options = { sampling, seed, maxTokens, stopTokens, cacheSalt, signal };
+    const options = {
+      sampling,
+      seed: seed ?? anySeed(),
+      adaptiveDrafts: seed === null || sampling.temperature === 0,
+      maxTokens,
+      stopTokens,
+      cacheSalt,
+      signal,
+    };
     let reason: 'stop' | 'length' = 'length';
     let isFirst = true;
     const begin = (cachedTokens: number): GenerationEvent => {
@@ -159,6 +167,10 @@ class Version {
     await this.engine.release();
     releaseModel(this.model);
   }
+}
+
+function anySeed(): number {
+  return crypto.getRandomValues(new Uint32Array(1))[0]!;
 }
 
 /** All tokens of a step but its last were drafted, the k-th by head k. */

@@ -45,7 +45,8 @@ export type EngineFeature =
 export interface GenerationRequest {
   prompt: readonly number[];
   sampling: SamplingParameters;
-  seed: number;
+  /** `null`: any, and the answer need not come again. */
+  seed: number | null;
   /** Most tokens to generate; 0 only reads the prompt. */
   maxTokens: number;
   /** Tokens that end the generation; the one that does is the last to be given. */

@@ -126,7 +126,7 @@ export function prepareChat(context: ServerContext, task: ChatTask, field: strin
 export async function* answerChat(
   context: ServerContext,
   { rendered, tools, parallelToolCalls, thinkingBudget, request }: PreparedChat,
-  seed: number,
+  seed: number | null,
   signal: AbortSignal,
 ): AsyncGenerator<ChatEvent> {
   const parser = new ResponseParser(rendered, tools);

@@ -1,5 +1,4 @@
 /** Fields that several APIs share, read into what the engine is asked for. */
-import { randomInt } from 'node:crypto';
 import { z } from 'zod';
 import type { ServerContext } from '../context.ts';
 import { ApiError, invalid } from '../errors.ts';
@@ -88,10 +87,9 @@ export function requireFeature(
   }
 }
 
-/** Seeds of `count` answers: one after another from the one given, or else at random. */
-export function seedsOf(seed: number | null | undefined, count: number): number[] {
-  const first = seed ?? randomInt(2 ** 32);
-  return Array.from({ length: count }, (_, i) => first + i);
+/** Seeds of `count` answers: one after another from the one given; without one, `null` for any. */
+export function seedsOf(seed: number | null | undefined, count: number): (number | null)[] {
+  return Array.from({ length: count }, (_, i) => (seed == null ? null : seed + i));
 }
 
 /** Tokens that end an answer: the model's own and those of the request. */

@@ -148,7 +148,7 @@ function prepare(
     request: {
       prompt,
       sampling: samplingOf(context, sampling),
-      seed: seed!,
+      seed: seed ?? null,
       maxTokens: tokensLeft(
         context,
         prompt.length,
