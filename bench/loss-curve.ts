@@ -15,7 +15,7 @@ import { openSources } from '../src/data/open-sources.ts';
 import { SampleStream } from '../src/data/sample-stream.ts';
 import { createDevice } from '../src/device/create-device.ts';
 import { createWebgpuDevice } from '../src/device/webgpu/device.ts';
-import type { Model } from '../src/model/weights.ts';
+import type { TrainableModel } from '../src/model/weights.ts';
 import { Random } from '../src/random.ts';
 import type { Device } from '../src/tensor/device.ts';
 import { readFloats } from '../src/tensor/scope.ts';
@@ -75,7 +75,7 @@ function openDevice(): Promise<Device> {
 }
 
 /** Multiplies each parameter's elements by numbers from 1 − most to 1 + most. */
-async function perturb({ parameters }: Model, most: number): Promise<void> {
+async function perturb({ parameters }: TrainableModel, most: number): Promise<void> {
   for (const [parameter, tensor] of parameters) {
     const random = new Random(1, `perturb ${parameter}`);
     const data = await readFloats(device, tensor);

@@ -143,6 +143,29 @@ describe('commands', () => {
     );
   });
 
+  test('quantize writes a checkpoint that generates, and says what it costs', async () => {
+    const source = join(folder, 'wide');
+    const config = tinyConfig({ hiddenSize: 128, intermediateSize: 128, vocabSize: 300 });
+    const parameters = parameterSpecs(config).map((spec) => ({
+      spec,
+      data: initialValues(spec, 0.1, 1),
+    }));
+    await saveCheckpoint(source, config, parameters, { dtype: 'f32' });
+    const tokenizer = trainBpe(['hello hello world'], { vocabSize: 268 });
+    await writeTextFiles(source, tokenizer, MIMOFLASH_TEMPLATE.source, 512);
+    const quantized = join(folder, 'quantized');
+    const first = await run([
+      ...['quantize', source, quantized, '--bits', '4', '--check', '--documents', '1'],
+      ...['--device', 'wasm'],
+    ]);
+    expect(first.code).toBe(0);
+    expect(first.stdout).toMatch(/KL to f32 0\.\d+ nats.*perplexity/);
+    const generate = ['generate', 'hello', '--model', quantized, '--max-tokens', '5'];
+    expect((await run([...generate, '--device', 'wasm'])).code).toBe(0);
+    const again = await run(['quantize', quantized, join(folder, 'again')]);
+    expect(messageOf(again)).toMatch(/is quantised already, to 4 bits/);
+  });
+
   test('an unknown option is explained', async () => {
     const { code, stderr } = await run(['chat', '--temprature', '1']);
     expect(code).toBe(1);
@@ -158,6 +181,12 @@ describe('bad input ends in one line', () => {
   test('a task family that is not there', async () => {
     expect(messageOf(await run(['tasks', 'chess']))).toMatch(/no task family "chess"; choose one/);
     expect(messageOf(await run(['tasks', 'code', '--tokens', '9']))).toMatch(/leave out --tokens/);
+  });
+
+  test('bits that there are not, and a model without matrices to quantise', async () => {
+    const target = join(folder, 'never');
+    expect(messageOf(await run(['quantize', good, target, '--bits', '3']))).toMatch(/8 or 4/);
+    expect(messageOf(await run(['quantize', good, target]))).toMatch(/multiples of 128/);
   });
 
   test('a truncated safetensors file', async () => {

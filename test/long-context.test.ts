@@ -67,7 +67,7 @@ async function answer(engine: Engine, prompt: number[], maxTokens = 8) {
   let found = 0;
   for await (const step of engine.generate(prompt, { maxTokens, stopTokens: [] })) {
     tokens.push(...step.tokens);
-    found = step.cachedTokens;
+    found = step.prompt?.cachedTokens ?? found;
   }
   return { tokens, found };
 }

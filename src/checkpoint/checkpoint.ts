@@ -5,7 +5,10 @@
  */
 import { UserError } from '../errors.ts';
 import { type AttentionConfig, attentionOf, type ModelConfig } from '../model/config.ts';
+import { quantizes } from '../model/parameter-memory.ts';
 import { hubNames, isStacked, type ParameterSpec, parameterSpecs } from '../model/parameters.ts';
+import { dequantize } from '../tensor/quantize.ts';
+import type { QuantizedBits, QuantizedRows } from '../tensor/quantized-matrix.ts';
 import {
   BLOCK,
   type BlockScales,
@@ -17,6 +20,7 @@ import {
   uniformScaleRow,
 } from './fp8-blocks.ts';
 import { findNonFinite } from './number-formats.ts';
+import { quantizedScaleName, quantizedTensors } from './quantized-tensors.ts';
 import type { SafetensorsFile } from './safetensors.ts';
 import { elementCount, type TensorInfo } from './safetensors-header.ts';
 
@@ -25,16 +29,26 @@ export class Checkpoint {
   readonly config: ModelConfig;
   /** Where the checkpoint is, for messages. */
   readonly name: string;
+  /** Of quantised weights; null if there are none. */
+  readonly bits: QuantizedBits | null;
   readonly #files: SafetensorsFile[];
   readonly #fileOf = new Map<string, SafetensorsFile>();
+  #allSpecs: ParameterSpec[] | null = null;
 
   /**
    * @param name of the directory or file, for messages
    * @param files closed with the checkpoint
+   * @param bits of its quantised weights, if they are
    * @throws UserError when tensors and config do not agree
    */
-  constructor(name: string, config: ModelConfig, files: SafetensorsFile[]) {
+  constructor(
+    name: string,
+    config: ModelConfig,
+    files: SafetensorsFile[],
+    bits: QuantizedBits | null = null,
+  ) {
     this.name = name;
+    this.bits = bits;
     this.#files = files;
     for (const file of files) {
       for (const tensor of file.tensors.keys()) this.#add(tensor, file);
@@ -72,11 +86,28 @@ export class Checkpoint {
     const values = new Float32Array(elementCount(spec.shape));
     const names = hubNames(spec);
     const size = values.length / names.length;
+    const bits = this.#bitsOf(spec);
     for (const [index, name] of names.entries()) {
-      this.#checkShape(name, tensorShape(spec));
-      await this.#readInto(name, values.subarray(index * size, (index + 1) * size));
+      const part = values.subarray(index * size, (index + 1) * size);
+      if (bits === null) {
+        this.#checkShape(name, tensorShape(spec));
+        await this.#readInto(name, part);
+      } else {
+        part.set(dequantize(await this.#readRows(name, tensorShape(spec), bits), bits));
+      }
     }
     return values;
+  }
+
+  /**
+   * A quantised parameter's rows, of one tensor after another.
+   *
+   * @throws UserError when a tensor of it is missing, misshapen or damaged
+   */
+  async *readQuantizedParameter(spec: ParameterSpec): AsyncGenerator<QuantizedRows> {
+    const bits = this.#bitsOf(spec);
+    if (bits === null) throw new Error(`${spec.name} is not quantised`);
+    for (const name of hubNames(spec)) yield this.#readRows(name, tensorShape(spec), bits);
   }
 
   async close(): Promise<void> {
@@ -118,8 +149,10 @@ export class Checkpoint {
   #checkParameters(): void {
     const expected = new Set<string>();
     for (const spec of parameterSpecs(this.config)) {
+      const bits = this.#bitsOf(spec);
       for (const name of hubNames(spec)) {
-        this.#checkShape(name, tensorShape(spec));
+        if (bits === null) this.#checkShape(name, tensorShape(spec));
+        else this.#checkQuantized(name, tensorShape(spec), bits);
         expected.add(name);
       }
     }
@@ -153,6 +186,48 @@ export class Checkpoint {
       `${file.name}: tensor "${name}" has shape [${found}], but config.json asks for ` +
         `[${expected}]; correct config.json or use the weights that belong to it`,
     );
+  }
+
+  /** The bits that a parameter is quantised to, or null. */
+  #bitsOf(spec: ParameterSpec): QuantizedBits | null {
+    return this.bits !== null && quantizes(spec, this.#specs) ? this.bits : null;
+  }
+
+  #checkQuantized(name: string, shape: number[], bits: QuantizedBits): void {
+    const [rows = 0, columns = 0] = shape;
+    const parts = quantizedTensors(name, [rows, columns], bits);
+    for (const { name: part, shape: expected, dtype } of parts) {
+      this.#checkShape(part, expected);
+      const file = this.#file(part);
+      const found = file.info(part).dtype;
+      if (found === dtype) continue;
+      throw new UserError(
+        `${file.name}: tensor "${part}" is ${found}, but config.json says that weights are ` +
+          `quantised, which asks for ${dtype}; use the weights that belong to it`,
+      );
+    }
+  }
+
+  async #readRows(name: string, shape: number[], bits: QuantizedBits): Promise<QuantizedRows> {
+    this.#checkQuantized(name, shape, bits);
+    const scales = quantizedScaleName(name);
+    const codes = await this.#file(scales).readBytes(scales);
+    // Copies: bytes need not be aligned where they are.
+    const rows = {
+      numbers: (await this.#file(name).readBytes(name)).slice(),
+      scales: new Uint16Array(codes.slice().buffer),
+    };
+    const bad = rows.scales.findIndex((code) => (code & 0x7f80) === 0x7f80);
+    if (bad < 0) return rows;
+    throw new UserError(
+      `${this.#file(scales).name}: tensor "${scales}" holds a scale that is no number at element ` +
+        `${bad}; the weights are damaged, so quantise or copy them again`,
+    );
+  }
+
+  get #specs(): ParameterSpec[] {
+    this.#allSpecs ??= parameterSpecs(this.config);
+    return this.#allSpecs;
   }
 
   #file(name: string): SafetensorsFile {

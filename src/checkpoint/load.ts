@@ -3,7 +3,7 @@ import fs from 'node:fs/promises';
 import { basename, join } from 'node:path';
 import { z } from 'zod';
 import { UserError } from '../errors.ts';
-import { parseHubConfig } from '../model/hub-config.ts';
+import { parseHubConfig, parseQuantizedBits } from '../model/hub-config.ts';
 import { Checkpoint } from './checkpoint.ts';
 import { CONFIG_FILE, findCheckpoint } from './checkpoint-directory.ts';
 import { asUserError, errorCode } from './file-errors.ts';
@@ -51,13 +51,15 @@ export async function openCheckpointFiles(files: {
   config: string;
   weights: string[];
 }): Promise<Checkpoint> {
-  const config = parseHubConfig(await readJson(files.config), files.config);
+  const json = await readJson(files.config);
+  const config = parseHubConfig(json, files.config);
+  const bits = parseQuantizedBits(json, files.config);
   const opened: SafetensorsFile[] = [];
   try {
     for (const path of files.weights) {
       opened.push(await SafetensorsFile.open(await openFileSource(path)));
     }
-    return new Checkpoint(files.config, config, opened);
+    return new Checkpoint(files.config, config, opened, bits);
   } catch (error) {
     for (const file of opened) await file.close();
     throw error;

@@ -5,17 +5,22 @@
 import { basename, join } from 'node:path';
 import { UserError } from '../errors.ts';
 import type { ModelConfig } from '../model/config.ts';
-import { toHubConfig } from '../model/hub-config.ts';
+import { toHubConfig, toQuantizationConfig } from '../model/hub-config.ts';
 import { hubNames, type ParameterSpec } from '../model/parameters.ts';
+import { quantize } from '../tensor/quantize.ts';
+import type { QuantizedBits } from '../tensor/quantized-matrix.ts';
 import { atomicWriteFile } from './atomic.ts';
 import { CONFIG_FILE, replaceDirectory } from './checkpoint-directory.ts';
 import { decodeFloats, encodeFloats, findNonFinite, type SavedFormat } from './number-formats.ts';
+import { quantizedScaleName } from './quantized-tensors.ts';
 import { SafetensorsWriter } from './safetensors-writer.ts';
-import { INDEX_FILE, planShards, type ShardPlan } from './shards.ts';
+import { INDEX_FILE, planShards, type SavedTensor, type ShardPlan } from './shards.ts';
 
 export interface SaveOptions {
   /** Of all weights but the router's, which stay float32. */
   dtype: 'f32' | 'f16' | 'bf16';
+  /** Matrices are quantised to so many bits; the others have the dtype. */
+  bits?: QuantizedBits;
   /** Models with more bytes of weights are split into several files; default 5 GB. */
   maxShardBytes?: number;
   /** Puts MTP blocks into `model_mtp.safetensors`, as in the released model. */
@@ -46,10 +51,14 @@ export async function saveCheckpoint(
   parameters: Iterable<ParameterData> | AsyncIterable<ParameterData>,
   options: SaveOptions,
 ): Promise<void> {
-  const { dtype, maxShardBytes = 5e9, mtpInOwnFile = false, files = {} } = options;
+  const { dtype, bits = null, maxShardBytes = 5e9, mtpInOwnFile = false, files = {} } = options;
   const { format, torch } = formats[dtype];
-  const plan = planShards(config, { dtype: format, maxShardBytes, mtpInOwnFile });
-  const json = { ...toHubConfig(config), torch_dtype: torch };
+  const plan = planShards(config, { dtype: format, bits, maxShardBytes, mtpInOwnFile });
+  const json = {
+    ...toHubConfig(config),
+    torch_dtype: torch,
+    ...(bits !== null && { quantization_config: toQuantizationConfig(bits) }),
+  };
   for (const name of Object.keys(files)) {
     if (basename(name) === name && name !== CONFIG_FILE && !plan.files.has(name)) continue;
     throw new Error(`${name} cannot be one of the further files of a checkpoint`);
@@ -57,7 +66,7 @@ export async function saveCheckpoint(
   await replaceDirectory(directory, write, isOfOldModel);
 
   async function write(temporary: string): Promise<void> {
-    await writeWeights(temporary, plan, parameters);
+    await writeWeights(temporary, plan, bits, parameters);
     for (const [name, contents] of Object.entries(files)) {
       if (typeof contents === 'function') await contents(join(temporary, name));
       else await atomicWriteFile(join(temporary, name), contents);
@@ -81,9 +90,10 @@ function isOfOldModel(name: string): boolean {
 async function writeWeights(
   folder: string,
   plan: ShardPlan,
+  bits: QuantizedBits | null,
   parameters: Iterable<ParameterData> | AsyncIterable<ParameterData>,
 ): Promise<void> {
-  const formatOf = new Map<string, { file: string; dtype: SavedFormat }>();
+  const formatOf = new Map<string, { file: string; dtype: SavedTensor['dtype'] }>();
   for (const [file, tensors] of plan.files) {
     for (const { name, dtype } of tensors) formatOf.set(name, { file, dtype });
   }
@@ -95,18 +105,31 @@ async function writeWeights(
       const names = hubNames(spec);
       const size = data.length / names.length;
       for (const [index, name] of names.entries()) {
-        const place = formatOf.get(name);
-        if (!place) throw new Error(`${name} is not a parameter of the model being saved`);
-        const writer = open.get(place.file) ?? (await openFile(place.file));
         const values = data.subarray(index * size, (index + 1) * size);
-        await writer.write(name, encodeFinite(name, values, place.dtype));
-        if (writer.complete) await finishFile(place.file, writer);
+        const dtype = formatOf.get(name)?.dtype;
+        if (dtype === undefined)
+          throw new Error(`${name} is not a parameter of the model being saved`);
+        if (dtype === 'U8') {
+          checkFinite(name, values);
+          const { numbers, scales } = quantize(values, bits!);
+          await write(name, numbers);
+          await write(quantizedScaleName(name), new Uint8Array(scales.buffer));
+        } else {
+          await write(name, encodeFinite(name, values, dtype));
+        }
       }
     }
     if (pending.size > 0) throw new Error(`parameters are missing from ${[...pending].join(', ')}`);
   } catch (error) {
     for (const writer of open.values()) await writer.discard();
     throw error;
+  }
+
+  async function write(name: string, bytes: Uint8Array): Promise<void> {
+    const { file } = formatOf.get(name)!;
+    const writer = open.get(file) ?? (await openFile(file));
+    await writer.write(name, bytes);
+    if (writer.complete) await finishFile(file, writer);
   }
 
   async function openFile(file: string): Promise<SafetensorsWriter> {
@@ -129,7 +152,7 @@ async function writeWeights(
   }
 }
 
-function encodeFinite(name: string, values: Float32Array, dtype: SavedFormat): Uint8Array {
+function checkFinite(name: string, values: Float32Array): void {
   const bad = findNonFinite(values);
   if (bad >= 0) {
     throw new UserError(
@@ -137,6 +160,10 @@ function encodeFinite(name: string, values: Float32Array, dtype: SavedFormat): U
         'checkpoint with a lower learning rate',
     );
   }
+}
+
+function encodeFinite(name: string, values: Float32Array, dtype: SavedFormat): Uint8Array {
+  checkFinite(name, values);
   const bytes = encodeFloats(dtype, values);
   if (dtype === 'F32') return bytes;
   const decoded = new Float32Array(values.length);

@@ -3,9 +3,12 @@
  * `model-00001-of-00003.safetensors` … and an index once that would be too large.
  */
 import type { ModelConfig } from '../model/config.ts';
+import { quantizes } from '../model/parameter-memory.ts';
 import { hubNames, type ParameterSpec, parameterSpecs } from '../model/parameters.ts';
+import type { QuantizedBits } from '../tensor/quantized-matrix.ts';
 import { tensorShape } from './checkpoint.ts';
 import type { SavedFormat } from './number-formats.ts';
+import { quantizedTensors } from './quantized-tensors.ts';
 import { dtypeBytes, elementCount, type TensorLayout } from './safetensors-header.ts';
 
 export const WEIGHTS_FILE = 'model.safetensors';
@@ -13,7 +16,7 @@ export const INDEX_FILE = 'model.safetensors.index.json';
 export const MTP_FILE = 'model_mtp.safetensors';
 
 export interface SavedTensor extends TensorLayout {
-  dtype: SavedFormat;
+  dtype: SavedFormat | 'U8';
 }
 
 export interface ShardPlan {
@@ -25,6 +28,8 @@ export interface ShardPlan {
 
 export interface ShardOptions {
   dtype: SavedFormat;
+  /** Of matrices, as far as `quantizes` says; none are quantised if null. */
+  bits: QuantizedBits | null;
   /** A tensor larger than this gets a file of its own. */
   maxShardBytes: number;
   /** MTP blocks go to `model_mtp.safetensors`, as in the released model, and not into the index. */
@@ -34,7 +39,10 @@ export interface ShardOptions {
 export function planShards(config: ModelConfig, options: ShardOptions): ShardPlan {
   const specs = parameterSpecs(config);
   const isApart = (spec: ParameterSpec) => options.mtpInOwnFile && spec.mtpHead !== undefined;
-  const tensorsOf = (spec: ParameterSpec) => savedTensors(spec, options.dtype);
+  const tensorsOf = (spec: ParameterSpec) =>
+    options.bits !== null && quantizes(spec, specs)
+      ? savedQuantizedTensors(spec, options.bits)
+      : savedTensors(spec, options.dtype);
   const main = specs.filter((spec) => !isApart(spec)).flatMap(tensorsOf);
   const mtp = specs.filter(isApart).flatMap(tensorsOf);
 
@@ -50,6 +58,11 @@ function savedTensors(spec: ParameterSpec, dtype: SavedFormat): SavedTensor[] {
   const exact = /\.mlp\.gate\.(weight|e_score_correction_bias)$/.test(spec.name);
   const shape = tensorShape(spec);
   return hubNames(spec).map((name) => ({ name, dtype: exact ? 'F32' : dtype, shape }));
+}
+
+function savedQuantizedTensors(spec: ParameterSpec, bits: QuantizedBits): SavedTensor[] {
+  const shape = tensorShape(spec) as [number, number];
+  return hubNames(spec).flatMap((name) => quantizedTensors(name, shape, bits));
 }
 
 function fill(tensors: SavedTensor[], maxShardBytes: number): SavedTensor[][] {

@@ -23,7 +23,7 @@ export function chatCommand(): Command {
 
 async function chat(options: ChatOptions): Promise<void> {
   await useDevice(options, async (device) => {
-    const assistant = await Assistant.load(device, options.model);
+    const assistant = await Assistant.load(device, options.model, console.error);
     if (process.stdin.isTTY) {
       console.log(pc.dim(options.model));
       console.log(pc.dim('/new begins a new chat, /exit or Ctrl-D ends, Ctrl-C stops an answer'));

@@ -1,20 +1,15 @@
-import { readFile } from 'node:fs/promises';
-import { join } from 'node:path';
 import { Command, Option } from 'commander';
 import type { Checkpoint } from '../checkpoint/checkpoint.ts';
 import { findCheckpoint } from '../checkpoint/checkpoint-directory.ts';
-import { asUserError, errorCode } from '../checkpoint/file-errors.ts';
 import { openCheckpoint } from '../checkpoint/load.ts';
 import { type ParameterData, saveCheckpoint } from '../checkpoint/save.ts';
 import { parameterSpecs } from '../model/parameters.ts';
+import { companionFiles } from './companion-files.ts';
 
 interface ConvertOptions {
   dtype: 'f32' | 'f16' | 'bf16';
   mtpFile?: boolean;
 }
-
-/** Files that belong to a model besides its weights; a run's own state does not. */
-const companions = ['tokenizer.json', 'tokenizer_config.json', 'chat_template.jinja', 'README.md'];
 
 export function convertCommand(): Command {
   return new Command('convert')
@@ -44,21 +39,9 @@ async function convert(from: string, to: string, options: ConvertOptions): Promi
   console.log(`wrote ${to} in ${options.dtype}`);
 }
 
-async function* parametersOf(checkpoint: Checkpoint): AsyncGenerator<ParameterData> {
+/** A checkpoint's parameters, one at a time. */
+export async function* parametersOf(checkpoint: Checkpoint): AsyncGenerator<ParameterData> {
   for (const spec of parameterSpecs(checkpoint.config)) {
     yield { spec, data: await checkpoint.readParameter(spec) };
   }
-}
-
-async function companionFiles(directory: string): Promise<Record<string, Uint8Array>> {
-  const files: Record<string, Uint8Array> = {};
-  for (const name of companions) {
-    const path = join(directory, name);
-    try {
-      files[name] = await readFile(path);
-    } catch (error) {
-      if (errorCode(error) !== 'ENOENT') throw asUserError(error, `cannot read ${path}`);
-    }
-  }
-  return files;
 }

@@ -50,7 +50,7 @@ export function evalCommand(): Command {
 
 async function evaluate(options: EvalOptions): Promise<void> {
   await useDevice(options, async (device) => {
-    const assistant = await Assistant.load(device, options.model);
+    const assistant = await Assistant.load(device, options.model, console.error);
     const results: FamilyResult[] = [];
     const { tokens, ...rest } = options;
     const choice = { ...rest, ...(tokens !== undefined && { promptTokens: tokens }) };

@@ -15,7 +15,7 @@ export function generateCommand(): Command {
 
 async function generate(prompt: string, options: ModelOptions): Promise<void> {
   await useDevice(options, async (device) => {
-    const { sequence, text } = await Assistant.load(device, options.model);
+    const { sequence, text } = await Assistant.load(device, options.model, console.error);
     const decoder = text.tokenizer.streamDecoder();
     const statistics = new GenerationStatistics();
     process.stdout.write(prompt);

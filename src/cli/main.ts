@@ -10,6 +10,7 @@ import { evalCommand } from './eval.ts';
 import { generateCommand } from './generate.ts';
 import { inspectCommand } from './inspect.ts';
 import { parityCommand } from './parity.ts';
+import { quantizeCommand } from './quantize.ts';
 import { serveCommand } from './serve.ts';
 import { tasksCommand } from './tasks.ts';
 import { trainCommand } from './train.ts';
@@ -31,6 +32,7 @@ const program = new Command('mimoflash')
   .addCommand(tasksCommand())
   .addCommand(inspectCommand())
   .addCommand(convertCommand())
+  .addCommand(quantizeCommand())
   .addCommand(parityCommand())
   .addCommand(benchCommand());
 

@@ -109,7 +109,10 @@ async function serve(options: ServeOptions): Promise<void> {
         ...(prefixTokens !== undefined && { prefixTokens }),
       },
     },
-    (reason) => console.error(`${pc.red('error:')} ${reason}`),
+    {
+      notice: console.error,
+      failure: (reason) => console.error(`${pc.red('error:')} ${reason}`),
+    },
   );
   try {
     const server = await startServer({

@@ -1,5 +1,5 @@
 import { findCheckpoint } from '../checkpoint/checkpoint-directory.ts';
-import { loadModel } from '../checkpoint/load-model.ts';
+import { loadInferenceModel } from '../checkpoint/load-model.ts';
 import { type Model, releaseModel } from '../model/weights.ts';
 import type { Device } from '../tensor/device.ts';
 import { type ChatMessage, regularMessages, type Tool } from '../text/chat-messages.ts';
@@ -43,13 +43,17 @@ export class Assistant {
   }
 
   /**
-   * Loads a checkpoint directory in the hub's layout.
+   * Loads a checkpoint directory in the hub's layout. `notice` gets what the user should know of it.
    *
    * @throws UserError when a file is missing or damaged, or they do not fit each other
    */
-  static async load(device: Device, path: string): Promise<Assistant> {
+  static async load(
+    device: Device,
+    path: string,
+    notice?: (line: string) => void,
+  ): Promise<Assistant> {
     const text = await loadTextFiles(await findCheckpoint(path));
-    const model = await loadModel(device, path);
+    const model = await loadInferenceModel(device, path, notice);
     try {
       return new Assistant(model, text);
     } catch (error) {

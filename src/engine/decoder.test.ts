@@ -29,7 +29,7 @@ async function decoderWith(device: Device, lengths: number[]) {
   for (const sequence of sequences) decoder.reserve(sequence, sequence.tokens.length + 100);
   const end = ({ tokens }: DecoderSequence) => tokens.length - 1;
   const parts = sequences.map((sequence) => ({ sequence, end: end(sequence) }));
-  decoder.prefill(parts.filter(({ end }) => end > 0));
+  await decoder.prefill(parts.filter(({ end }) => end > 0));
   const requests = sequences.map((sequence, seed) => ({
     sequence,
     sampling: { temperature: seed % 2 },
@@ -51,7 +51,7 @@ describe('a step', () => {
       const write = vi.spyOn(device, 'write');
       const read = vi.spyOn(device, 'read');
       const given = await decoder.step(requests, drafts);
-      for (const [s, tokens] of given.entries()) requests[s]!.sequence.append(tokens);
+      for (const [s, { tokens }] of given.entries()) requests[s]!.sequence.append(tokens);
       expect(read).toHaveBeenCalledTimes(1);
       if (step === 'second') {
         // The host's own kernels write where rows of the cache lie; a step itself writes twice.
@@ -71,7 +71,7 @@ describe('a step', () => {
       const given = await first.decoder.step(first.requests, 3);
       const reversed = await second.decoder.step([...second.requests].reverse(), 3);
       expect(reversed.reverse()).toEqual(given);
-      given.forEach((tokens, s) => {
+      given.forEach(({ tokens }, s) => {
         first.sequences[s]!.append(tokens);
         second.sequences[s]!.append(tokens);
       });
@@ -90,12 +90,12 @@ describe('a step', () => {
     const plain = await decoderWith(device, [40]);
     for (let i = 0; i < 60; i++) {
       const [given] = await plain.decoder.step([{ ...greedy, sequence: plain.sequences[0]! }], 0);
-      plain.sequences[0]!.append(given!);
-      expected.push(...given!);
+      plain.sequences[0]!.append(given!.tokens);
+      expected.push(...given!.tokens);
     }
     for (let i = 0; sequence.tokens.length < 95; i++) {
       const [given] = await decoder.step([greedy], [3, 1, 0, 2][i % 4]!);
-      sequence.append(given!.slice(0, 1 + (i % 3)));
+      sequence.append(given!.tokens.slice(0, 1 + (i % 3)));
     }
     expect(sequence.tokens.slice(40)).toEqual(expected.slice(0, sequence.tokens.length - 40));
     release();
@@ -139,12 +139,13 @@ test('drafts are those of the blocks on the whole text, after prompts, steps and
       expect(own, `sequence ${s}, step ${i}`).toEqual(expected[s]!.slice(0, drafts));
     }
     vi.restoreAllMocks();
-    for (const [s, tokens] of given.entries()) sequences[s]!.append(tokens.slice(0, 1 + (i % 3)));
+    for (const [s, { tokens }] of given.entries())
+      sequences[s]!.append(tokens.slice(0, 1 + (i % 3)));
     if (i !== 5) continue;
     // The second sequence goes on with a text of its own, longer than a window.
     const sequence = sequences[1]!;
     sequence.tokens.push(...Array.from({ length: 15 }, (_, k) => (3 * k) % 23));
-    decoder.prefill([{ sequence, end: sequence.tokens.length - 1 }]);
+    await decoder.prefill([{ sequence, end: sequence.tokens.length - 1 }]);
   }
   release();
   expect(device.allocatedBytes).toBe(0);
@@ -157,7 +158,7 @@ test('wasm gives the same tokens alone and in a batch of few rows', async () => 
   const answers: number[][] = [[], []];
   for (let i = 0; i < 25; i++) {
     const given = await batch.decoder.step(batch.requests, 3);
-    given.forEach((tokens, s) => {
+    given.forEach(({ tokens }, s) => {
       batch.sequences[s]!.append(tokens);
       answers[s]!.push(...tokens);
     });
@@ -168,8 +169,8 @@ test('wasm gives the same tokens alone and in a batch of few rows', async () => 
     const tokens: number[] = [];
     while (tokens.length < answers[s]!.length) {
       const [given] = await alone.decoder.step([alone.requests[s]!], 3);
-      alone.sequences[s]!.append(given!);
-      tokens.push(...given!);
+      alone.sequences[s]!.append(given!.tokens);
+      tokens.push(...given!.tokens);
     }
     expect(tokens, `the one of ${length}`).toEqual(answers[s]);
     alone.release();

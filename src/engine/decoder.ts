@@ -4,14 +4,23 @@ import { trunk } from '../model/trunk.ts';
 import type { Model } from '../model/weights.ts';
 import type { Random } from '../random.ts';
 import { gatherRows } from '../tensor/ops/index.ts';
-import { readInts, Scope } from '../tensor/scope.ts';
+import { Scope } from '../tensor/scope.ts';
 import type { Tensor } from '../tensor/tensor.ts';
+import {
+  type ConstrainedOutput,
+  firstMasks,
+  type StepMasks,
+  stepMasks,
+} from './constrained-output.ts';
 import { DecoderSequence } from './decoder-sequence.ts';
 import { KeyValuePool } from './key-value-pool.ts';
+import type { LogitChanges } from './logit-changes.ts';
 import { packRows } from './packed-rows.ts';
-import type { RowRange, Snapshot } from './row-ranges.ts';
+import type { PromptReport } from './prompt-report.ts';
+import { firstRows, type RowRange, type Snapshot } from './row-ranges.ts';
 import type { SamplingOptions } from './sampling.ts';
 import { type StepInputs, uploadStep } from './step-inputs.ts';
+import { type StepAnswer, StepOutputs } from './step-outputs.ts';
 import { planStep, type StepPlan, uncertainRows } from './step-plan.ts';
 
 export interface DecoderLimits {
@@ -25,20 +34,30 @@ export interface DecoderLimits {
   vocabSize?: number | undefined;
 }
 
-/** Tokens of a sequence that are to pass the trunk, from its length on. */
-export interface PrefillPart {
-  sequence: DecoderSequence;
-  end: number;
-  /** To be taken on the way, none after `end`. */
-  snapshots?: readonly Snapshot[];
-}
-
 /** One sequence of a step, and how its tokens are drawn. */
 export interface StepRequest {
   sequence: DecoderSequence;
   sampling: SamplingOptions;
   /** Each step draws the same number of times for the same number of drafts. */
   random: Random;
+  /** Penalties and biases. */
+  changes?: LogitChanges | null;
+  /** What may be said. */
+  constraint?: ConstrainedOutput | null;
+  /** Scores its tokens, and gives the most probable ones. */
+  scores?: { top: number } | undefined;
+  /** Gives the experts that its tokens were routed to. */
+  routes?: boolean;
+}
+
+/** Tokens of a sequence that are to pass the trunk, from its length on, up to `end`. */
+export interface PromptPart {
+  sequence: DecoderSequence;
+  end: number;
+  /** Is told about them. */
+  report?: PromptReport | null;
+  /** To be taken on the way, none after `end`. */
+  snapshots?: readonly Snapshot[];
 }
 
 /**
@@ -89,11 +108,11 @@ export class Decoder {
 
   /**
    * Passes the next tokens of some sequences through the trunk, up to `end` of each, all in one call.
-   * Memory must have been reserved.
+   * Memory must have been reserved. Waits for the device only where a report wants to know.
    */
-  prefill(parts: readonly PrefillPart[]): void {
+  async prefill(parts: readonly PromptPart[]): Promise<void> {
     const ranges = parts.map((part) => ({ ...part, begin: part.sequence.length }));
-    this.#inScope((scope) => {
+    await this.#inScope(async (scope) => {
       const packed = packRows(
         scope,
         this.#pool,
@@ -103,34 +122,47 @@ export class Decoder {
       const result = trunk(scope, this.model, packed.batch, { cache: packed.cache });
       const places = [packed.stateRows, ...packed.snapshotRows];
       this.#pool.writeStates(mtpInput(this.model, result), places);
+      for (const { sequence, end } of parts) sequence.length = end;
+      const first = firstRows(ranges);
+      const reads = parts.map(({ report }, i) => {
+        const { begin, end } = ranges[i]!;
+        const rowsOf = (tensor: Tensor) => tensor.slice(first[i]!, first[i]! + end - begin);
+        const hidden = rowsOf(result.hidden);
+        const experts = result.routes.map((route) => rowsOf(route.experts));
+        return report?.queue(scope, this.model, this.#vocabSize, { begin, hidden, experts });
+      });
+      await Promise.all(reads.map((read) => read?.()));
     });
-    for (const { sequence, end } of parts) sequence.length = end;
   }
 
   /**
    * The next tokens of each sequence, of which all but the last have passed the trunk: 1 to `drafts` + 1,
    * to be appended by the caller. Memory for `drafts` + 1 more positions must have been reserved.
    */
-  async step(requests: readonly StepRequest[], drafts: number): Promise<number[][]> {
+  async step(requests: readonly StepRequest[], drafts: number): Promise<StepAnswer[]> {
     const sequences = requests.map(({ sequence }) => sequence);
-    for (let head = 0; head < drafts; head++) this.#catchUp(sequences, head);
+    for (let head = 0; head < drafts; head++) await this.#catchUp(sequences, head);
     const scope = new Scope(this.model.device);
     try {
       const plan = planStep(sequences, drafts, this.#window);
       const inputs = uploadStep(scope, requests, plan, this.#pool.ringSize);
-      const drafted = drafts > 0 ? this.#draft(scope, plan, inputs) : null;
-      const chosen = this.#verify(scope, inputs, drafted);
+      const constraints = requests.map(({ constraint }) => constraint ?? null);
+      const drafted = drafts > 0 ? this.#draft(scope, plan, inputs, constraints) : null;
+      const masks = await stepMasks(
+        scope,
+        constraints,
+        inputs.tokens.slice(0, inputs.trunk.uniforms.size),
+        drafts,
+      );
+      const outputs = new StepOutputs(scope, requests, drafts, this.model.config);
+      this.#verify(scope, inputs, drafted, masks, outputs);
       for (const sequence of sequences) {
         for (let head = 0; head < drafts; head++) {
           const certain = sequence.length - head;
           sequence.blockLengths[head] = Math.max(sequence.blockLengths[head]!, certain);
         }
       }
-      const result = await readInts(this.model.device, chosen);
-      return sequences.map((_, s) => {
-        const [count = 0, ...tokens] = result.subarray(s * (drafts + 2), (s + 1) * (drafts + 2));
-        return tokens.slice(0, count);
-      });
+      return await outputs.read();
     } finally {
       scope.close();
     }
@@ -144,7 +176,7 @@ export class Decoder {
    * Brings block `head` to the end of sequences of which it lacks more than a step leaves: after a
    * prompt. That costs no more than one window.
    */
-  #catchUp(sequences: readonly DecoderSequence[], head: number): void {
+  async #catchUp(sequences: readonly DecoderSequence[], head: number): Promise<void> {
     const longest = this.model.mtp.length + 1 + head;
     const ranges: RowRange<DecoderSequence>[] = [];
     for (const sequence of sequences) {
@@ -153,7 +185,7 @@ export class Decoder {
       if (end - begin > longest) ranges.push({ sequence, begin, end: end - 1 - head });
     }
     if (ranges.length === 0) return;
-    this.#inScope((scope) => {
+    await this.#inScope(async (scope) => {
       const packed = packRows(
         scope,
         this.#pool,
@@ -167,10 +199,16 @@ export class Decoder {
   }
 
   /** Drafts with each block in turn → the distributions drafted from, [D·S, V]. */
-  #draft(scope: Scope, { blocks }: StepPlan, inputs: StepInputs): Tensor {
+  #draft(
+    scope: Scope,
+    { blocks }: StepPlan,
+    inputs: StepInputs,
+    constraints: readonly (ConstrainedOutput | null)[],
+  ): Tensor {
     const { model } = this;
     const { tokens, settings } = inputs;
     const count = inputs.trunk.uniforms.rows;
+    const masks = firstMasks(scope, constraints);
     const distributions = scope.empty([blocks.length * count, model.head.shape[0]!]);
     for (const [head, { rows, firstToken }] of blocks.entries()) {
       const { slidingLayout, stateRows, lastRows, uniforms, places } = inputs.blocks[head]!;
@@ -180,43 +218,71 @@ export class Decoder {
       const cache = this.#pool.stepCache({ sliding: slidingLayout });
       const out = rows > 0 ? stepMtpBlock(scope, model, head, own, states, cache) : states;
       // A sequence of a single token has no rows: its drafts are guesses from a state of zeros.
-      this.#distribution(gatherRows(scope, out, lastRows), settings, probabilities);
+      this.#logits(gatherRows(scope, out, lastRows), probabilities);
+      this.#penalize(inputs, probabilities, inputs.changes?.blockRows[head]);
+      // What may follow a draft is known only once it is, but guesses need not be allowed.
+      if (head === 0 && masks) model.device.kernels.maskLogits({ logits: probabilities, ...masks });
+      this.#distribution(probabilities, settings);
       model.device.kernels.drawTokens({ probabilities, uniforms, places, out: tokens });
     }
     return distributions;
   }
 
-  /** Passes the last tokens and their drafts through the trunk → i32 [S, D+2], as `verifyDrafts`. */
-  #verify(scope: Scope, inputs: StepInputs, drafts: Tensor | null): Tensor {
+  /** Passes the last tokens and their drafts through the trunk, and chooses as `verifyDrafts` does. */
+  #verify(
+    scope: Scope,
+    inputs: StepInputs,
+    drafts: Tensor | null,
+    masks: StepMasks | null,
+    { chosen, scores, experts }: StepOutputs,
+  ): void {
     const { model } = this;
+    const { kernels } = model.device;
     const { globalLayout, slidingLayout, width, stateRows, settings, uniforms } = inputs.trunk;
     const tokens = inputs.tokens.slice(0, uniforms.size);
     const layouts = { global: globalLayout, width, sliding: slidingLayout };
-    const result = stepTrunk(scope, model, tokens, this.#pool.stepCache(layouts));
+    const result = stepTrunk(scope, model, tokens, this.#pool.stepCache(layouts), experts);
     this.#pool.writeStates(mtpInput(model, result), [stateRows]);
     const targets = scope.empty([tokens.size, model.head.shape[0]!]);
-    this.#distribution(result.hidden, settings, targets);
-    const out = scope.empty([uniforms.rows, uniforms.columns + 1], 'i32');
-    model.device.kernels.verifyDrafts({ targets, drafts, tokens, uniforms, out });
-    return out;
+    this.#logits(result.hidden, targets);
+    // Log-probabilities are the model's own, whatever is done to its logits next.
+    const scored = inputs.scored && gatherRows(scope, targets, inputs.scored.rows);
+    this.#penalize(inputs, targets, inputs.changes?.trunkRows);
+    if (masks) kernels.maskLogits({ logits: targets, ...masks });
+    this.#distribution(targets, settings);
+    kernels.verifyDrafts({ targets, drafts, tokens, uniforms, out: chosen });
+    if (scored && scores) {
+      const { places } = inputs.scored!;
+      const vocabSize = this.#vocabSize;
+      kernels.scoreTokens({ logits: scored, tokens: chosen, places, vocabSize, ...scores });
+    }
   }
 
-  /** The distributions after `hidden` [T,C], written to `out` [T,V]. */
-  #distribution(hidden: Tensor, settings: Tensor, out: Tensor): void {
-    const { kernels } = this.model.device;
+  /** The logits after `hidden` [T,C], written to `out` [T,V]. */
+  #logits(hidden: Tensor, out: Tensor): void {
     const layout = { transposeA: false, transposeB: true, accumulate: false };
-    kernels.matmul({ a: hidden, b: this.model.head, out, ...layout });
-    kernels.samplingDistribution({ logits: out, settings, vocabSize: this.#vocabSize });
+    this.model.device.kernels.matmul({ a: hidden, b: this.model.head, out, ...layout });
+  }
+
+  #penalize({ tokens, changes }: StepInputs, logits: Tensor, rows: Tensor | undefined): void {
+    if (!changes || !rows) return;
+    this.model.device.kernels.penalizeLogits({ logits, rows, tokens, ...changes.shared });
+  }
+
+  /** Logits to what is sampled from, in their place. */
+  #distribution(logits: Tensor, settings: Tensor): void {
+    const vocabSize = this.#vocabSize;
+    this.model.device.kernels.samplingDistribution({ logits, settings, vocabSize });
   }
 
   get #window(): number {
     return this.model.config.slidingAttention.window ?? 0;
   }
 
-  #inScope(work: (scope: Scope) => void): void {
+  async #inScope(work: (scope: Scope) => Promise<void>): Promise<void> {
     const scope = new Scope(this.model.device);
     try {
-      work(scope);
+      await work(scope);
     } finally {
       scope.close();
     }

@@ -2,7 +2,7 @@ import { UserError } from '../errors.ts';
 import type { Model } from '../model/weights.ts';
 import type { CachedSequence } from './cached-sequence.ts';
 import { Channel } from './channel.ts';
-import { Decoder, type PrefillPart } from './decoder.ts';
+import { Decoder, type PromptPart } from './decoder.ts';
 import { draftGroups } from './draft-groups.ts';
 import { DraftPolicy } from './draft-policy.ts';
 import type { EngineOptions } from './engine-options.ts';
@@ -87,10 +87,12 @@ export class Engine implements TokenGenerator {
     if (this.#isReleased) throw new UserError('the engine has been released: make a new one');
     const generation = new Generation(this.#decoder.model, prompt, options, this.#cacheTokens);
     generation.signal?.throwIfAborted();
-    if (generation.isEmpty) return;
+    if (generation.isEmpty && !generation.report) return;
     const steps = new Channel<GenerationStep>();
-    const { cacheSalt: salt = '', mostCachedTokens: most } = options;
-    const opening = { salt, ...(most !== undefined && { most }) };
+    const { cacheSalt: salt = '', mostCachedTokens = prompt.length } = options;
+    // What is to be reported of the prompt has to pass the model.
+    const most = Math.min(mostCachedTokens, generation.report?.firstPosition ?? prompt.length);
+    const opening = { salt, most };
     const request: Request = {
       generation,
       steps,
@@ -120,7 +122,7 @@ export class Engine implements TokenGenerator {
         if (this.#isReleased) throw new UserError('the engine was released while it was answering');
         this.#dropCancelled();
         this.#admit();
-        const hasPrompts = this.#prefill();
+        const hasPrompts = await this.#prefill();
         await this.#decode(!hasPrompts);
         await nextTask();
       }
@@ -161,19 +163,22 @@ export class Engine implements TokenGenerator {
   }
 
   /** One chunk of each prompt, as many as may pass between two steps; false if there are none. */
-  #prefill(): boolean {
-    const parts: (PrefillPart & { sequence: CachedSequence })[] = [];
+  async #prefill(): Promise<boolean> {
+    const parts: (PromptPart & { sequence: CachedSequence })[] = [];
     let rows = 0;
-    for (const { sequence } of this.#running) {
+    for (const {
+      sequence,
+      generation: { report },
+    } of this.#running) {
       const end = chunkEnd(sequence);
       const count = end - sequence.length;
       if (count === 0) continue;
       if (rows > 0 && rows + count > this.#prefillTokens) break;
-      parts.push({ sequence, end, snapshots: this.#cache.snapshots(sequence, end) });
+      parts.push({ sequence, end, report, snapshots: this.#cache.snapshots(sequence, end) });
       rows += count;
     }
     if (parts.length === 0) return false;
-    this.#decoder.prefill(parts);
+    await this.#decoder.prefill(parts);
     for (const { sequence } of parts) this.#cache.afterPrefill(sequence);
     return true;
   }
@@ -185,7 +190,13 @@ export class Engine implements TokenGenerator {
   async #decode(isAlone: boolean): Promise<void> {
     const isReady = ({ sequence }: Running) => sequence.length === sequence.tokens.length - 1;
     for (const request of this.#running.filter(isReady)) {
-      const mostDrafts = this.#decoder.model.mtp.length;
+      const { generation, steps } = request;
+      if (!generation.isEmpty) continue;
+      steps.push(generation.takeNothing());
+      this.#leave(request).steps.close();
+    }
+    const mostDrafts = this.#decoder.model.mtp.length;
+    for (const request of this.#running.filter(isReady)) {
       // Unless it has just been preempted itself.
       if (this.#running.includes(request)) {
         this.#reserve(request, request.sequence.length + mostDrafts + 1);
@@ -195,15 +206,11 @@ export class Engine implements TokenGenerator {
     for (const [drafts, requests] of groups) {
       const begin = performance.now();
       const given = await this.#decoder.step(
-        requests.map(({ sequence, generation: { sampling, random } }) => ({
-          sequence,
-          sampling,
-          random,
-        })),
+        requests.map(({ sequence, generation: { step } }) => ({ sequence, ...step })),
         drafts,
       );
       const seconds = (performance.now() - begin) / 1000;
-      const accepted = given.map((tokens) => tokens.length - 1);
+      const accepted = given.map(({ tokens }) => tokens.length - 1);
       if (isAlone) this.#drafting.observe({ drafts, seconds, accepted });
       requests.forEach((request, i) => {
         const step = request.generation.take(given[i]!, drafts);

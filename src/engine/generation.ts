@@ -1,15 +1,23 @@
 import { UserError } from '../errors.ts';
 import type { Model } from '../model/weights.ts';
 import { Random } from '../random.ts';
+import { ConstrainedOutput, type GrammarState } from './constrained-output.ts';
+import type { StepRequest } from './decoder.ts';
+import { LogitChanges } from './logit-changes.ts';
+import { PromptReport, type PromptReportOptions } from './prompt-report.ts';
 import { greedy, type SamplingOptions } from './sampling.ts';
+import type { StepAnswer } from './step-outputs.ts';
+import type { ScoredToken } from './token-reports.ts';
 
-export interface GenerationOptions {
+export interface GenerationOptions extends PromptReportOptions {
   sampling?: SamplingOptions;
   seed?: number;
-  /** Most tokens to generate; by default as many as the context holds. */
+  /** Most tokens to generate; by default as many as the context holds. With 0 the prompt is only read. */
   maxTokens?: number;
   /** Tokens that end the generation (and are yielded); by default the model's end of turn. */
   stopTokens?: readonly number[];
+  /** What may be generated. */
+  grammar?: GrammarState;
   /** MTP blocks to draft with; by default all, 0 for plain decoding. */
   drafts?: number;
   /**
@@ -18,6 +26,8 @@ export interface GenerationOptions {
    * needs a fixed one. By default where no `drafts` are given and the temperature is 0.
    */
   adaptiveDrafts?: boolean;
+  /** Scores each generated token, and gives the `top` most probable ones in its place. */
+  logprobs?: { top: number };
   signal?: AbortSignal;
   /** Prompts share caches only with those of the same salt. */
   cacheSalt?: string;
@@ -33,8 +43,21 @@ export interface GenerationStep {
   drafted: number;
   /** Why this step is the last one, or null if it is not. */
   finish: FinishReason | null;
-  /** Tokens of the prompt that were found in a cache. */
+  /** Of each token, if asked for. */
+  scores?: ScoredToken[];
+  /** Of each token, if routes are asked for: see `StepAnswer`. */
+  experts?: Int32Array[];
+  /** With the first step. */
+  prompt?: PromptReading;
+}
+
+export interface PromptReading {
+  /** Tokens that were in a cache. */
   cachedTokens: number;
+  /** From `promptLogprobs.from` on; the very first token of a prompt has none. */
+  logprobs?: (ScoredToken | null)[];
+  /** Routes of all positions from `routedExperts.from` on but the prompt's last. */
+  experts?: Int32Array;
 }
 
 /** What generates tokens after a prompt: a `Sequence` alone, an `Engine` for many at once. */
@@ -43,19 +66,22 @@ export interface TokenGenerator {
   generate(prompt: readonly number[], options?: GenerationOptions): AsyncIterable<GenerationStep>;
 }
 
-/** One answer to a prompt: how it is sampled, and when it ends. */
+/** One answer to a prompt: how it is sampled, what is told about it, and when it ends. */
 export class Generation {
-  readonly sampling: SamplingOptions;
-  readonly random: Random;
   /** Drafts of every step, or the most: random numbers depend on how many there are. */
   readonly drafts: number;
   /** Whether a step may have fewer drafts. */
   readonly isAdaptive: boolean;
   readonly signal: AbortSignal | undefined;
+  /** What was asked for about the prompt; null for nothing. */
+  readonly report: PromptReport | null;
   /** Tokens of the prompt found in a cache; null before anything was looked for. */
   cachedTokens: number | null = null;
+  /** What a step has to know of it. */
+  readonly step: Omit<StepRequest, 'sequence'>;
   readonly #stops: ReadonlySet<number>;
   #left: number;
+  #isFirst = true;
 
   /** `cacheTokens`: the most positions that the caches can hold of one sequence. */
   constructor(
@@ -64,29 +90,39 @@ export class Generation {
     options: GenerationOptions,
     cacheTokens: number,
   ) {
+    const { sampling = greedy, stopTokens = config.eosTokenIds, routedExperts } = options;
     if (prompt.length === 0) throw new UserError('the prompt is empty: give at least one token');
+    const least = options.maxTokens === 0 ? 0 : 1;
     const context = config.maxPositions - prompt.length;
-    if (context <= 0) {
+    if (context < least) {
       throw new UserError(
         `the prompt has ${prompt.length} tokens, but the model's context is ${config.maxPositions}: shorten it`,
       );
     }
     // A step writes its drafts to the cache, right or wrong.
     const cache = cacheTokens - mtp.length - prompt.length;
-    if (cache <= 0) {
+    if (cache < least) {
       throw new UserError(
         `the prompt has ${prompt.length} tokens, but the cache holds ${cacheTokens - mtp.length}: shorten it, or give the cache more tokens`,
       );
     }
-    this.sampling = options.sampling ?? greedy;
-    this.random = new Random(options.seed ?? 0, 'sampling');
     this.signal = options.signal;
-    this.#stops = new Set(options.stopTokens ?? config.eosTokenIds);
+    this.report =
+      options.promptLogprobs || routedExperts ? new PromptReport(prompt, options) : null;
+    this.#stops = new Set(stopTokens);
     this.#left = Math.min(options.maxTokens ?? context, context, cache);
     const useful = Math.max(0, this.#left - 1);
     this.drafts = Math.min(mtp.length, options.drafts ?? mtp.length, useful);
-    const isGreedy = this.sampling.temperature === 0;
-    this.isAdaptive = options.adaptiveDrafts ?? (options.drafts === undefined && isGreedy);
+    this.isAdaptive =
+      options.adaptiveDrafts ?? (options.drafts === undefined && sampling.temperature === 0);
+    this.step = {
+      sampling,
+      random: new Random(options.seed ?? 0, 'sampling'),
+      changes: LogitChanges.of(sampling, prompt),
+      constraint: options.grammar ? new ConstrainedOutput(options.grammar, stopTokens) : null,
+      scores: options.logprobs,
+      routes: routedExperts !== undefined,
+    };
   }
 
   /** Whether there is anything to generate. */
@@ -98,15 +134,34 @@ export class Generation {
    * Takes what a pass of the model with so many drafts gave: up to a stop token, and no more than asked
    * for.
    */
-  take(given: readonly number[], drafts: number): GenerationStep {
+  take({ tokens: given, scores, experts }: StepAnswer, drafts: number): GenerationStep {
     const stop = given.findIndex((token) => this.#stops.has(token));
     const upToStop = stop < 0 ? given.length : stop + 1;
     const tokens = given.slice(0, Math.min(upToStop, this.#left));
     // Drafts that there was no room for count neither as right nor as wrong.
-    const drafted = Math.min(drafts, this.#left - 1);
+    const drafted = Math.max(0, Math.min(drafts, this.#left - 1));
     this.#left -= tokens.length;
-    const isStop = this.#stops.has(tokens.at(-1)!);
+    const { changes, constraint } = this.step;
+    changes?.add(tokens);
+    constraint?.add(tokens);
+    const isStop = this.#stops.has(tokens.at(-1)!) || constraint?.isOver === true;
     const finish = isStop ? 'stop' : this.#left === 0 ? 'length' : null;
-    return { tokens, drafted, finish, cachedTokens: this.cachedTokens ?? 0 };
+    const prompt = this.#isFirst && {
+      prompt: { cachedTokens: this.cachedTokens ?? 0, ...this.report?.result },
+    };
+    this.#isFirst = false;
+    return {
+      tokens,
+      drafted,
+      finish,
+      ...(scores && { scores: scores.slice(0, tokens.length) }),
+      ...(experts && { experts: experts.slice(0, tokens.length) }),
+      ...prompt,
+    };
+  }
+
+  /** The only step of a generation of nothing, once the prompt has been read. */
+  takeNothing(): GenerationStep {
+    return this.take({ tokens: [] }, 0);
   }
 }

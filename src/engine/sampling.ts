@@ -9,6 +9,14 @@ export interface SamplingOptions {
   topK?: number;
   /** Keeps tokens with at least this times the largest probability; 0, the default, keeps all. */
   minP?: number;
+  /** Taken off the logit of every token that was generated before. */
+  presencePenalty?: number;
+  /** The same for each time that it was. */
+  frequencyPenalty?: number;
+  /** Divides positive and multiplies negative logits of tokens in prompt and answer; 1, the default, does nothing. */
+  repetitionPenalty?: number;
+  /** Added to the logits of these tokens, after the penalties. */
+  logitBias?: ReadonlyMap<number, number>;
 }
 
 export const greedy: SamplingOptions = { temperature: 0 };

@@ -52,15 +52,19 @@ export class Sequence implements TokenGenerator {
   ): AsyncGenerator<GenerationStep> {
     const { model } = this.#decoder;
     const generation = new Generation(model, prompt, options, this.#cacheTokens);
-    if (generation.isEmpty) return;
-    const { sampling, random, drafts, signal } = generation;
-    generation.cachedTokens = this.#startWith(prompt);
-    await this.#prefill(signal);
+    const { drafts, signal, report, isEmpty } = generation;
+    if (isEmpty && !report) return;
+    generation.cachedTokens = this.#startWith(prompt, report?.firstPosition ?? prompt.length);
+    await this.#prefill(generation);
+    if (isEmpty) {
+      yield generation.takeNothing();
+      return;
+    }
     const sequence = this.#sequence;
     for (;;) {
       signal?.throwIfAborted();
       this.#reserve(sequence.length + drafts + 1);
-      const [given] = await this.#decoder.step([{ sequence, sampling, random }], drafts);
+      const [given] = await this.#decoder.step([{ sequence, ...generation.step }], drafts);
       const step = generation.take(given!, drafts);
       sequence.append(step.tokens);
       yield step;
@@ -79,22 +83,25 @@ export class Sequence implements TokenGenerator {
   }
 
   /** Brings the cache to the last token of the prompt, which is the first step's. */
-  async #prefill(signal?: AbortSignal): Promise<void> {
+  async #prefill({ signal, report }: Generation): Promise<void> {
     const sequence = this.#sequence;
     const { length } = sequence.tokens;
     this.#reserve(length);
     while (sequence.length < length - 1) {
       signal?.throwIfAborted();
-      this.#decoder.prefill([{ sequence, end: chunkEnd(sequence) }]);
+      await this.#decoder.prefill([{ sequence, end: chunkEnd(sequence), report }]);
       await nextTask();
     }
   }
 
-  /** Goes on from what is there if the prompt begins with it; → how many positions that saves. */
-  #startWith(prompt: readonly number[]): number {
+  /**
+   * Goes on from what is there if the prompt begins with it, and no more of it than `most` positions;
+   * → how many positions that saves.
+   */
+  #startWith(prompt: readonly number[], most: number): number {
     const { tokens, length } = this.#sequence;
     const extendsPresent = prompt.length > length && tokens.every((t, i) => t === prompt[i]);
-    if (extendsPresent) tokens.push(...prompt.slice(tokens.length));
+    if (extendsPresent && length <= most) tokens.push(...prompt.slice(tokens.length));
     else this.#open([...prompt]);
     return this.#sequence.length;
   }

@@ -1,6 +1,7 @@
 import type { Scope } from '../tensor/scope.ts';
 import type { Tensor } from '../tensor/tensor.ts';
 import type { StepRequest } from './decoder.ts';
+import { changeArrays } from './logit-changes.ts';
 import {
   layoutOf,
   pageTable,
@@ -10,6 +11,7 @@ import {
   tableWidth,
 } from './row-ranges.ts';
 import { samplingSettings, uniform32 } from './sampling.ts';
+import { scoreArrays } from './step-outputs.ts';
 import type { StepPlan } from './step-plan.ts';
 import { upload } from './upload.ts';
 
@@ -36,6 +38,14 @@ export interface StepInputs {
   })[];
   /** [S, 4]: of the blocks' drafts. */
   settings: Tensor;
+  /** Arguments of `penalizeLogits`; null if no sequence has penalties or biases. */
+  changes: {
+    shared: Record<'settings' | 'offsets' | 'columns' | 'counts' | 'biases', Tensor>;
+    trunkRows: Tensor;
+    blockRows: Tensor[];
+  } | null;
+  /** i32 [R] both: see `scoreArrays`. */
+  scored: { rows: Tensor; places: Tensor } | null;
 }
 
 interface RowInputs {
@@ -60,6 +70,8 @@ export function uploadStep(
     slidingLayout: layoutOf(ranges, ringTable(ranges)),
     stateRows: ringRows(ranges, ringSize),
   });
+  const changes = requests.map((request) => request.changes ?? null);
+  const scored = scoreArrays(requests, drafts);
   const inputs = upload(scope, {
     trunk: {
       ...rowInputs(trunk),
@@ -80,6 +92,8 @@ export function uploadStep(
       uniforms: Float32Array.from(uniforms, (numbers) => numbers[head]!),
     })),
     settings: Float32Array.from(settings.flat()),
+    changes: changes.some((change) => change !== null) ? [changeArrays(changes, drafts)] : [],
+    scored: scored ? [scored] : [],
   });
   const count = requests.length;
   return {
@@ -95,5 +109,7 @@ export function uploadStep(
       places: block.places.reshape([count, block.places.size / count]),
     })),
     settings: inputs.settings.reshape([count, 4]),
+    changes: inputs.changes[0] ?? null,
+    scored: inputs.scored[0] ?? null,
   };
 }

@@ -47,7 +47,7 @@ export async function measurePrefill(
   try {
     const pass = async () => {
       batch.open();
-      batch.prefill(sequences);
+      await batch.prefill(sequences);
       await batch.step();
     };
     const seconds = await bestSeconds(pass, { minimumSeconds: 1 });
@@ -82,7 +82,7 @@ export async function measureDecode(
   const batch = new DecodingBatch(model, sizes);
   try {
     batch.open();
-    batch.prefill(Math.max(1, Math.floor(prefilledRows / sizes.length)));
+    await batch.prefill(Math.max(1, Math.floor(prefilledRows / sizes.length)));
     // The first steps compile kernels and bring a GPU's clock up.
     await batch.steps({ seconds: 1 });
     const { steps, seconds } = await batch.steps({ seconds: 3 });
@@ -126,14 +126,14 @@ class DecodingBatch {
   }
 
   /** Passes the prompts but for their last tokens, `together` of them in a call. */
-  prefill(together: number): void {
+  async prefill(together: number): Promise<void> {
     for (let begin = 0; begin < this.#sequences.length; begin += together) {
       const parts = this.#sequences
         .slice(begin, begin + together)
         .map((sequence) => ({ sequence, end: sequence.tokens.length - 1 }))
         .filter(({ sequence, end }) => end > sequence.length);
       for (const { sequence, end } of parts) this.#decoder.reserve(sequence, end);
-      if (parts.length > 0) this.#decoder.prefill(parts);
+      if (parts.length > 0) await this.#decoder.prefill(parts);
     }
   }
 
@@ -147,7 +147,7 @@ class DecodingBatch {
     });
     const given = await this.#decoder.step(requests, 0);
     this.#sequences.forEach((sequence, i) => {
-      sequence.append(given[i]!);
+      sequence.append(given[i]!.tokens);
     });
   }
 

@@ -1,4 +1,4 @@
-import type { Model } from '../model/weights.ts';
+import type { TrainableModel } from '../model/weights.ts';
 import { Random } from '../random.ts';
 import { allocateGradients, releaseGradients } from '../train/gradients.ts';
 import { forwardBackward } from '../train/objective.ts';
@@ -24,7 +24,7 @@ export interface TrainingFigure {
 
 /** A whole optimizer step on packed random tokens: forward, backward, clipping, AdamW. */
 export async function measureTraining(
-  model: Model,
+  model: TrainableModel,
   { trainingTokens, sequenceLength }: { trainingTokens: number; sequenceLength: number },
   roofline: Roofline,
   profile: KernelProfile | null,

@@ -9,7 +9,7 @@ import type { ModelConfig } from '../model/config.ts';
 import { describeModel } from '../model/describe.ts';
 import { parseHubConfig } from '../model/hub-config.ts';
 import { initializeModel } from '../model/initialize.ts';
-import { type Model, releaseModel } from '../model/weights.ts';
+import { releaseModel, type TrainableModel } from '../model/weights.ts';
 import type { Device, Precision } from '../tensor/device.ts';
 import {
   type BatchSizes,
@@ -181,7 +181,7 @@ async function onShape<Figures extends object>(
 async function onModel<Figures>(
   device: Device,
   config: ModelConfig,
-  measure: (model: Model) => Promise<Figures>,
+  measure: (model: TrainableModel) => Promise<Figures>,
 ): Promise<Figures> {
   const model = await initializeModel(device, config, 1);
   try {

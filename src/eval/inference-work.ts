@@ -62,6 +62,11 @@ export const inferenceWork: {
       roundable: true,
     };
   },
+  penalizeLogits: ({ rows, tokens, columns, counts, biases }) =>
+    moving([rows, tokens, columns, counts, biases], 6 * columns.size),
+  maskLogits: ({ logits, masks, rows }) => moving([logits, logits, masks, rows], logits.size),
+  scoreTokens: ({ logits, tokens, places, logprobs, top }) =>
+    moving([logits, tokens, places, logprobs, ...(top ? [top] : [])], 4 * logits.size),
   samplingDistribution: ({ logits, settings }) =>
     moving([logits, logits, settings], 6 * logits.size),
   drawTokens: ({ probabilities, uniforms, places, out }) =>

@@ -5,7 +5,7 @@ import {
   parameterSize,
   parameterSpecs,
 } from '../model/parameters.ts';
-import { fillModel, type Model } from '../model/weights.ts';
+import { fillModel, type TrainableModel } from '../model/weights.ts';
 import { readFloats } from '../tensor/scope.ts';
 import type { Tensor } from '../tensor/tensor.ts';
 import { allocateGradients, type Gradients, releaseGradients } from '../train/gradients.ts';
@@ -22,7 +22,10 @@ import { type Comparison, fixtureDocuments, largestDifference, limits } from './
  * rounding of its sums, that sign is noise. So the step is compared twice: from the fixture's own
  * gradients everywhere, and from ours where the gradient is well above epsilon.
  */
-export async function* compareTraining(model: Model, fixture: Fixture): AsyncGenerator<Comparison> {
+export async function* compareTraining(
+  model: TrainableModel,
+  fixture: Fixture,
+): AsyncGenerator<Comparison> {
   const { scalars } = fixture;
   const gradients = allocateGradients(model);
   try {
@@ -61,7 +64,11 @@ export async function* compareTraining(model: Model, fixture: Fixture): AsyncGen
 }
 
 /** One AdamW step as the fixture's was; → the norm of the gradient. */
-async function step(model: Model, gradients: Gradients, { scalars }: Fixture): Promise<number> {
+async function step(
+  model: TrainableModel,
+  gradients: Gradients,
+  { scalars }: Fixture,
+): Promise<number> {
   const { lr, betas, eps, weight_decay: weightDecay, clip } = scalars.adamw;
   const optimizer = new AdamW(model, gradients, {
     beta1: betas[0],
@@ -80,7 +87,7 @@ async function step(model: Model, gradients: Gradients, { scalars }: Fixture): P
 
 /** Puts the fixture's gradients in the place of ours. */
 async function copyGradients(
-  model: Model,
+  model: TrainableModel,
   gradients: Gradients,
   expected: SafetensorsFile,
 ): Promise<void> {
@@ -102,7 +109,7 @@ function compareScalar(what: string, ours: number, theirs: number): Comparison {
 
 /** By norm, each hub tensor on its own: an expert that saw few tokens counts like any other. */
 async function compareGradients(
-  model: Model,
+  model: TrainableModel,
   gradients: Gradients,
   expected: SafetensorsFile,
 ): Promise<Comparison> {
@@ -124,7 +131,7 @@ async function compareGradients(
 
 /** Leaves out elements whose gradient in the fixture is below `smallest`. */
 async function compareParameters(
-  model: Model,
+  model: TrainableModel,
   { expected, gradients }: Fixture,
   source: string,
   smallest: number,
@@ -149,7 +156,7 @@ async function compareParameters(
 
 /** Every tensor that the file has under a prefix and the model has too, by its hub name. */
 async function* pairs(
-  model: Model,
+  model: TrainableModel,
   file: SafetensorsFile,
   prefix: string,
   ours: (parameter: Tensor) => Tensor | undefined,

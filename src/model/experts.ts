@@ -9,6 +9,7 @@ import {
   selectExperts,
   swiglu,
 } from '../tensor/ops/index.ts';
+import { QuantizedMatrix, trainable } from '../tensor/quantized-matrix.ts';
 import type { Scope } from '../tensor/scope.ts';
 import type { Tensor } from '../tensor/tensor.ts';
 import type { ExpertsConfig } from './config.ts';
@@ -61,12 +62,35 @@ export function expertsLayer(
     coefficient > 0 ? balanceLoss(scope, logits, experts, rowStart, coefficient) : null;
 
   const groups = groupByExpert(scope, experts, config.count);
-  const active = groupedSwiglu(scope, x, weights.gate, weights.up, groups);
+  const { offsets } = groups;
+  const route = { logits, experts, weights: routed, offsets, balanceLoss: balance };
+  if (weights.gate instanceof QuantizedMatrix) {
+    const out = scope.empty(x.shape);
+    scope.device.kernels.copy({ source: residual, out });
+    addExpertProducts(scope, x, experts, routed, weights, out);
+    return { out: weights.shared ? denseLayer(scope, x, weights.shared, out) : out, route };
+  }
+  const gate = trainable(weights.gate);
+  const active = groupedSwiglu(scope, x, gate, trainable(weights.up), groups);
   const down = groupedLinear(scope, active, weights.down, groups.offsets);
   const combined = combineRows(scope, down, routed, groups, residual);
   const out = weights.shared ? denseLayer(scope, x, weights.shared, combined) : combined;
-  const { offsets } = groups;
-  return { out, route: { logits, experts, weights: routed, offsets, balanceLoss: balance } };
+  return { out, route };
+}
+
+/** out [T, hidden] += the routed experts of rows x [T, hidden], by the kernels of inference. */
+export function addExpertProducts(
+  scope: Scope,
+  x: Tensor,
+  experts: Tensor,
+  routed: Tensor,
+  { gate, up, down }: ExpertsWeights,
+  out: Tensor,
+): void {
+  const { kernels } = scope.device;
+  const hidden = scope.empty([experts.size, gate.shape[1]!]);
+  kernels.expertGatedProduct({ x, experts, gate, up, out: hidden });
+  kernels.addExpertProducts({ x: hidden, experts, weights: routed, down, out });
 }
 
 /** SwiGLU feed-forward: residual + down·(silu(gate·x)·(up·x)). */

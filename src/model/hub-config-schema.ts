@@ -3,6 +3,7 @@
  * fields are let through unread. Every message completes the sentence "it must be …".
  */
 import { z } from 'zod';
+import { groupSize } from '../tensor/quantized-matrix.ts';
 
 const positive = z.int('a positive integer').min(1, 'a positive integer');
 const natural = z.int('an integer, 0 or more').min(0, 'an integer, 0 or more');
@@ -18,14 +19,21 @@ const noScaling = z.union(
 );
 
 const blockSize = z.literal(128, '128, the only block size supported');
-const quantization = z.looseObject(
-  {
-    quant_method: z.literal('fp8', '"fp8", the only quantisation supported'),
-    fmt: z.literal('e4m3', '"e4m3", the only FP8 format supported').optional(),
-    weight_block_size: z.tuple([blockSize, blockSize], '[128, 128]'),
-  },
-  'an object or null',
-);
+const fp8 = z.looseObject({
+  quant_method: z.literal('fp8'),
+  fmt: z.literal('e4m3', '"e4m3", the only FP8 format supported').optional(),
+  weight_block_size: z.tuple([blockSize, blockSize], '[128, 128]'),
+});
+/** Our own: see `QuantizedRows`. */
+const groups = z.looseObject({
+  quant_method: z.literal('mimoflash'),
+  bits: z.union([z.literal(8), z.literal(4)], '8 or 4'),
+  group_size: z.literal(groupSize, `${groupSize}, the only group size supported`),
+});
+const methods = z.enum(['fp8', 'mimoflash'], '"fp8" or "mimoflash", the quantisations supported');
+const quantization = z
+  .looseObject({ quant_method: methods }, 'an object or null')
+  .pipe(z.discriminatedUnion('quant_method', [fp8, groups]));
 
 export const hubConfigSchema = z.looseObject(
   {

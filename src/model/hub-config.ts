@@ -5,6 +5,7 @@
  */
 import type { z } from 'zod';
 import { UserError } from '../errors.ts';
+import { groupSize, type QuantizedBits } from '../tensor/quantized-matrix.ts';
 import type { AttentionConfig, ExpertsConfig, LayerConfig, ModelConfig } from './config.ts';
 import { type HubConfig, hubConfigSchema } from './hub-config-schema.ts';
 
@@ -16,9 +17,7 @@ import { type HubConfig, hubConfigSchema } from './hub-config-schema.ts';
  * @throws UserError in one line: file, field, what it must be
  */
 export function parseHubConfig(json: unknown, where: string): ModelConfig {
-  const result = hubConfigSchema.safeParse(json, { reportInput: true });
-  if (!result.success) throw new UserError(`${where}: ${describeIssue(result.error.issues[0]!)}`);
-  const hub = result.data;
+  const hub = parseFields(json, where);
   const fail: Fail = (field, problem) => {
     throw new UserError(`${where}: ${field} ${problem}`);
   };
@@ -48,6 +47,17 @@ export function parseHubConfig(json: unknown, where: string): ModelConfig {
     if (id === null || id < hub.vocab_size) return id;
     return fail(field, `is ${id}, which is not below vocab_size ${hub.vocab_size}`);
   }
+}
+
+/** The bits of a `config.json`'s weights where they are in our own groups, null otherwise. */
+export function parseQuantizedBits(json: unknown, where: string): QuantizedBits | null {
+  const { quantization_config: quantization } = parseFields(json, where);
+  return quantization?.quant_method === 'mimoflash' ? quantization.bits : null;
+}
+
+/** What `config.json` has beside the fields of `toHubConfig` where weights are in our own groups. */
+export function toQuantizationConfig(bits: QuantizedBits): Record<string, unknown> {
+  return { quant_method: 'mimoflash', bits, group_size: groupSize };
 }
 
 /**
@@ -113,6 +123,12 @@ export function toHubConfig(config: ModelConfig): Record<string, unknown> {
     pad_token_id: config.padTokenId,
     bos_token_id: config.bosTokenId,
   };
+}
+
+function parseFields(json: unknown, where: string): HubConfig {
+  const result = hubConfigSchema.safeParse(json, { reportInput: true });
+  if (!result.success) throw new UserError(`${where}: ${describeIssue(result.error.issues[0]!)}`);
+  return result.data;
 }
 
 /** Reports a contradiction; `problem` completes a sentence that begins with the field's name. */

@@ -2,14 +2,14 @@ import { Random } from '../random.ts';
 import type { Device } from '../tensor/device.ts';
 import type { ModelConfig } from './config.ts';
 import { type ParameterSpec, parameterSize } from './parameters.ts';
-import { allocateModel, fillModel, type Model } from './weights.ts';
+import { allocateModel, fillModel, type TrainableModel } from './weights.ts';
 
 /** A new model with random weights. The same seed gives the same weights on every device. */
 export async function initializeModel(
   device: Device,
   config: ModelConfig,
   seed: number,
-): Promise<Model> {
+): Promise<TrainableModel> {
   const model = allocateModel(device, config);
   await fillModel(model, (spec) => initialValues(spec, config.initializerRange, seed));
   return model;

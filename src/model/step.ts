@@ -5,9 +5,11 @@
  */
 import type { CachedRows } from '../tensor/inference-kernels.ts';
 import { concatColumns, gatherRows, linear, rmsNorm, swiglu } from '../tensor/ops/index.ts';
+import type { Matrix } from '../tensor/quantized-matrix.ts';
 import type { Scope } from '../tensor/scope.ts';
 import type { Tensor } from '../tensor/tensor.ts';
 import { type AttentionConfig, attentionOf, type ModelConfig } from './config.ts';
+import { addExpertProducts } from './experts.ts';
 import type {
   AttentionWeights,
   DenseWeights,
@@ -28,18 +30,21 @@ export interface StepResult {
   experts: Tensor[];
 }
 
-/** The trunk on rows of tokens i32 [T]. */
+/** The trunk on rows of tokens i32 [T]. `routes`: where each layer's experts go, if anywhere. */
 export function stepTrunk(
   scope: Scope,
   model: Model,
   tokens: Tensor,
   cache: StepCache,
+  routes: readonly Tensor[] = [],
 ): StepResult {
   const { config } = model;
   const x = gatherRows(scope, model.embedding, tokens);
   const experts: Tensor[] = [];
   model.layers.forEach((weights, layer) => {
-    const chosen = stepBlock(scope, config, x, weights, attentionOf(config, layer), cache(layer));
+    const attention = attentionOf(config, layer);
+    const route = routes[experts.length];
+    const chosen = stepBlock(scope, config, x, weights, attention, cache(layer), route);
     if (chosen) experts.push(chosen);
   });
   return { hidden: rmsNorm(scope, x, model.finalNorm, config.normEpsilon), residual: x, experts };
@@ -76,12 +81,13 @@ function stepBlock(
   weights: LayerWeights,
   attention: AttentionConfig,
   cache: CachedRows,
+  route?: Tensor,
 ): Tensor | null {
   const { postAttentionNorm, feedForward } = weights;
   const { experts } = scope.nested((inner) => {
     addAttention(inner, config, x, weights.inputNorm, weights.attention, attention, cache);
     if (feedForward.kind === 'experts') {
-      return { experts: addExperts(inner, config, x, postAttentionNorm, feedForward) };
+      return { experts: addExperts(inner, config, x, postAttentionNorm, feedForward, route) };
     }
     addDense(inner, config, x, postAttentionNorm, feedForward);
     return { experts: null };
@@ -139,7 +145,7 @@ function addDense(
   norm: Tensor,
   { gate, up, down }: DenseWeights,
 ): void {
-  const hidden = scope.empty([x.rows, gate.rows]);
+  const hidden = scope.empty([x.rows, gate.shape[0]!]);
   const { normEpsilon: epsilon } = config;
   scope.device.kernels.normGatedProduct({ x, norm, epsilon, gate, up, out: hidden });
   addProduct(scope, hidden, down, x);
@@ -151,12 +157,12 @@ function addExperts(
   x: Tensor,
   norm: Tensor,
   weights: ExpertsWeights,
+  experts = scope.empty([x.rows, config.experts.perToken], 'i32'),
 ): Tensor {
   const { kernels } = scope.device;
-  const { perToken, groups, selectedGroups, normalizeWeights, scalingFactor } = config.experts;
+  const { groups, selectedGroups, normalizeWeights, scalingFactor } = config.experts;
   const normed = scope.empty(x.shape);
-  const experts = scope.empty([x.rows, perToken], 'i32');
-  const routed = scope.empty([x.rows, perToken]);
+  const routed = scope.empty([x.rows, config.experts.perToken]);
   kernels.routeTokens({
     x,
     norm,
@@ -171,10 +177,8 @@ function addExperts(
     experts,
     weights: routed,
   });
-  const { gate, up, down, shared } = weights;
-  const hidden = scope.empty([experts.size, gate.shape[1]!]);
-  kernels.expertGatedProduct({ x: normed, experts, gate, up, out: hidden });
-  kernels.addExpertProducts({ x: hidden, experts, weights: routed, down, out: x });
+  addExpertProducts(scope, normed, experts, routed, weights, x);
+  const { shared } = weights;
   if (shared) {
     const [gated, other] = [linear(scope, normed, shared.gate), linear(scope, normed, shared.up)];
     addProduct(scope, swiglu(scope, gated, other), shared.down, x);
@@ -183,7 +187,7 @@ function addExperts(
 }
 
 /** x [T,N] += a·weightᵀ; weight [N,K]. */
-function addProduct(scope: Scope, a: Tensor, weight: Tensor, x: Tensor): void {
+function addProduct(scope: Scope, a: Tensor, weight: Matrix, x: Tensor): void {
   scope.device.kernels.matmul({
     a,
     b: weight,

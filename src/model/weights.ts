@@ -3,78 +3,109 @@
  * in `parameters.ts`; nothing else spells them.
  */
 import type { Device } from '../tensor/device.ts';
-import { sizeOf, Tensor } from '../tensor/tensor.ts';
-import type { ModelConfig } from './config.ts';
-import { type ParameterSpec, parameterSpecs } from './parameters.ts';
+import { type Matrix, type QuantizedBits, QuantizedMatrix } from '../tensor/quantized-matrix.ts';
+import { Tensor } from '../tensor/tensor.ts';
+import { type AttentionConfig, attentionOf, type ModelConfig } from './config.ts';
+import { allocateParameters } from './parameter-memory.ts';
 
-export interface Model {
+export { fillModel, fillQuantizedModel, quantizes, releaseModel } from './parameter-memory.ts';
+
+/** What a model's matrices are: quantised ones are for inference only. */
+export interface Model<Weight extends Matrix = Matrix> {
   config: ModelConfig;
   device: Device;
   /** Every parameter by its name, in the order of `parameterSpecs`. */
-  parameters: Map<string, Tensor>;
-  embedding: Tensor;
-  layers: LayerWeights[];
+  parameters: Map<string, Weight | Tensor>;
+  embedding: Weight;
+  layers: LayerWeights<Weight>[];
   finalNorm: Tensor;
   /** [vocabSize, hiddenSize]; the embedding itself if tied. */
-  head: Tensor;
-  mtp: MtpWeights[];
+  head: Weight;
+  mtp: MtpWeights<Weight>[];
 }
 
-export interface LayerWeights {
+/** A model whose weights all have gradients. */
+export type TrainableModel = Model<Tensor>;
+
+export interface LayerWeights<Weight extends Matrix = Matrix> {
   inputNorm: Tensor;
-  attention: AttentionWeights;
+  attention: AttentionWeights<Weight>;
   postAttentionNorm: Tensor;
-  feedForward: DenseWeights | ExpertsWeights;
+  feedForward: DenseWeights<Weight> | ExpertsWeights<Weight>;
 }
 
-export interface AttentionWeights {
-  query: Tensor;
-  key: Tensor;
-  value: Tensor;
+export interface AttentionWeights<Weight extends Matrix = Matrix> {
+  query: Weight;
+  key: Weight;
+  value: Weight;
   /** The three as one matrix, one after another: the same memory. */
-  queryKeyValue: Tensor;
-  output: Tensor;
+  queryKeyValue: Weight;
+  output: Weight;
   /** [heads], or null where the layer kind has no sinks. */
   sinks: Tensor | null;
 }
 
-export interface DenseWeights {
+export interface DenseWeights<Weight extends Matrix = Matrix> {
   kind: 'dense';
-  gate: Tensor;
-  up: Tensor;
-  down: Tensor;
+  gate: Weight;
+  up: Weight;
+  down: Weight;
 }
 
-export interface ExpertsWeights {
+export interface ExpertsWeights<Weight extends Matrix = Matrix> {
   kind: 'experts';
   router: Tensor;
   selectionBias: Tensor;
   /** [experts, intermediate, hidden] */
-  gate: Tensor;
-  up: Tensor;
+  gate: Weight;
+  up: Weight;
   /** [experts, hidden, intermediate] */
-  down: Tensor;
-  shared: DenseWeights | null;
+  down: Weight;
+  shared: DenseWeights<Weight> | null;
 }
 
-export interface MtpWeights {
+export interface MtpWeights<Weight extends Matrix = Matrix> {
   embeddingNorm: Tensor;
   hiddenNorm: Tensor;
   /** [hidden, 2·hidden], the embedding's half first. */
-  projection: Tensor;
-  block: LayerWeights & { feedForward: DenseWeights };
+  projection: Weight;
+  block: LayerWeights<Weight> & { feedForward: DenseWeights<Weight> };
   finalNorm: Tensor;
 }
 
 /** A model on `device` whose parameters have undefined contents. */
-export function allocateModel(device: Device, config: ModelConfig): Model {
-  const parameters = allocateParameters(device, parameterSpecs(config));
-  const get = (name: string): Tensor => {
-    const tensor = parameters.get(name);
-    if (!tensor) throw new Error(`the model has no parameter ${name}`);
-    return tensor;
+export function allocateModel(device: Device, config: ModelConfig): Model<Tensor> {
+  return assemble(device, config, null) as Model<Tensor>;
+}
+
+/** The same with matrices of `bits` bits, as far as `quantizes` says; for inference. */
+export function allocateQuantizedModel(
+  device: Device,
+  config: ModelConfig,
+  bits: QuantizedBits,
+): Model {
+  return assemble(device, config, bits);
+}
+
+function assemble(device: Device, config: ModelConfig, bits: QuantizedBits | null): Model {
+  const parameters = allocateParameters(device, config, bits);
+  const matrix: Get<Matrix> = (name) => {
+    const found = parameters.get(name);
+    if (!found) throw new Error(`the model has no parameter ${name}`);
+    return found;
   };
-  const embedding = get('model.embed_tokens.weight');
+  const vector: Get<Tensor> = (name) => {
+    const found = matrix(name);
+    if (found instanceof Tensor) return found;
+    throw new Error(`${name} is quantised`);
+  };
+  const sources = { matrix, vector };
+  const embedding = matrix('model.embed_tokens.weight');
+  const layer = (prefix: string, attention: AttentionConfig, norm: string) => ({
+    inputNorm: vector(`${prefix}.input_layernorm.weight`),
+    attention: attentionWeights(sources, `${prefix}.self_attn`, attention.sink),
+    postAttentionNorm: vector(`${prefix}.${norm}.weight`),
+  });
   return {
     config,
     device,
@@ -83,106 +114,80 @@ export function allocateModel(device: Device, config: ModelConfig): Model {
     layers: config.layers.map(({ feedForward }, index) => {
       const prefix = `model.layers.${index}`;
       return {
-        inputNorm: get(`${prefix}.input_layernorm.weight`),
-        attention: attentionWeights(parameters, `${prefix}.self_attn`),
-        postAttentionNorm: get(`${prefix}.post_attention_layernorm.weight`),
+        ...layer(prefix, attentionOf(config, index), 'post_attention_layernorm'),
         feedForward:
           feedForward === 'dense'
-            ? denseWeights(get, `${prefix}.mlp`)
-            : expertsWeights(get, `${prefix}.mlp`, config.experts.shared > 0),
+            ? denseWeights(sources, `${prefix}.mlp`)
+            : expertsWeights(sources, `${prefix}.mlp`, config.experts.shared > 0),
       };
     }),
-    finalNorm: get('model.norm.weight'),
-    head: config.tieWordEmbeddings ? embedding : get('lm_head.weight'),
+    finalNorm: vector('model.norm.weight'),
+    head: config.tieWordEmbeddings ? embedding : matrix('lm_head.weight'),
     mtp: Array.from({ length: config.mtpHeads }, (_, head) => {
       const prefix = `model.mtp.layers.${head}`;
       return {
-        embeddingNorm: get(`${prefix}.enorm.weight`),
-        hiddenNorm: get(`${prefix}.hnorm.weight`),
-        projection: get(`${prefix}.eh_proj.weight`),
+        embeddingNorm: vector(`${prefix}.enorm.weight`),
+        hiddenNorm: vector(`${prefix}.hnorm.weight`),
+        projection: matrix(`${prefix}.eh_proj.weight`),
         block: {
-          inputNorm: get(`${prefix}.input_layernorm.weight`),
-          attention: attentionWeights(parameters, `${prefix}.self_attn`),
-          postAttentionNorm: get(`${prefix}.pre_mlp_layernorm.weight`),
-          feedForward: denseWeights(get, `${prefix}.mlp`),
+          ...layer(prefix, config.slidingAttention, 'pre_mlp_layernorm'),
+          feedForward: denseWeights(sources, `${prefix}.mlp`),
         },
-        finalNorm: get(`${prefix}.final_layernorm.weight`),
+        finalNorm: vector(`${prefix}.final_layernorm.weight`),
       };
     }),
   };
 }
 
-/** Fills a model's parameters from a source that gives each one's values. */
-export async function fillModel(
-  model: Model,
-  source: (spec: ParameterSpec) => Float32Array | Promise<Float32Array>,
-): Promise<void> {
-  for (const spec of parameterSpecs(model.config)) {
-    const { storage, byteOffset } = model.parameters.get(spec.name)!;
-    model.device.write(storage, byteOffset, await source(spec));
-  }
+type Get<Found> = (name: string) => Found;
+
+interface Sources {
+  matrix: Get<Matrix>;
+  /** What is never quantised. */
+  vector: Get<Tensor>;
 }
 
-export function releaseModel(model: Model): void {
-  const storages = new Set([...model.parameters.values()].map(({ storage }) => storage));
-  for (const storage of storages) model.device.release(storage);
-  model.parameters.clear();
-}
-
-/** Parameters of one stack share a storage. */
-function allocateParameters(device: Device, specs: ParameterSpec[]): Map<string, Tensor> {
-  const parameters = new Map<string, Tensor>();
-  for (const [index, { name, shape, stack }] of specs.entries()) {
-    const before = stack !== undefined && specs[index - 1]?.stack === stack;
-    if (before) {
-      const { storage, byteOffset, byteLength } = parameters.get(specs[index - 1]!.name)!;
-      parameters.set(name, new Tensor(shape, 'f32', storage, byteOffset + byteLength));
-      continue;
-    }
-    const together = stack === undefined ? [specs[index]!] : specs.filter((s) => s.stack === stack);
-    const size = together.reduce((sum, spec) => sum + sizeOf(spec.shape), 0);
-    parameters.set(name, new Tensor(shape, 'f32', device.allocate(size * 4)));
-  }
-  return parameters;
-}
-
-type Get = (name: string) => Tensor;
-
-function attentionWeights(parameters: Map<string, Tensor>, prefix: string): AttentionWeights {
-  const get = (name: string) => parameters.get(`${prefix}.${name}`);
-  const [query, key, value] = ['q', 'k', 'v'].map((name) => get(`${name}_proj.weight`)!) as [
-    Tensor,
-    Tensor,
-    Tensor,
-  ];
-  const rows = query.rows + key.rows + value.rows;
+function attentionWeights(
+  { matrix, vector }: Sources,
+  prefix: string,
+  sink: boolean,
+): AttentionWeights {
+  const query = matrix(`${prefix}.q_proj.weight`);
+  const key = matrix(`${prefix}.k_proj.weight`);
+  const value = matrix(`${prefix}.v_proj.weight`);
+  const shape = [query.rows + key.rows + value.rows, query.columns];
+  const { storage, byteOffset } = query;
   return {
     query,
     key,
     value,
-    queryKeyValue: new Tensor([rows, query.columns], 'f32', query.storage, query.byteOffset),
-    output: get('o_proj.weight')!,
-    sinks: get('attention_sink_bias') ?? null,
+    queryKeyValue:
+      query instanceof QuantizedMatrix
+        ? new QuantizedMatrix(shape, query.bits, storage, byteOffset)
+        : new Tensor(shape, 'f32', storage, byteOffset),
+    output: matrix(`${prefix}.o_proj.weight`),
+    sinks: sink ? vector(`${prefix}.attention_sink_bias`) : null,
   };
 }
 
-function denseWeights(get: Get, prefix: string): DenseWeights {
+function denseWeights({ matrix }: Sources, prefix: string): DenseWeights {
   return {
     kind: 'dense',
-    gate: get(`${prefix}.gate_proj.weight`),
-    up: get(`${prefix}.up_proj.weight`),
-    down: get(`${prefix}.down_proj.weight`),
+    gate: matrix(`${prefix}.gate_proj.weight`),
+    up: matrix(`${prefix}.up_proj.weight`),
+    down: matrix(`${prefix}.down_proj.weight`),
   };
 }
 
-function expertsWeights(get: Get, prefix: string, shared: boolean): ExpertsWeights {
+function expertsWeights(sources: Sources, prefix: string, shared: boolean): ExpertsWeights {
+  const { matrix, vector } = sources;
   return {
     kind: 'experts',
-    router: get(`${prefix}.gate.weight`),
-    selectionBias: get(`${prefix}.gate.e_score_correction_bias`),
-    gate: get(`${prefix}.experts.gate_proj.weight`),
-    up: get(`${prefix}.experts.up_proj.weight`),
-    down: get(`${prefix}.experts.down_proj.weight`),
-    shared: shared ? denseWeights(get, `${prefix}.shared_experts`) : null,
+    router: vector(`${prefix}.gate.weight`),
+    selectionBias: vector(`${prefix}.gate.e_score_correction_bias`),
+    gate: matrix(`${prefix}.experts.gate_proj.weight`),
+    up: matrix(`${prefix}.experts.up_proj.weight`),
+    down: matrix(`${prefix}.experts.down_proj.weight`),
+    shared: shared ? denseWeights(sources, `${prefix}.shared_experts`) : null,
   };
 }

@@ -2,16 +2,17 @@
  * The engine as the server knows it. New weights come as a second engine beside the first, which
  * ends when its last request does: no request waits, and none sees two versions of the weights.
  */
-import { loadModel } from '../checkpoint/load-model.ts';
+import { loadInferenceModel } from '../checkpoint/load-model.ts';
 import { Engine } from '../engine/engine.ts';
 import type { EngineOptions } from '../engine/engine-options.ts';
-import type { GenerationStep } from '../engine/generation.ts';
+import type { GenerationStep, PromptReading } from '../engine/generation.ts';
 import { UserError } from '../errors.ts';
 import { type Model, releaseModel } from '../model/weights.ts';
 import type {
   DraftingFigures,
   EngineFeature,
   EngineFigures,
+  GeneratedToken,
   GenerationEvent,
   GenerationRequest,
   ServingEngine,
@@ -19,9 +20,8 @@ import type {
 
 export class EngineService implements ServingEngine {
   readonly features: ReadonlySet<EngineFeature> = new Set<EngineFeature>([
-    'min-p',
-    'cache-salt',
-    'load-weights',
+    ...(['min-p', 'penalties', 'logit-bias', 'logprobs', 'prompt-logprobs'] as const),
+    ...(['routed-experts', 'cache-salt', 'load-weights'] as const),
   ]);
   /** A device that fails ends requests; later ones can succeed. */
   readonly failure = null;
@@ -56,33 +56,26 @@ export class EngineService implements ServingEngine {
 
   async *submit(request: GenerationRequest): AsyncGenerator<GenerationEvent> {
     const version = this.#present;
-    const { prompt, sampling, seed, maxTokens, stopTokens, cacheSalt = '', signal } = request;
+    const { prompt, vocabSize: _, seed, ...others } = request;
     const drafting = new DraftingCounts();
-    const options = {
-      sampling,
-      seed: seed ?? anySeed(),
-      adaptiveDrafts: seed === null || sampling.temperature === 0,
-      maxTokens,
-      stopTokens,
-      cacheSalt,
-      signal,
-    };
+    const adaptiveDrafts = seed === null || request.sampling.temperature === 0;
+    const options = { ...others, seed: seed ?? anySeed(), adaptiveDrafts };
     let reason: 'stop' | 'length' = 'length';
-    let isFirst = true;
-    const begin = (cachedTokens: number): GenerationEvent => {
-      return { type: 'prompt', cachedTokens, weightVersion: version.name };
+    const begin = (reading: PromptReading) => {
+      return { type: 'prompt' as const, weightVersion: version.name, ...reading };
     };
+    let isFirst = true;
     version.requests++;
     try {
       for await (const step of version.engine.generate(prompt, options)) {
-        if (isFirst) yield begin(step.cachedTokens);
+        if (step.prompt) yield begin(step.prompt);
         isFirst = false;
         drafting.add(step);
         this.#drafting.add(step);
         reason = step.finish ?? reason;
         yield { type: 'tokens', tokens: tokensOf(step) };
       }
-      if (isFirst) yield begin(0);
+      if (isFirst) yield begin({ cachedTokens: 0 });
       yield { type: 'finish', reason, drafting: drafting.figures };
     } finally {
       version.requests--;
@@ -127,7 +120,7 @@ export class EngineService implements ServingEngine {
   }
 
   async #load(directory: string, name: string): Promise<void> {
-    const model = await loadModel(this.#present.model.device, directory);
+    const model = await loadInferenceModel(this.#present.model.device, directory);
     if (JSON.stringify(model.config) !== JSON.stringify(this.config)) {
       releaseModel(model);
       throw new UserError(
@@ -174,8 +167,13 @@ function anySeed(): number {
 }
 
 /** All tokens of a step but its last were drafted, the k-th by head k. */
-function tokensOf({ tokens }: GenerationStep) {
-  return tokens.map((id, i) => ({ id, head: i < tokens.length - 1 ? i : null }));
+function tokensOf({ tokens, scores, experts }: GenerationStep): GeneratedToken[] {
+  return tokens.map((id, i) => ({
+    id,
+    head: i < tokens.length - 1 ? i : null,
+    ...(scores && { score: scores[i]! }),
+    ...(experts && { experts: experts[i]! }),
+  }));
 }
 
 class DraftingCounts {

@@ -2,7 +2,10 @@
  * What a server needs of an engine: token ids in, tokens out as they are generated. Text, chats and
  * HTTP are above it; batching, caches and kernels below.
  */
+import type { ScoredToken, TokenLogprob } from '../engine/token-reports.ts';
 import type { ModelConfig } from '../model/config.ts';
+
+export type { ScoredToken, TokenLogprob };
 
 export interface ServingEngine {
   readonly config: ModelConfig;
@@ -91,17 +94,6 @@ export const noPenalties = {
   repetitionPenalty: 1,
   logitBias: new Map<number, number>(),
 } satisfies Partial<SamplingParameters>;
-
-export interface TokenLogprob {
-  id: number;
-  /** Natural logarithm of the probability that the model, at temperature 1, gives the token. */
-  logprob: number;
-}
-
-/** A token of the prompt or the answer with what was asked for about it. */
-export interface ScoredToken extends TokenLogprob {
-  top: readonly TokenLogprob[];
-}
 
 export interface GeneratedToken {
   id: number;

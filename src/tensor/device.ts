@@ -1,4 +1,6 @@
+import type { RowsToCache } from './inference-kernels.ts';
 import type { Kernels } from './kernels.ts';
+import type { Matrix, QuantizedMatrix, QuantizedRows } from './quantized-matrix.ts';
 import type { Storage } from './tensor.ts';
 
 /**
@@ -21,7 +23,7 @@ export interface Device {
   /** One line for people: what it runs on. */
   readonly description: string;
   readonly precision: Precision;
-  readonly kernels: Kernels;
+  readonly kernels: Kernels<Matrix>;
 
   /** @throws OutOfMemoryError */
   allocate(byteLength: number): Storage;
@@ -31,6 +33,13 @@ export interface Device {
 
   /** Copies `data` in; it may be changed as soon as the call returns. */
   write(storage: Storage, byteOffset: number, data: ArrayBufferView): void;
+  /**
+   * Copies rows into a quantised matrix, as many as it has, arranging them as this device's kernels want
+   * them. A device without it has no kernels for quantised weights.
+   */
+  writeQuantized?(matrix: QuantizedMatrix, rows: QuantizedRows): void;
+  /** A kernel, where a device has caches of other formats than f32: see `CachedRows`. */
+  writeCachedRows?(a: RowsToCache): void;
   /** Copies bytes out, after everything called before has taken effect. */
   read(storage: Storage, byteOffset: number, byteLength: number): Promise<Uint8Array>;
 

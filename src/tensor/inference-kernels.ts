@@ -1,4 +1,5 @@
 import type { AttentionShape } from './kernels.ts';
+import type { Matrix } from './quantized-matrix.ts';
 import type { Tensor } from './tensor.ts';
 
 /**
@@ -10,8 +11,11 @@ import type { Tensor } from './tensor.ts';
  * Keys and values of a call are written into the cache before its rows attend, so that a row finds
  * everything it sees there, itself included. Rows of drafts that turn out wrong are left where they are:
  * the next call writes over them.
+ *
+ * A device that has `writeQuantized` takes a `Weight` quantised too. It may then round the other factor, to
+ * 8 bits in groups of `groupSize`.
  */
-export interface InferenceKernels {
+export interface InferenceKernels<Weight extends Matrix = Tensor> {
   /**
    * With n = rmsNorm(x)·norm: query [T, heads·headDim] = n·Wqᵀ, and into the cache, at each row's
    * position, the key n·Wkᵀ and the value n·Wvᵀ; query and key rotated as by `rotary`. `weight`
@@ -21,7 +25,7 @@ export interface InferenceKernels {
     x: Tensor;
     norm: Tensor;
     epsilon: number;
-    weight: Tensor;
+    weight: Weight;
     heads: number;
     keyValueHeads: number;
     headDim: number;
@@ -45,8 +49,8 @@ export interface InferenceKernels {
     x: Tensor;
     norm: Tensor;
     epsilon: number;
-    gate: Tensor;
-    up: Tensor;
+    gate: Weight;
+    up: Weight;
     out: Tensor;
   }): void;
 
@@ -75,8 +79,8 @@ export interface InferenceKernels {
   expertGatedProduct(a: {
     x: Tensor;
     experts: Tensor;
-    gate: Tensor;
-    up: Tensor;
+    gate: Weight;
+    up: Weight;
     out: Tensor;
   }): void;
   /**
@@ -86,10 +90,48 @@ export interface InferenceKernels {
     x: Tensor;
     experts: Tensor;
     weights: Tensor;
-    down: Tensor;
+    down: Weight;
     out: Tensor;
   }): void;
 
+  /**
+   * Penalties on what has been said, and biases, in the place of logits [T,V]. rows i32 [T,3] has a row's
+   * sequence s, where in tokens i32 the drafts before it begin, and how many these are; settings [S,3] a
+   * sequence's (repetition, presence, frequency). The entries of s are offsets[s] … offsets[s+1], i32
+   * [S+1], with `columns` i32 in ascending order; `counts` i32: how often it was generated, 0 if it was
+   * only in the prompt, −1 if neither; and `biases`. Drafts count as generated. Logits of columns that
+   * were said are divided by the repetition if positive and else multiplied; presence and frequency times
+   * count are taken off those generated; last comes the bias.
+   */
+  penalizeLogits(a: {
+    logits: Tensor;
+    rows: Tensor;
+    tokens: Tensor;
+    settings: Tensor;
+    offsets: Tensor;
+    columns: Tensor;
+    counts: Tensor;
+    biases: Tensor;
+  }): void;
+  /**
+   * Makes logits[t,c] so low that its probability is 0 where bit c % 32 of masks[rows[t], ⌊c/32⌋] is 0,
+   * as far as the masks i32 [M,W] reach; rows i32 [T], of which −1 leaves its row alone.
+   */
+  maskLogits(a: { logits: Tensor; masks: Tensor; rows: Tensor }): void;
+  /**
+   * Log-probabilities at temperature 1 of the first `vocabSize` columns of logits [T,V]: logprobs
+   * [T, 1+n] of tokens[places[t]] and of the n most probable columns, which go to `top` i32 [T,n], the
+   * most probable first and the lower column first on ties. Tokens are i32; of one that is no column, the
+   * log-probability is undefined. `top` is null if n is 0.
+   */
+  scoreTokens(a: {
+    logits: Tensor;
+    tokens: Tensor;
+    places: Tensor;
+    vocabSize: number;
+    logprobs: Tensor;
+    top: Tensor | null;
+  }): void;
   /**
    * The distribution that each row of logits [T,V] is sampled from, in its place. settings [T,4] has a
    * row's (temperature, topP, topK, minP): logits over temperature; of the `vocabSize` first columns the
@@ -122,7 +164,12 @@ export interface InferenceKernels {
   }): void;
 }
 
-/** A layer's cache, and where the rows of a call lie in it. */
+/**
+ * A layer's cache, and where the rows of a call lie in it. A device with `writeCachedRows` also takes
+ * f16, in heads of multiples of 8 numbers, and i8, in heads of multiples of 8 and pages of multiples of 4,
+ * zeroed before they are first used. A head of i8 has four bytes more, for a scale, and is arranged as the
+ * device likes; queries and probabilities are then rounded to bytes too.
+ */
 export interface CachedRows {
   /** [rows, keyValueHeads·headDim] */
   keys: Tensor;
@@ -133,4 +180,14 @@ export interface CachedRows {
   width: number;
   /** i32: the position of each of the T rows, the sequence of each, and the table [sequences, width]. */
   layout: Tensor;
+}
+
+/** Rows for a cache in its own format: key and value [T,·] go to the rows indices[t] ≥ 0. */
+export interface RowsToCache {
+  key: Tensor;
+  value: Tensor;
+  indices: Tensor;
+  keyValueHeads: number;
+  keys: Tensor;
+  values: Tensor;
 }

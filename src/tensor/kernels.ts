@@ -1,4 +1,5 @@
 import type { InferenceKernels } from './inference-kernels.ts';
+import type { Matrix } from './quantized-matrix.ts';
 import type { Tensor } from './tensor.ts';
 
 /**
@@ -10,7 +11,7 @@ import type { Tensor } from './tensor.ts';
  * outputs do not overlap unless a line says that they may. Where `accumulate` is given, true adds to
  * `out` and false overwrites it. Any dimension may be 0.
  */
-export interface Kernels extends InferenceKernels {
+export interface Kernels<Weight extends Matrix = Tensor> extends InferenceKernels<Weight> {
   fill(a: { out: Tensor; value: number }): void;
   /** out = source, same size and dtype. */
   copy(a: { source: Tensor; out: Tensor }): void;
@@ -26,10 +27,12 @@ export interface Kernels extends InferenceKernels {
    * divides the product by, so that small gradients survive; 1 by default.
    *
    * `residual` [M,N]: out = residual + A·B; not together with `accumulate`.
+   *
+   * `b` may be quantised where it is transposed and `a` is not; see `InferenceKernels`.
    */
   matmul(a: {
     a: Tensor;
-    b: Tensor;
+    b: Weight;
     out: Tensor;
     transposeA: boolean;
     transposeB: boolean;
@@ -41,11 +44,12 @@ export interface Kernels extends InferenceKernels {
   /**
    * For each expert e, rows offsets[e] to offsets[e+1] of `a` [S,K] times B_e:
    * `b` is [E,K,N], or [E,N,K] if `transposeB`. out [S,N]; offsets i32 [E+1], non-decreasing, from 0
-   * to S. Work is proportional to S. A `second` product, of the same shapes, is added.
+   * to S. Work is proportional to S. A `second` product, of the same shapes, is added. `b` may be
+   * quantised if `transposeB`, without a `second`.
    */
   groupedMatmul(a: {
     a: Tensor;
-    b: Tensor;
+    b: Weight;
     second?: { a: Tensor; b: Tensor } | null;
     offsets: Tensor;
     out: Tensor;
@@ -83,7 +87,7 @@ export interface Kernels extends InferenceKernels {
   }): void;
 
   /** out [T,C]: row t is row indices[t] of `table` [R,C], or zeros if the index is negative. */
-  gatherRows(a: { table: Tensor; indices: Tensor; out: Tensor }): void;
+  gatherRows(a: { table: Weight; indices: Tensor; out: Tensor }): void;
   /** out[indices[t]] += source[t] for every t with an index ≥ 0, in the order of t. */
   scatterAddRows(a: { source: Tensor; indices: Tensor; out: Tensor }): void;
   /** out[indices[t]] = source[t] for every t with an index ≥ 0; indices are distinct. */

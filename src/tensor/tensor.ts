@@ -1,9 +1,12 @@
 import { UserError } from '../errors.ts';
 
-/** Element types a device can hold. Arithmetic is f32 unless an op says otherwise. */
-export type DType = 'f32' | 'i32';
+/**
+ * Element types a device can hold. Arithmetic is f32 unless an op says otherwise; f16 and i8 are
+ * for keys and values in a cache only (see `CachedRows`), where a device has them.
+ */
+export type DType = 'f32' | 'i32' | 'f16' | 'i8';
 
-export const bytesPerElement: Record<DType, number> = { f32: 4, i32: 4 };
+export const bytesPerElement: Record<DType, number> = { f32: 4, i32: 4, f16: 2, i8: 1 };
 
 /** A block of a device's memory; opaque to everything but the device that gave it out. */
 export interface Storage {

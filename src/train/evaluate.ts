@@ -1,11 +1,11 @@
-import type { Model } from '../model/weights.ts';
+import type { TrainableModel } from '../model/weights.ts';
 import { score } from './objective.ts';
 import { type LossMeans, LossSums } from './step-sums.ts';
 import type { TrainingBatch } from './targets.ts';
 
 /** Loss of the next token and of each MTP head on data that is not trained on. */
 export async function heldOutLoss(
-  model: Model,
+  model: TrainableModel,
   batches: readonly TrainingBatch[],
 ): Promise<LossMeans> {
   const sums = new LossSums();

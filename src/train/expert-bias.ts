@@ -3,7 +3,7 @@
  * selection bias of every expert moves by a fixed amount, up if it had fewer tokens than the mean and
  * down if it had more. The report moves it by 1e-3 in pre-training and 1e-4 in SFT.
  */
-import type { ExpertsWeights, Model } from '../model/weights.ts';
+import type { ExpertsWeights, TrainableModel } from '../model/weights.ts';
 import { readFloats } from '../tensor/scope.ts';
 
 /**
@@ -12,7 +12,7 @@ import { readFloats } from '../tensor/scope.ts';
  * @param loads for each layer of experts, in order, the (token, expert) pairs of the whole step [E]
  */
 export async function updateExpertBias(
-  model: Model,
+  model: TrainableModel,
   loads: readonly ArrayLike<number>[],
   rate: number,
 ): Promise<void> {
@@ -57,7 +57,7 @@ export function addLoads(sums: Float64Array[], loads: readonly Int32Array[]): vo
   });
 }
 
-function expertLayers({ layers }: Model): ExpertsWeights[] {
+function expertLayers({ layers }: TrainableModel): ExpertsWeights[] {
   return layers.flatMap(({ feedForward }) => (feedForward.kind === 'experts' ? [feedForward] : []));
 }
 

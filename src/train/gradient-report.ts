@@ -4,7 +4,7 @@
  * has a gradient of zeros alone, so it is counted by expert.
  */
 import { isStacked, parameterSize, parameterSpecs } from '../model/parameters.ts';
-import type { Model } from '../model/weights.ts';
+import type { TrainableModel } from '../model/weights.ts';
 import { readFloats } from '../tensor/scope.ts';
 import { type Storage, Tensor } from '../tensor/tensor.ts';
 import type { Gradients } from './gradients.ts';
@@ -32,12 +32,12 @@ export interface GradientPart {
 }
 
 export class GradientMeter {
-  readonly #model: Model;
+  readonly #model: TrainableModel;
   readonly #gradients: Gradients;
   readonly #parts: Omit<GradientPart, 'norm' | 'zeros'>[] = [];
   readonly #storage: Storage;
 
-  constructor(model: Model, gradients: Gradients) {
+  constructor(model: TrainableModel, gradients: Gradients) {
     this.#model = model;
     this.#gradients = gradients;
     for (const spec of parameterSpecs(model.config)) {

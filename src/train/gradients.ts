@@ -1,5 +1,5 @@
 import { parameterSpecs } from '../model/parameters.ts';
-import type { Model } from '../model/weights.ts';
+import type { TrainableModel } from '../model/weights.ts';
 import { sizeOf, Tensor } from '../tensor/tensor.ts';
 
 /** A gradient buffer for each trained parameter; the others are frozen. */
@@ -7,7 +7,7 @@ export type Gradients = ReadonlyMap<Tensor, Tensor>;
 
 /** Buffers of zeros for all that a gradient trains, or for those whose name `only` accepts. */
 export function allocateGradients(
-  model: Model,
+  model: TrainableModel,
   only: (name: string) => boolean = () => true,
 ): Gradients {
   const { device, parameters } = model;
@@ -21,10 +21,10 @@ export function allocateGradients(
   return gradients;
 }
 
-export function zeroGradients({ device }: Model, gradients: Gradients): void {
+export function zeroGradients({ device }: TrainableModel, gradients: Gradients): void {
   for (const gradient of gradients.values()) device.kernels.fill({ out: gradient, value: 0 });
 }
 
-export function releaseGradients({ device }: Model, gradients: Gradients): void {
+export function releaseGradients({ device }: TrainableModel, gradients: Gradients): void {
   for (const { storage } of gradients.values()) device.release(storage);
 }

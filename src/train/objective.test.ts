@@ -4,7 +4,7 @@ import { createReferenceDevice } from '../device/reference/device.ts';
 import { packDocuments } from '../model/batch.ts';
 import { initializeModel } from '../model/initialize.ts';
 import { trunk } from '../model/trunk.ts';
-import type { Model } from '../model/weights.ts';
+import type { TrainableModel } from '../model/weights.ts';
 import { Random } from '../random.ts';
 import { readFloats, readInts, Scope } from '../tensor/scope.ts';
 import { allocateGradients } from './gradients.ts';
@@ -107,7 +107,11 @@ describe('the objective', async () => {
 });
 
 /** Loss and gradients of an optimizer step over micro-batches. */
-async function run(model: Model, batches: TrainingBatch[], coefficient = balanceCoefficient) {
+async function run(
+  model: TrainableModel,
+  batches: TrainingBatch[],
+  coefficient = balanceCoefficient,
+) {
   const totals = stepTotals(batches, heads);
   const gradients = allocateGradients(model);
   let loss = 0;
@@ -132,7 +136,7 @@ function total(result: BatchResult, totals: StepTotals, share = 1): number {
   );
 }
 
-async function routesOf(model: Model, documents: Int32Array[]): Promise<Int32Array[]> {
+async function routesOf(model: TrainableModel, documents: Int32Array[]): Promise<Int32Array[]> {
   const scope = new Scope(model.device);
   const { routes } = trunk(scope, model, packDocuments(scope, documents));
   return Promise.all(routes.map(({ experts }) => readInts(model.device, experts)));

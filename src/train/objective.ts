@@ -11,7 +11,7 @@ import type { Batch } from '../model/batch.ts';
 import type { Route } from '../model/experts.ts';
 import { mtpBlock, mtpInput } from '../model/mtp.ts';
 import { trunk } from '../model/trunk.ts';
-import type { Model } from '../model/weights.ts';
+import type { TrainableModel } from '../model/weights.ts';
 import { gatherRows, type TokenLogprobs, tokenLogprobs } from '../tensor/ops/index.ts';
 import { readFloats, readInts, Scope } from '../tensor/scope.ts';
 import { Tape } from '../tensor/tape.ts';
@@ -66,7 +66,7 @@ export interface PredictionResult {
  * parameters without one are frozen. The batch's part is already divided by the step's totals.
  */
 export async function forwardBackward(
-  model: Model,
+  model: TrainableModel,
   gradients: ReadonlyMap<Tensor, Tensor>,
   batch: TrainingBatch,
   options: ObjectiveOptions,
@@ -103,7 +103,7 @@ function gradientScale(totals: StepTotals): number {
 
 /** The same numbers without a gradient, for `mtpHeads` of the heads: held-out loss, log-probabilities. */
 export async function score(
-  model: Model,
+  model: TrainableModel,
   batch: TrainingBatch,
   mtpHeads: number,
 ): Promise<BatchResult> {
@@ -123,7 +123,7 @@ interface Forward {
 
 function predict(
   scope: Scope,
-  model: Model,
+  model: TrainableModel,
   batch: TrainingBatch,
   heads: number,
   options: { balanceCoefficient?: number },
@@ -160,7 +160,7 @@ function predict(
   return { predictions, routes: result.routes };
 }
 
-async function readResult({ device }: Model, forward: Forward): Promise<BatchResult> {
+async function readResult({ device }: TrainableModel, forward: Forward): Promise<BatchResult> {
   const [predictions, expertLoads, balanceLosses] = await Promise.all([
     Promise.all(
       forward.predictions.map(async ({ targets, scores }): Promise<PredictionResult> => {

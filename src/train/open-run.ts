@@ -10,7 +10,7 @@ import {
 } from '../data/open-sources.ts';
 import { SampleStream } from '../data/sample-stream.ts';
 import { UserError } from '../errors.ts';
-import { type Model, releaseModel } from '../model/weights.ts';
+import { releaseModel, type TrainableModel } from '../model/weights.ts';
 import type { Device, Precision } from '../tensor/device.ts';
 import type { TextFiles } from '../text/tokenizer-files.ts';
 import type { TrainingConfig } from './config.ts';
@@ -191,7 +191,11 @@ function scheduleOf({ learningRate, steps }: TrainingConfig): Schedule {
   return (schedule === 'cosine' ? cosineSchedule : warmupStableDecay)({ ...learningRate, steps });
 }
 
-function assertFits({ config }: Model, { tokenizer }: TextFiles, { maxLength }: TrainingConfig) {
+function assertFits(
+  { config }: TrainableModel,
+  { tokenizer }: TextFiles,
+  { maxLength }: TrainingConfig,
+) {
   tokenizer.assertFits(config);
   if (maxLength > config.maxPositions) {
     throw new UserError(

@@ -5,7 +5,7 @@
  */
 import { UserError } from '../errors.ts';
 import { type ParameterSpec, parameterSpecs } from '../model/parameters.ts';
-import type { Model } from '../model/weights.ts';
+import type { TrainableModel } from '../model/weights.ts';
 import { type Storage, sizeOf, Tensor } from '../tensor/tensor.ts';
 import { GradientMeter, type GradientReport } from './gradient-report.ts';
 import { type Gradients, zeroGradients } from './gradients.ts';
@@ -37,13 +37,13 @@ export class AdamW {
   stepCount = 0;
   /** One entry for each parameter that has a gradient, in the order of `parameterSpecs`. */
   readonly moments: readonly Moments[];
-  readonly #model: Model;
+  readonly #model: TrainableModel;
   readonly #gradients: Gradients;
   readonly #options: Required<AdamWOptions>;
   readonly #meter: GradientMeter;
   readonly #storages: Storage[] = [];
 
-  constructor(model: Model, gradients: Gradients, options: AdamWOptions) {
+  constructor(model: TrainableModel, gradients: Gradients, options: AdamWOptions) {
     this.#model = model;
     this.#gradients = gradients;
     this.#options = { ...defaults, ...options };

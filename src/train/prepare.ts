@@ -9,7 +9,7 @@ import { UserError } from '../errors.ts';
 import type { ModelConfig } from '../model/config.ts';
 import { parseHubConfig } from '../model/hub-config.ts';
 import { initializeModel } from '../model/initialize.ts';
-import { allocateModel, fillModel, type Model, releaseModel } from '../model/weights.ts';
+import { allocateModel, fillModel, releaseModel, type TrainableModel } from '../model/weights.ts';
 import { MIMOFLASH_TEMPLATE } from '../tasks/index.ts';
 import type { Device } from '../tensor/device.ts';
 import { trainBpe } from '../text/bpe-trainer.ts';
@@ -52,7 +52,7 @@ export async function prepareModel(
   device: Device,
   { model: { config, checkpoint: path, mtpHeads }, seed }: TrainingConfig,
   tokenizer: Tokenizer,
-): Promise<Model> {
+): Promise<TrainableModel> {
   if (path === undefined) {
     return initializeModel(device, await readModelConfig(config!, tokenizer), seed);
   }
@@ -72,7 +72,7 @@ export async function loadWithHeads(
   device: Device,
   checkpoint: Checkpoint,
   mtpHeads: number,
-): Promise<Model> {
+): Promise<TrainableModel> {
   const { name, config } = checkpoint;
   if (mtpHeads > 0 && config.mtpHeads === 0) {
     throw new UserError(`${name}: has no MTP head to copy; set model.mtpHeads to 0`);

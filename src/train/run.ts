@@ -5,7 +5,7 @@
  */
 import type { ShardIndex } from '../data/prepare-shards.ts';
 import { UserError } from '../errors.ts';
-import type { Model } from '../model/weights.ts';
+import type { TrainableModel } from '../model/weights.ts';
 import type { Device } from '../tensor/device.ts';
 import { OutOfMemoryError } from '../tensor/tensor.ts';
 import type { TextFiles } from '../text/tokenizer-files.ts';
@@ -20,7 +20,7 @@ import type { StepMetrics } from './trainer.ts';
 export type TrainingEvent =
   | {
       type: 'start';
-      model: Model;
+      model: TrainableModel;
       step: number;
       resumedFrom: string | null;
       /** What the file sources hold, and what was left out of them. */
@@ -44,7 +44,7 @@ export interface RunOptions {
   /** Ends the run after the current step, with a checkpoint. */
   signal?: AbortSignal;
   /** Further scores of an evaluation by name, such as the share of right answers. */
-  evaluate?: (model: Model, text: TextFiles) => Promise<Record<string, number>>;
+  evaluate?: (model: TrainableModel, text: TextFiles) => Promise<Record<string, number>>;
 }
 
 /**

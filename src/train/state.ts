@@ -13,7 +13,7 @@ import { writeSafetensors } from '../checkpoint/safetensors-writer.ts';
 import { type ParameterData, saveCheckpoint } from '../checkpoint/save.ts';
 import { UserError } from '../errors.ts';
 import { parameterSpecs } from '../model/parameters.ts';
-import type { Model } from '../model/weights.ts';
+import type { TrainableModel } from '../model/weights.ts';
 import { readFloats } from '../tensor/scope.ts';
 import type { Tensor } from '../tensor/tensor.ts';
 import type { AdamW } from './optimizer.ts';
@@ -51,7 +51,7 @@ export type TrainerState = z.infer<typeof stateSchema>;
  */
 export async function saveTraining(
   directory: string,
-  model: Model,
+  model: TrainableModel,
   optimizer: AdamW,
   textFiles: Record<string, string>,
   state: TrainerState,
@@ -84,7 +84,7 @@ export async function readState(directory: string): Promise<TrainerState> {
 /** @throws UserError when the moments are missing, damaged, or another model's */
 export async function loadMoments(
   directory: string,
-  model: Model,
+  model: TrainableModel,
   optimizer: AdamW,
 ): Promise<void> {
   const path = join(directory, MOMENTS_FILE);
@@ -102,13 +102,21 @@ export async function loadMoments(
   }
 }
 
-async function* parametersOf({ device, config, parameters }: Model): AsyncGenerator<ParameterData> {
+async function* parametersOf({
+  device,
+  config,
+  parameters,
+}: TrainableModel): AsyncGenerator<ParameterData> {
   for (const spec of parameterSpecs(config)) {
     yield { spec, data: await readFloats(device, parameters.get(spec.name)!) };
   }
 }
 
-async function writeMoments(path: string, { device }: Model, optimizer: AdamW): Promise<void> {
+async function writeMoments(
+  path: string,
+  { device }: TrainableModel,
+  optimizer: AdamW,
+): Promise<void> {
   const moments = [...namedMoments(optimizer)];
   const layout = moments.map(({ name, tensor }) => ({
     name,

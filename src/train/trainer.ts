@@ -3,7 +3,7 @@
  * bias. It knows no algorithm and no files: what is learnt is in the batches' weights.
  */
 import { UserError } from '../errors.ts';
-import type { Model } from '../model/weights.ts';
+import type { TrainableModel } from '../model/weights.ts';
 import { addLoads, loadViolation, updateExpertBias } from './expert-bias.ts';
 import { deadExperts } from './gradient-report.ts';
 import { allocateGradients, type Gradients, releaseGradients, zeroGradients } from './gradients.ts';
@@ -48,12 +48,12 @@ export interface StepMetrics {
 }
 
 export class Trainer {
-  readonly model: Model;
+  readonly model: TrainableModel;
   readonly optimizer: AdamW;
   readonly #gradients: Gradients;
   readonly #options: TrainerOptions;
 
-  constructor(model: Model, options: TrainerOptions) {
+  constructor(model: TrainableModel, options: TrainerOptions) {
     this.model = model;
     this.#options = options;
     this.#gradients = allocateGradients(model);

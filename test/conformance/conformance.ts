@@ -5,18 +5,25 @@ import type { HostTensor, OpCase } from './case.ts';
 import { inferenceCases } from './inference-cases.ts';
 import { kernelCases } from './kernel-cases.ts';
 import { opCases } from './op-cases.ts';
+import { quantizedCases } from './quantized-cases.ts';
 import { TestRandom } from './random.ts';
 import { objective, runCase } from './run-case.ts';
 
 /**
  * What every device must do: agree with the reference device on outputs and gradients of every op, and
- * have gradients that agree with finite differences of its own outputs. `only` chooses some cases.
+ * have gradients that agree with finite differences of its own outputs. `only` chooses some cases;
+ * `quantized`: it takes such weights.
  */
 export function conformance(
   name: string,
   create: () => Promise<Device>,
-  only: (opCase: OpCase) => boolean = () => true,
+  {
+    only = () => true,
+    quantized = false,
+  }: { only?: (opCase: OpCase) => boolean; quantized?: boolean } = {},
 ): void {
+  const cases = [...opCases, ...kernelCases, ...inferenceCases];
+  if (quantized) cases.push(...quantizedCases);
   describe(`conformance of ${name}`, () => {
     let device: Device;
     beforeAll(async () => {
@@ -26,9 +33,7 @@ export function conformance(
 
     describe('agrees with the reference', () => {
       test.each(
-        [...opCases, ...kernelCases, ...inferenceCases]
-          .filter(only)
-          .map((opCase) => ({ opCase, name: opCase.name })),
+        cases.filter(only).map((opCase) => ({ opCase, name: opCase.name })),
       )('$name', async ({ opCase }) => {
         await agreesWithReference(device, opCase);
       });

@@ -282,6 +282,82 @@ const settings = [
   [2, 0.999, 1, 0.9],
 ];
 
+/** Two sequences of two and one rows, with drafts that are entries, that are none, and that repeat. */
+const penaltyCases: OpCase[] = [40, 5000].map((columns) => ({
+  name: `penalizeLogits of ${columns}`,
+  inputs: {
+    logits: randomTensor(random, [4, columns], 3),
+    rows: intTensor([4, 3], [0, 1, 0, 0, 1, 3, 1, 5, 1, 2, 0, 0]),
+    tokens: intTensor([6], [0, 7, 30, 7, 2, 9]),
+    settings: { shape: [3, 3], data: Float32Array.of(1.5, 0.25, 0.5, 1, 0, -0.75, 1, 0, 0) },
+    offsets: intTensor([4], [0, 4, 6, 6]),
+    columns: intTensor([6], [3, 7, 8, 39, 1, 9]),
+    counts: intTensor([6], [2, 0, -1, 5, 1, -1]),
+    biases: { shape: [6], data: Float32Array.of(0, 1.5, -100, 0, 0, 3) },
+  },
+  differentiable: [],
+  tolerance: 1e-6,
+  run: (scope, { logits, ...t }) => {
+    const out = copyOf(scope, logits!);
+    scope.device.kernels.penalizeLogits({
+      logits: out,
+      ...{ rows: t.rows!, tokens: t.tokens!, settings: t.settings! },
+      ...{ offsets: t.offsets!, columns: t.columns!, counts: t.counts!, biases: t.biases! },
+    });
+    return { out };
+  },
+}));
+
+const maskCases: OpCase[] = [
+  { columns: 40, words: 2 },
+  { columns: 1000, words: 31 },
+].map(({ columns, words }) => ({
+  name: `maskLogits of ${columns}, ${32 * words} of them masked`,
+  inputs: {
+    logits: randomTensor(random, [4, columns], 3),
+    masks: intTensor(
+      [2, words],
+      Array.from({ length: 2 * words }, () => Math.floor(random.next() * 2 ** 32) | 0),
+    ),
+    rows: intTensor([4], [1, -1, 0, 1]),
+  },
+  differentiable: [],
+  run: (scope, { logits, masks, rows }) => {
+    const out = copyOf(scope, logits!);
+    scope.device.kernels.maskLogits({ logits: out, masks: masks!, rows: rows! });
+    return { out };
+  },
+}));
+
+const scoreCases: OpCase[] = [
+  { columns: 40, vocabSize: 37, top: 5, step: 0 },
+  { columns: 40, vocabSize: 40, top: 0, step: 0 },
+  // Many equal logits, of which the lower columns come first.
+  { columns: 9000, vocabSize: 8999, top: 20, step: 1 },
+].map(({ columns, vocabSize, top, step }) => {
+  const data = random.floats(3 * columns, 3).map((x) => (step > 0 ? Math.round(x / step) : x));
+  return {
+    name: `scoreTokens of ${vocabSize}, ${top} most probable`,
+    inputs: {
+      logits: { shape: [3, columns], data },
+      tokens: intTensor([5], [4, 0, 11, 36, 7]),
+      places: intTensor([3], [3, 0, 4]),
+    },
+    differentiable: [],
+    tolerance: 4e-6,
+    run: (scope, { logits, tokens, places }) => {
+      // In one buffer, as a step has them.
+      const out = scope.from([192], new Int32Array(192));
+      scope.device.kernels.copy({ source: tokens!, out: out.slice(0, 5) });
+      const logprobs = scope.empty([3, top + 1]);
+      const best = top > 0 ? out.slice(64, 64 + 3 * top).reshape([3, top]) : null;
+      const asked = { logits: logits!, tokens: out.slice(0, 5), places: places!, vocabSize };
+      scope.device.kernels.scoreTokens({ ...asked, logprobs, top: best });
+      return { logprobs, out };
+    },
+  };
+});
+
 const samplingCases: OpCase[] = [
   { columns: 24, vocabSize: 24, step: 0 },
   { columns: 1000, vocabSize: 990, step: 0 },
@@ -395,6 +471,9 @@ export const inferenceCases: OpCase[] = [
   ...productCases,
   ...routingCases,
   ...expertCases,
+  ...penaltyCases,
+  ...maskCases,
+  ...scoreCases,
   ...samplingCases,
   ...drawCases,
   ...verifyCases,

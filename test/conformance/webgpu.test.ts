@@ -24,7 +24,7 @@ if (typeof found === 'string') {
   conformance(
     'webgpu, kernels of inference without subgroups',
     () => createWebgpuDevice({ subgroups: false }),
-    ({ name }) => ofInference.has(name),
+    { only: ({ name }) => ofInference.has(name) },
   );
   // Every weight and its gradient in several pieces; activations must fit.
   for (const { bytes, cases } of [
@@ -37,7 +37,7 @@ if (typeof found === 'string') {
     conformance(
       `webgpu, bindings of ${bytes} bytes`,
       () => createWebgpuDevice({ bindingBytes: bytes }),
-      ({ name }) => cases.test(name),
+      { only: ({ name }) => cases.test(name) },
     );
   }
   samplingStatistics('webgpu', () => createWebgpuDevice());

@@ -114,11 +114,6 @@ test('what clients leave is dropped', async () => {
   await until(() => engine.figures().running === 0);
 });
 
-test('what the engine lacks is refused', async () => {
-  const request = client.chat.completions.create(ask('Hello', { logit_bias: { 5: 1 } }));
-  await expect(request).rejects.toThrow(/logit_bias: is not supported by this engine/);
-});
-
 test('a prompt of only the context is refused, one token less is answered', async () => {
   const { maxPositions } = engine.config;
   const generate = (length: number) =>

@@ -6,6 +6,7 @@ import type { Device } from '../../tensor/device.ts';
 import type { Kernels } from '../../tensor/kernels.ts';
 import type { Storage } from '../../tensor/tensor.ts';
 import { hostInferenceKernels } from '../host/inference.ts';
+import { hostLogitKernels } from '../host/logits.ts';
 import { hostSamplingKernels } from '../host/sampling.ts';
 import { activationKernels } from './activation.ts';
 import { attentionKernels } from './attention.ts';
@@ -17,6 +18,7 @@ import { matmulKernels } from './matmul.ts';
 import { floats, type HostStorage, ints } from './memory.ts';
 import { normKernels } from './norm.ts';
 import { optimizerKernels } from './optimizer.ts';
+import { dequantizing, writeQuantizedRows } from './quantized.ts';
 import { rotaryKernels } from './rotary.ts';
 import { rowKernels } from './rows.ts';
 
@@ -46,12 +48,13 @@ export function createReferenceDevice(): Device {
       const source = new Uint8Array(data.buffer, data.byteOffset, data.byteLength);
       bytesOf(storage).set(source, byteOffset);
     },
+    writeQuantized: writeQuantizedRows,
     async read(storage, byteOffset, byteLength) {
       return bytesOf(storage).slice(byteOffset, byteOffset + byteLength);
     },
     async destroy() {},
   };
-  Object.assign(device.kernels, {
+  const kernels = {
     ...elementwiseKernels,
     ...matmulKernels,
     ...rowKernels,
@@ -63,8 +66,10 @@ export function createReferenceDevice(): Device {
     ...logprobKernels,
     ...optimizerKernels,
     ...cachedAttentionKernel,
+    ...hostLogitKernels({ floats, ints }),
     ...hostSamplingKernels({ floats, ints }),
     ...hostInferenceKernels(device, { ints }),
-  } satisfies Kernels);
+  } satisfies Kernels;
+  Object.assign(device.kernels, dequantizing(kernels));
   return device;
 }

@@ -1,11 +1,15 @@
 import type { Device } from '../../tensor/device.ts';
+import type { RowsToCache } from '../../tensor/inference-kernels.ts';
 import type { Kernels } from '../../tensor/kernels.ts';
+import type { QuantizedMatrix, QuantizedRows } from '../../tensor/quantized-matrix.ts';
 import type { Storage } from '../../tensor/tensor.ts';
 import type { WasmStorage } from './heaps.ts';
+import { CompactCache } from './kernels/compact-cache.ts';
 import { wasmKernels } from './kernels/index.ts';
 import { assertSharedMemory, availableParallelism, loadBinary } from './platform.ts';
+import { arrangeTiles } from './quantized-layout.ts';
 import { Runtime } from './runtime.ts';
-import { compile, supportsRelaxedSimd } from './webassembly.ts';
+import { byteOffsetOf, compile, supportsRelaxedSimd, type WasmModule } from './webassembly.ts';
 
 export interface WasmDeviceOptions {
   /** Threads that compute, the calling one included; default: as many as the machine runs at once. */
@@ -23,9 +27,21 @@ export interface WasmDeviceOptions {
 export async function createWasmDevice(options: WasmDeviceOptions = {}): Promise<Device> {
   const { threads = availableParallelism(), relaxed = supportsRelaxedSimd(), heapBytes } = options;
   assertSharedMemory();
-  const file = relaxed ? 'relaxed.wasm' : 'simd.wasm';
-  const module = await compile(await loadBinary(new URL(`./build/${file}`, import.meta.url)));
-  return new WasmDevice(await Runtime.start(module, { threads, heapBytes }), relaxed);
+  const build = relaxed ? await relaxedBuild() : null;
+  const { module, byteOffset } = build ?? { module: await load('simd.wasm'), byteOffset: 0 };
+  const runtime = await Runtime.start(module, { threads, heapBytes, byteOffset });
+  return new WasmDevice(runtime, build !== null);
+}
+
+/** The build with relaxed SIMD, if its dot products of bytes are exact on this machine. */
+async function relaxedBuild(): Promise<{ module: WasmModule; byteOffset: number } | null> {
+  const module = await load('relaxed.wasm');
+  const byteOffset = byteOffsetOf(module);
+  return byteOffset === null ? null : { module, byteOffset };
+}
+
+async function load(file: string): Promise<WasmModule> {
+  return compile(await loadBinary(new URL(`./build/${file}`, import.meta.url)));
 }
 
 class WasmDevice implements Device {
@@ -57,6 +73,21 @@ class WasmDevice implements Device {
   write(storage: Storage, byteOffset: number, data: ArrayBufferView): void {
     const source = new Uint8Array(data.buffer, data.byteOffset, data.byteLength);
     this.#bytes(storage, byteOffset, source.length).set(source);
+  }
+
+  writeQuantized(matrix: QuantizedMatrix, rows: QuantizedRows): void {
+    const { bits, columns, words } = matrix;
+    // Where bytes are signed, the offset of 128 is taken away by turning over the highest bit.
+    const flip = bits === 8 && this.#runtime.byteOffset === 0 ? 0x80808080 | 0 : 0;
+    arrangeTiles(rows, columns, bits, flip, this.#runtime.ints(words));
+  }
+
+  writeCachedRows(rows: RowsToCache): void {
+    try {
+      new CompactCache(this.#runtime).writeRows(rows);
+    } finally {
+      this.#runtime.releaseScratch();
+    }
   }
 
   async read(storage: Storage, byteOffset: number, byteLength: number): Promise<Uint8Array> {

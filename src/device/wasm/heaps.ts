@@ -67,6 +67,13 @@ export class Heaps {
     return storage;
   }
 
+  /** A block for the device's own use, for as long as it lives; not counted. */
+  reserve(byteLength: number): WasmStorage {
+    const storage = this.allocate(byteLength);
+    this.#allocatedBytes -= byteLength;
+    return storage;
+  }
+
   release(storage: WasmStorage): void {
     if (storage.released) throw new Error('the storage has been released before');
     storage.released = true;

@@ -1,6 +1,6 @@
 import { Tensor } from '../../tensor/tensor.ts';
 import { Control, type Launch, maximumChunks } from './control.ts';
-import { largestHeapBytes } from './heap.ts';
+import { largestHeapBytes, roundToAlignment } from './heap.ts';
 import { Heaps, type WasmStorage } from './heaps.ts';
 import { Staging } from './staging.ts';
 import {
@@ -27,19 +27,40 @@ export const write = (tensor: Tensor): Operand => ({ tensor, access: 'write' });
 /** The kernel reads it and writes it, or writes only parts of it. */
 export const update = (tensor: Tensor): Operand => ({ tensor, access: 'update' });
 
+/** Scratch memory of a call that is not allocated: enough for a few rows. */
+const arenaBytes = 2 ** 18;
+
+export interface RuntimeOptions {
+  threads: number;
+  heapBytes?: number | undefined;
+  byteOffset?: number;
+}
+
 /** Runs kernels on all threads, over memory that lies in several heaps. */
 export class Runtime {
   readonly threads: number;
   readonly heaps: Heaps;
+  /** See `byteOffsetOf`. */
+  readonly byteOffset: number;
   readonly #module: WasmModule;
   readonly #kernelIndex: ReadonlyMap<string, number>;
   readonly #kernels: KernelFunction[][] = [];
   readonly #control: Control;
   readonly #pool: WorkerPool;
   readonly #scratch: WasmStorage[] = [];
+  /** Where small scratch memory comes from: taking it is an addition. */
+  #arena: WasmStorage | null = null;
+  #arenaUsed = 0;
 
-  private constructor(module: WasmModule, control: Control, pool: WorkerPool, heapBytes: number) {
+  private constructor(
+    module: WasmModule,
+    control: Control,
+    pool: WorkerPool,
+    heapBytes: number,
+    byteOffset: number,
+  ) {
     this.#module = module;
+    this.byteOffset = byteOffset;
     this.#kernelIndex = new Map(kernelNames(module).map((name, index) => [name, index]));
     this.#control = control;
     this.#pool = pool;
@@ -48,13 +69,11 @@ export class Runtime {
   }
 
   /** Starts the workers. `heapBytes` bounds each heap; tests make it small. */
-  static async start(
-    module: WasmModule,
-    { threads, heapBytes = largestHeapBytes }: { threads: number; heapBytes?: number | undefined },
-  ): Promise<Runtime> {
+  static async start(module: WasmModule, options: RuntimeOptions): Promise<Runtime> {
+    const { threads, heapBytes = largestHeapBytes, byteOffset = 0 } = options;
     const control = new Control();
     const pool = await WorkerPool.start(threads - 1, module, control);
-    return new Runtime(module, control, pool, heapBytes);
+    return new Runtime(module, control, pool, heapBytes, byteOffset);
   }
 
   /**
@@ -92,9 +111,17 @@ export class Runtime {
 
   /** Memory for the rest of this call of a `Kernels` method, to pass to several launches. */
   scratch(byteLength: number): Operand {
+    const size = roundToAlignment(byteLength);
+    const shape = [Math.ceil(byteLength / 4)];
+    if (this.#arenaUsed + size <= arenaBytes) {
+      this.#arena ??= this.heaps.reserve(arenaBytes);
+      const tensor = new Tensor(shape, 'f32', this.#arena, this.#arenaUsed);
+      this.#arenaUsed += size;
+      return update(tensor);
+    }
     const storage = this.heaps.allocate(byteLength);
     this.#scratch.push(storage);
-    return update(new Tensor([Math.ceil(byteLength / 4)], 'f32', storage));
+    return update(new Tensor(shape, 'f32', storage));
   }
 
   /** The same, for what need not outlive a launch: if heaps differ, its contents are not copied. */
@@ -116,6 +143,7 @@ export class Runtime {
 
   /** Called after every `Kernels` method. */
   releaseScratch(): void {
+    this.#arenaUsed = 0;
     for (const storage of this.#scratch) this.heaps.release(storage);
     this.#scratch.length = 0;
   }

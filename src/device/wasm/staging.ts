@@ -27,6 +27,7 @@ export class Staging {
    * @throws OutOfMemoryError
    */
   enter(args: readonly LaunchArgument[]): { heap: number; values: number[] } {
+    if (this.#heaps.heaps.length === 1) return { heap: 0, values: this.#values(args, 0) };
     let heap = 0;
     let largest = -1;
     for (const argument of args) {

@@ -55,3 +55,18 @@ const relaxedModule = new Uint8Array([
 export function supportsRelaxedSimd(): boolean {
   return validate(relaxedModule);
 }
+
+/**
+ * What a dot product of bytes takes the second factor's bytes for: 128 if they are unsigned, so that
+ * numbers are stored with 128 added, 0 if they are signed. Relaxed SIMD leaves that to the processor, and
+ * allows it to saturate sums of two products; null then.
+ */
+export function byteOffsetOf(module: WasmModule): number | null {
+  const memory = new Memory({ initial: 1, maximum: 1, shared: true });
+  const probe = instantiate(module, memory)[kernelNames(module).indexOf('dotOfBytes')]!;
+  const address = 32768;
+  probe(address, 0, 1, 0);
+  const [sum] = new Int32Array(memory.buffer, address, 1);
+  if (sum === 4 * 127 * 255) return 128;
+  return sum === 4 * 127 * -1 ? 0 : null;
+}

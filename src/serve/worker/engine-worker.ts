@@ -1,5 +1,5 @@
 /** The worker that an engine runs in: told which model and device, it opens them and answers requests. */
-import { loadModel } from '../../checkpoint/load-model.ts';
+import { loadInferenceModel } from '../../checkpoint/load-model.ts';
 import { createDevice } from '../../device/create-device.ts';
 import { connectToParent } from '../../device/wasm/platform.ts';
 import { EngineService } from '../engine-service.ts';
@@ -19,7 +19,9 @@ async function start(message: StartMessage): Promise<void> {
     const { device: name, threads, model, version, options } = message;
     const device = await createDevice(name, threads === undefined ? {} : { threads });
     try {
-      const engine = new EngineService(await loadModel(device, model), version, options);
+      const notice = (line: string) => post({ type: 'notice', line });
+      const loaded = await loadInferenceModel(device, model, notice);
+      const engine = new EngineService(loaded, version, options);
       const release = async () => {
         await engine.release();
         await device.destroy();

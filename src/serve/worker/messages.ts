@@ -26,6 +26,8 @@ export type ToEngine =
 export type FromEngine =
   | { type: 'ready'; description: string; fixed: FixedState; state: EngineState }
   | { type: 'not-started'; error: SentError }
+  /** What the user should know of the model. */
+  | { type: 'notice'; line: string }
   /** What all requests got since the last of these, and how the engine is. */
   | { type: 'news'; items: NewsItem[]; state: EngineState }
   | { type: 'released' };

@@ -14,6 +14,13 @@ export interface StartMessage {
   options: EngineOptions;
 }
 
+export interface StartHandlers {
+  /** Gets what the user should know of the model. */
+  notice(line: string): void;
+  /** Is called when the engine has stopped, with what its requests are told. */
+  failure(reason: string): void;
+}
+
 export interface StartedEngine {
   engine: RemoteEngine;
   /** What it runs on. */
@@ -29,7 +36,7 @@ export interface StartedEngine {
  */
 export async function startEngine(
   message: StartMessage,
-  onFailure: (reason: string) => void,
+  { notice, failure }: StartHandlers,
 ): Promise<StartedEngine> {
   const started = Promise.withResolvers<StartedEngine>();
   let engine: RemoteEngine | null = null;
@@ -47,6 +54,8 @@ export async function startEngine(
         };
         engine = remote;
         started.resolve({ engine, description, end });
+      } else if (message.type === 'notice') {
+        notice(message.line);
       } else if (message.type === 'not-started') {
         started.reject(receivedError(message.error));
       } else {
@@ -58,7 +67,7 @@ export async function startEngine(
       // It fails once for its error and once for its end.
       if (!engine || engine.failure !== null) return;
       engine.fail(error);
-      onFailure(engine.failure!);
+      failure(engine.failure!);
     },
   });
   worker.post(message);

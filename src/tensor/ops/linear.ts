@@ -1,23 +1,24 @@
+import { type Matrix, trainable } from '../quantized-matrix.ts';
 import type { Scope } from '../scope.ts';
 import type { Tensor } from '../tensor.ts';
 import type { ExpertGroups } from './experts.ts';
 
 /**
- * x·Wᵀ, plus `residual` [T,N] if given: x [T,K], weight [N,K] → [T,N]. `exact`: in f32 also where a
+ * x·Wᵀ, plus `residual` [T,N] if given: x [T,K], W [N,K] → [T,N]. `exact`: in f32 also where a
  * device trains in less.
  */
 export function linear(
   scope: Scope,
   x: Tensor,
-  weight: Tensor,
+  matrix: Matrix,
   { exact = false, residual = null }: { exact?: boolean; residual?: Tensor | null } = {},
 ): Tensor {
   const { kernels } = scope.device;
-  const [outputs] = weight.shape as [number];
+  const [outputs] = matrix.shape as [number];
   const out = scope.empty([x.rows, outputs]);
   kernels.matmul({
     a: x,
-    b: weight,
+    b: matrix,
     out,
     transposeA: false,
     transposeB: true,
@@ -26,7 +27,9 @@ export function linear(
     residual,
   });
   const { tape } = scope;
-  tape?.record([x, weight, residual], out, (dOut) => {
+  if (!tape) return out;
+  const weight = trainable(matrix);
+  tape.record([x, weight, residual], out, (dOut) => {
     if (residual) tape.contribute(scope, residual, dOut, false);
     tape.into(scope, x, (dX, accumulate) =>
       kernels.matmul({
@@ -112,16 +115,18 @@ export function groupedSwiglu(
 }
 
 /**
- * Each expert's linear layer over its own rows: x [S,K] sorted by expert, weight [E,N,K],
+ * Each expert's linear layer over its own rows: x [S,K] sorted by expert, matrix [E,N,K],
  * offsets i32 [E+1] → [S,N]. Forward and backward cost is proportional to S.
  */
-export function groupedLinear(scope: Scope, x: Tensor, weight: Tensor, offsets: Tensor): Tensor {
+export function groupedLinear(scope: Scope, x: Tensor, matrix: Matrix, offsets: Tensor): Tensor {
   const { kernels } = scope.device;
-  const [, outputs] = weight.shape as [number, number, number];
+  const [, outputs] = matrix.shape as [number, number, number];
   const out = scope.empty([x.rows, outputs]);
-  kernels.groupedMatmul({ a: x, b: weight, offsets, out, transposeB: true, accumulate: false });
+  kernels.groupedMatmul({ a: x, b: matrix, offsets, out, transposeB: true, accumulate: false });
   const { tape } = scope;
-  tape?.record([x, weight], out, (dOut) => {
+  if (!tape) return out;
+  const weight = trainable(matrix);
+  tape.record([x, weight], out, (dOut) => {
     tape.into(scope, x, (dX, accumulate) =>
       kernels.groupedMatmul({
         a: dOut,

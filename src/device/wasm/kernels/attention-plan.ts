@@ -80,24 +80,6 @@ export function runsOfCall(
   });
 }
 
-/** Runs of the `rows` rows of `cachedAttention`, all of whose keys are held; see `CachedRows`. */
-export function runsOfCache(rows: number, layout: Int32Array): RowRun[] {
-  const runs: RowRun[] = [];
-  for (let begin = 0, end = 0; begin < rows; begin = end) {
-    const [position, sequence] = [layout[begin]!, layout[rows + begin]!];
-    end = begin + 1;
-    while (
-      end < rows &&
-      layout[end] === position + end - begin &&
-      layout[rows + end] === sequence
-    ) {
-      end++;
-    }
-    runs.push({ begin, end, position, held: position + end - begin, sequence });
-  }
-  return runs;
-}
-
 /** The runs of rows of one sequence each. */
 export function sequencesOf(rowStart: Int32Array): { begin: number; end: number }[] {
   const sequences: { begin: number; end: number }[] = [];

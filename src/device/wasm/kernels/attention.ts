@@ -1,7 +1,7 @@
 import type { AttentionShape, Kernels } from '../../../tensor/kernels.ts';
 import type { Tensor } from '../../../tensor/tensor.ts';
 import { type Operand, type Runtime, read, write } from '../runtime.ts';
-import { type AttentionPlan, planAttention, runsOfCache, runsOfCall } from './attention-plan.ts';
+import { type AttentionPlan, planAttention, runsOfCall } from './attention-plan.ts';
 
 /** A window that hides nothing; small enough that the kernel's sums with positions stay in i32. */
 export const noWindow = 2 ** 30;
@@ -10,7 +10,7 @@ export const keyBlock = 96;
 /** Multiply-adds that one thread should take at a time: tens of microseconds. */
 export const multiplyGrain = 2 ** 19;
 
-export function attentionKernels(runtime: Runtime): Pick<Kernels, 'attention' | 'cachedAttention'> {
+export function attentionKernels(runtime: Runtime): Pick<Kernels, 'attention'> {
   return {
     attention(a) {
       const { past } = a;
@@ -20,24 +20,14 @@ export function attentionKernels(runtime: Runtime): Pick<Kernels, 'attention' | 
       );
       attend(runtime, planAttention(a, runs), a, past && { ...past, width: past.table.columns });
     },
-
-    cachedAttention(a) {
-      const { cache, query } = a;
-      const { layout } = cache;
-      const runs = runsOfCache(query.rows, runtime.ints(layout));
-      const table = layout.slice(2 * query.rows, layout.size);
-      const logSumExp = runtime.scratch(4 * query.rows * a.heads).tensor;
-      const inputs = { ...a, key: null, value: null, logSumExp };
-      attend(runtime, planAttention(a, runs), inputs, { ...cache, table });
-    },
   };
 }
 
-/** Rows of this call and what they see of it: nothing if `key` and `value` are null. */
+/** Rows of this call. */
 interface CallRows extends AttentionShape {
   query: Tensor;
-  key: Tensor | null;
-  value: Tensor | null;
+  key: Tensor;
+  value: Tensor;
   sinks: Tensor | null;
   out: Tensor;
   logSumExp: Tensor;
@@ -67,15 +57,14 @@ function attend(runtime: Runtime, plan: AttentionPlan, a: CallRows, held: HeldRo
   const spans = ints(runtime, plan.spans);
   const partials = runtime.scratch(plan.partialCount * keyValueHeads * partialBytes);
 
-  const optional = (tensor: Tensor | null) => (tensor ? read(tensor) : 0);
-  const sinks = optional(a.sinks);
+  const sinks = a.sinks ? read(a.sinks) : 0;
   const outputs = [write(a.out), write(a.logSumExp)];
   const spanCount = plan.spans.length / 8;
   const multiplies = (plan.scoreCount * group * (keyDim + valueDim)) / Math.max(1, spanCount);
   runtime.launch(
     'attention',
     [
-      ...[read(a.query), optional(a.key), optional(a.value), sinks, ...outputs],
+      ...[read(a.query), read(a.key), read(a.value), sinks, ...outputs],
       ...(held ? [read(held.keys), read(held.values), read(held.table)] : [0, 0, 0]),
       ...[spans, partials, scratch, heads, keyValueHeads, keyDim, valueDim],
       ...[a.scale, a.valueScale, a.window ?? noWindow, held?.pageSize ?? 1, held?.width ?? 1],

@@ -1,13 +1,18 @@
 import type { Device } from '../../../tensor/device.ts';
 import type { Kernels } from '../../../tensor/kernels.ts';
+import type { Matrix } from '../../../tensor/quantized-matrix.ts';
 import { hostInferenceKernels } from '../../host/inference.ts';
+import { hostLogitKernels } from '../../host/logits.ts';
 import { hostSamplingKernels } from '../../host/sampling.ts';
 import type { Runtime } from '../runtime.ts';
 import { activationKernels } from './activation.ts';
 import { attentionKernels } from './attention.ts';
 import { attentionBackwardKernels } from './attention-backward.ts';
+import { cachedAttentionKernels } from './cached-attention.ts';
+import { compactCacheKernels } from './compact-cache.ts';
 import { elementwiseKernels } from './elementwise.ts';
 import { balanceKernels, expertKernels } from './experts.ts';
+import { inferenceKernels, withQuantizedWeights } from './inference.ts';
 import { logprobKernels } from './logprobs.ts';
 import { matmulKernels } from './matmul.ts';
 import { normKernels } from './norm.ts';
@@ -16,8 +21,8 @@ import { rotaryKernels } from './rotary.ts';
 import { rowKernels } from './rows.ts';
 
 /** All kernels: one file a family. `device` is the one whose kernels they will be. */
-export function wasmKernels(runtime: Runtime, device: Device): Kernels {
-  return {
+export function wasmKernels(runtime: Runtime, device: Device): Kernels<Matrix> {
+  const training = {
     ...elementwiseKernels(runtime),
     ...attentionKernels(runtime),
     ...attentionBackwardKernels(runtime),
@@ -30,7 +35,14 @@ export function wasmKernels(runtime: Runtime, device: Device): Kernels {
     ...expertKernels(runtime),
     ...balanceKernels(runtime),
     ...activationKernels(runtime),
-    ...hostInferenceKernels(device, runtime),
+  };
+  return {
+    ...training,
+    ...withQuantizedWeights(runtime, training),
+    ...inferenceKernels(runtime, training, hostInferenceKernels(device, runtime)),
+    ...cachedAttentionKernels(runtime),
+    ...compactCacheKernels(runtime, training),
+    ...hostLogitKernels(runtime),
     ...hostSamplingKernels(runtime),
   };
 }

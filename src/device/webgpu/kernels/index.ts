@@ -10,8 +10,10 @@ import { cachedAttentionKernel } from './inference/cached-attention.ts';
 import { drawKernels } from './inference/draw.ts';
 import { expertProductsKernel } from './inference/expert-products.ts';
 import { gatedProductKernels } from './inference/gated-product.ts';
+import { logitKernels } from './inference/logits.ts';
 import { routeTokensKernel } from './inference/route-tokens.ts';
 import { samplingDistributionKernel } from './inference/sampling-distribution.ts';
+import { scoreTokensKernel } from './inference/score-tokens.ts';
 import { logprobKernels } from './logprobs.ts';
 import { groupedMatmulKernels } from './matmul/grouped.ts';
 import { groupedSwigluKernel } from './matmul/grouped-swiglu.ts';
@@ -44,6 +46,8 @@ export function webgpuKernels(runtime: Runtime): Kernels {
     ...attentionInputsKernel(runtime),
     ...cachedAttentionKernel(runtime),
     ...drawKernels(runtime),
+    ...logitKernels(runtime),
+    ...scoreTokensKernel(runtime),
     ...expertProductsKernel(runtime),
     ...gatedProductKernels(runtime),
     ...routeTokensKernel(runtime),

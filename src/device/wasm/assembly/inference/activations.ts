@@ -1,0 +1,102 @@
+// Rows of activations as products with quantised weights want them: bytes, in groups of 32 with a scale
+// each, as llama.cpp has them. Norm first, if any.
+import { addProducts64, sumLanes64 } from '../math';
+import { activationBytes, dot } from './tile';
+
+// 1.5·2²³: adding it rounds to an integer, which is then in the low bits.
+const rounding = memory.data<f32>([12582912, 12582912, 12582912, 12582912], 16);
+
+/** What is smaller counts as 0: its inverse would not be a number. */
+const least: f32 = 1e-30;
+
+/**
+ * Items are rows of x [T,columns]. With n = rmsNorm(x)·norm, or x itself if `norm` is 0: n is written to
+ * `normed` [T,columns], which may be x if there is no norm, and quantised to `packed` unless that is 0:
+ * numbers, a scale for each group, and what the integer sum of each group begins at: −offset times the
+ * sum of its numbers, because the weights are stored with `offset` added.
+ */
+export function prepareActivations(
+  x: usize, norm: usize, epsilon: f64, normed: usize, packed: usize, columns: i32, offset: i32,
+  begin: i32, end: i32, _thread: i32,
+): void {
+  const rowBytes = (<usize>columns) << 2;
+  const packedBytes = activationBytes(<usize>columns);
+  for (let t = <usize>begin; t < <usize>end; t++) {
+    let from = x + t * rowBytes;
+    if (norm) {
+      const to = normed + t * rowBytes;
+      normalize(from, norm, epsilon, to, rowBytes);
+      from = to;
+    }
+    if (packed) quantize(from, packed + t * packedBytes, <usize>columns, offset);
+  }
+}
+
+/** As `rmsNorm`. */
+function normalize(x: usize, weight: usize, epsilon: f64, out: usize, bytes: usize): void {
+  const vectorBytes = bytes & ~15;
+  let sums = f64x2.splat(0);
+  let i: usize = 0;
+  for (; i < vectorBytes; i += 16) {
+    const v = v128.load(x + i);
+    sums = addProducts64(sums, v, v);
+  }
+  let sum = sumLanes64(sums);
+  for (; i < bytes; i += 4) {
+    const v = <f64>load<f32>(x + i);
+    sum += v * v;
+  }
+  const factor = <f32>(1 / Math.sqrt(sum / <f64>(bytes >> 2) + epsilon));
+  const factors = f32x4.splat(factor);
+  for (i = 0; i < vectorBytes; i += 16) {
+    const scaled = f32x4.mul(v128.load(x + i), factors);
+    v128.store(out + i, f32x4.mul(scaled, v128.load(weight + i)));
+  }
+  for (; i < bytes; i += 4) {
+    store<f32>(out + i, load<f32>(x + i) * factor * load<f32>(weight + i));
+  }
+}
+
+function quantize(x: usize, out: usize, columns: usize, offset: i32): void {
+  let scale = out + columns;
+  const toStart = columns >> 3;
+  const round = v128.load(rounding);
+  for (const end = out + columns; out < end; out += 32) {
+    let a = f32x4.abs(v128.load(x)), b = f32x4.abs(v128.load(x, 16));
+    for (let i: usize = 32; i < 128; i += 32) {
+      a = f32x4.pmax(a, f32x4.abs(v128.load(x + i)));
+      b = f32x4.pmax(b, f32x4.abs(v128.load(x + i, 16)));
+    }
+    a = f32x4.pmax(a, b);
+    a = f32x4.pmax(a, v128.shuffle<f32>(a, a, 2, 3, 0, 1));
+    const largest = max(f32x4.extract_lane(a, 0), f32x4.extract_lane(a, 1));
+    const step = largest > least ? largest / 127 : 0;
+    const inverse = f32x4.splat(step > 0 ? 1 / step : 0);
+    let sums = i32x4.splat(0);
+    for (let half: usize = 0; half < 32; half += 16) {
+      const n0 = integers(x, inverse, round), n1 = integers(x + 16, inverse, round);
+      const n2 = integers(x + 32, inverse, round), n3 = integers(x + 48, inverse, round);
+      sums = i32x4.add(sums, i32x4.add(i32x4.add(n0, n1), i32x4.add(n2, n3)));
+      const low = i16x8.narrow_i32x4_s(n0, n1), high = i16x8.narrow_i32x4_s(n2, n3);
+      v128.store(out + half, i8x16.narrow_i16x8_s(low, high));
+      x += 64;
+    }
+    sums = i32x4.add(sums, v128.shuffle<i32>(sums, sums, 2, 3, 0, 1));
+    const sum = i32x4.extract_lane(sums, 0) + i32x4.extract_lane(sums, 1);
+    store<f32>(scale, step);
+    store<i32>(scale + toStart, -offset * sum);
+    scale += 4;
+  }
+}
+
+// @ts-ignore: decorator
+@inline
+function integers(x: usize, inverse: v128, round: v128): v128 {
+  return i32x4.sub(f32x4.add(f32x4.mul(v128.load(x), inverse), round), round);
+}
+
+/** Writes 4·127·b, where b is what the machine takes a byte of ones for: see kernels of the host. */
+export function dotOfBytes(out: usize, _begin: i32, _end: i32, _thread: i32): void {
+  const sums = dot(i8x16.splat(127), i8x16.splat(-1), i32x4.splat(0));
+  store<i32>(out, i32x4.extract_lane(sums, 0));
+}

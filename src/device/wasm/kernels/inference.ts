@@ -1,0 +1,151 @@
+import type { InferenceKernels } from '../../../tensor/inference-kernels.ts';
+import type { Kernels } from '../../../tensor/kernels.ts';
+import { type Matrix, QuantizedMatrix } from '../../../tensor/quantized-matrix.ts';
+import { fillRotaryTable } from '../../../tensor/rotary-table.ts';
+import { Tensor } from '../../../tensor/tensor.ts';
+import { cacheRow } from '../../host/inference.ts';
+import { type Runtime, read, write } from '../runtime.ts';
+import { CompactCache } from './compact-cache.ts';
+import { entriesOfExperts, entriesOfOffsets, plainEntry } from './expert-entries.ts';
+import { rowGrain } from './grain.ts';
+import { formatOf, WeightProducts } from './weight-products.ts';
+
+type Composed = Pick<InferenceKernels<Matrix>, Names>;
+type Names =
+  | 'attentionInputs'
+  | 'normGatedProduct'
+  | 'routeTokens'
+  | 'expertGatedProduct'
+  | 'addExpertProducts';
+type Base = Pick<
+  Kernels<Matrix>,
+  'matmul' | 'groupedMatmul' | 'gatherRows' | 'selectExperts' | 'expertWeights'
+>;
+
+/** Up to this many rows a product with f32 weights is bound by reading them; more are packed. */
+const fewRows = 8;
+
+/**
+ * Inference on weights of any format, a kernel or two a call. Many rows of f32 weights are left to
+ * `composed`, which is made of the kernels of training.
+ */
+export function inferenceKernels(runtime: Runtime, base: Base, composed: Composed): Composed {
+  const products = new WeightProducts(runtime);
+  const compact = new CompactCache(runtime);
+  const isFor = (matrix: Matrix, rows: number) =>
+    matrix instanceof QuantizedMatrix || rows <= fewRows;
+  return {
+    attentionInputs(a) {
+      const { x, weight, cache, query, rotaryDim } = a;
+      if (!isFor(weight, x.rows) && cache.keys.dtype === 'f32') return composed.attentionInputs(a);
+      if (x.rows === 0) return;
+      const norm = { weight: a.norm, epsilon: a.epsilon };
+      const activations = products.prepare(x, formatOf(weight), norm);
+      const floats = (columns: number) =>
+        runtime.scratch(4 * x.rows * columns).tensor.reshape([x.rows, columns]);
+      const keys = floats(a.keyValueHeads * a.headDim);
+      const values = floats(a.keyValueHeads * a.valueDim);
+      const rotation = rotationOf(runtime, cache.layout.slice(0, x.rows), rotaryDim, a.theta);
+      products.attentionInputs(activations, weight, a, rotation, { query, keys, values });
+      const places = runtime.scratch(4 * x.rows).tensor;
+      const indices = new Tensor([x.rows], 'i32', places.storage, places.byteOffset);
+      const layout = runtime.ints(cache.layout);
+      const rows = runtime.ints(indices);
+      for (let row = 0; row < x.rows; row++) {
+        const [position, sequence] = [layout[row]!, layout[x.rows + row]!];
+        rows[row] = cacheRow(cache, x.rows, layout, sequence, position);
+      }
+      compact.write(keys, indices, cache.keys, a.keyValueHeads, 'keys');
+      compact.write(values, indices, cache.values, a.keyValueHeads, 'values');
+    },
+
+    normGatedProduct(a) {
+      const { x, gate, up, out } = a;
+      if (!isFor(gate, x.rows)) return composed.normGatedProduct(a);
+      if (x.rows === 0) return;
+      const norm = { weight: a.norm, epsilon: a.epsilon };
+      const activations = products.prepare(x, formatOf(gate), norm);
+      products.multiplyGated(activations, gate, up, out, plainEntry(x.rows));
+    },
+
+    routeTokens(a) {
+      const { x, router, bias, groups, selectedGroups, normalize, scale, normed, experts } = a;
+      if (!isFor(router, x.rows)) return composed.routeTokens(a);
+      if (x.rows === 0) return;
+      const norm = { weight: a.norm, epsilon: a.epsilon, normed };
+      const activations = products.prepare(x, formatOf(router), norm);
+      const count = router.rows;
+      const logits = runtime.scratch(4 * x.rows * count).tensor.reshape([x.rows, count]);
+      products.multiply(activations, router, logits, false, plainEntry(x.rows));
+      base.selectExperts({ logits, bias, groups, selectedGroups, experts });
+      base.expertWeights({ logits, experts, normalize, scale, weights: a.weights });
+    },
+
+    expertGatedProduct(a) {
+      const { x, experts, gate, up, out } = a;
+      if (!isFor(gate, x.rows)) return composed.expertGatedProduct(a);
+      if (x.rows === 0) return;
+      const counts = { experts: gate.shape[0]!, perToken: experts.columns };
+      const entries = entriesOfExperts(runtime.ints(experts), counts);
+      const activations = products.prepare(x, formatOf(gate));
+      products.multiplyGated(activations, gate, up, out, entries, experts.columns);
+    },
+
+    addExpertProducts(a) {
+      const { x, experts, weights, down, out } = a;
+      if (!isFor(down, out.rows)) return composed.addExpertProducts(a);
+      if (x.rows === 0) return;
+      const counts = { experts: down.shape[0]!, perToken: experts.columns };
+      const entries = entriesOfExperts(runtime.ints(experts), counts);
+      const activations = products.prepare(x, formatOf(down));
+      products.addExperts(activations, down, weights, out, entries);
+    },
+  };
+}
+
+/** The kernels that also take quantised weights, given those for f32. */
+export function withQuantizedWeights(
+  runtime: Runtime,
+  base: Pick<Kernels<Matrix>, 'matmul' | 'groupedMatmul' | 'gatherRows' | 'copy'>,
+): Pick<Kernels<Matrix>, 'matmul' | 'groupedMatmul' | 'gatherRows'> {
+  const products = new WeightProducts(runtime);
+  return {
+    matmul(a) {
+      if (!(a.b instanceof QuantizedMatrix)) return base.matmul(a);
+      if (a.transposeA || !a.transposeB) throw new Error(transposed);
+      if (a.a.rows === 0) return;
+      if (a.residual) base.copy({ source: a.residual, out: a.out });
+      const accumulate = a.accumulate || Boolean(a.residual);
+      const activations = products.prepare(a.a, a.b.bits);
+      products.multiply(activations, a.b, a.out, accumulate, plainEntry(a.a.rows));
+    },
+
+    groupedMatmul(a) {
+      if (!(a.b instanceof QuantizedMatrix)) return base.groupedMatmul(a);
+      if (!a.transposeB || a.second) throw new Error(transposed);
+      const entries = entriesOfOffsets(runtime.ints(a.offsets));
+      if (entries.count === 0) return;
+      const activations = products.prepare(a.a, a.b.bits);
+      products.multiply(activations, a.b, a.out, a.accumulate, entries);
+    },
+
+    gatherRows(a) {
+      const { table, indices, out } = a;
+      if (!(table instanceof QuantizedMatrix)) return base.gatherRows(a);
+      const { columns, bits, words } = table;
+      const offset = bits === 8 ? runtime.byteOffset : 8;
+      const args = [read(words), read(indices), write(out), columns, bits, offset];
+      runtime.launch('gatherQuantized', args, indices.size, rowGrain(8 * columns));
+    },
+  };
+}
+
+const transposed = 'quantised weights are multiplied from the right, transposed, one at a time';
+
+function rotationOf(runtime: Runtime, positions: Tensor, rotaryDim: number, theta: number) {
+  const size = positions.size * (rotaryDim / 2);
+  const [cos, sin] = [runtime.scratch(size * 4), runtime.scratch(size * 4)];
+  const table = { cos: runtime.floats(cos.tensor), sin: runtime.floats(sin.tensor) };
+  fillRotaryTable(runtime.ints(positions), rotaryDim, theta, table);
+  return { rotaryDim, cos, sin };
+}

@@ -1,0 +1,209 @@
+import { type Matrix, QuantizedMatrix } from '../../../tensor/quantized-matrix.ts';
+import type { Tensor } from '../../../tensor/tensor.ts';
+import {
+  type LaunchArgument,
+  type Operand,
+  type Runtime,
+  read,
+  update,
+  write,
+} from '../runtime.ts';
+import type { Entries } from './expert-entries.ts';
+import { rowGrain } from './grain.ts';
+
+/** Rows of a matrix in a unit, and the bytes of its results for a row; as in assembly/inference/units.ts. */
+const unitRows = 16;
+const unitBytes = 64;
+/** Bytes of weights that one thread should take at a time: microseconds of reading. */
+const leastBytes = 2 ** 15;
+/** So that threads finish together. */
+const chunksPerThread = 6;
+/** Rows that are multiplied in about the time in which the weights are read. */
+const rowsPerRead = 3;
+
+/** Rows as products with weights of one format want them. */
+export interface Activations {
+  operand: Operand;
+  rows: number;
+}
+
+/** 32 for f32, else the bits of a number. */
+export function formatOf(matrix: Matrix): number {
+  return matrix instanceof QuantizedMatrix ? matrix.bits : 32;
+}
+
+/** The memory of a matrix as an operand. */
+export function readMatrix(matrix: Matrix): Operand {
+  return read(matrix instanceof QuantizedMatrix ? matrix.words : matrix);
+}
+
+/**
+ * The products of inference, with weights of any format. A unit, the smallest piece of work, is 16 rows of
+ * a matrix times all rows of activations of an entry.
+ */
+export class WeightProducts {
+  readonly #runtime: Runtime;
+
+  constructor(runtime: Runtime) {
+    this.#runtime = runtime;
+  }
+
+  /** Rows of x, or rmsNorm(x)·norm, which is then also written to `normed`, for weights of `format`. */
+  prepare(
+    x: Tensor,
+    format: number,
+    norm?: { weight: Tensor; epsilon: number; normed?: Tensor },
+  ): Activations {
+    const { rows, columns } = x;
+    if (format === 32 && !norm) return { operand: read(x), rows };
+    const runtime = this.#runtime;
+    const packed = format === 32 ? null : runtime.scratch(rows * columns * 1.25);
+    const normed = norm && (norm.normed ?? runtime.scratch(rows * columns * 4).tensor);
+    const normArguments =
+      norm && normed ? [read(norm.weight), norm.epsilon, write(normed)] : [0, 0, 0];
+    const offset = this.#offsetOf(format);
+    const args = [read(x), ...normArguments, packed ?? 0, columns, offset];
+    runtime.launch('prepareActivations', args, rows, rowGrain(2 * columns));
+    return { operand: packed ?? read(normed!), rows };
+  }
+
+  /** out (+)= activations · matrixᵀ; rows meet matrices by entries without a list. */
+  multiply(
+    { operand }: Activations,
+    matrix: Matrix,
+    out: Tensor,
+    accumulate: boolean,
+    entries: Entries,
+  ): void {
+    const [rows, depth] = matrix.shape.slice(-2) as [number, number];
+    const format = formatOf(matrix);
+    this.#launch(
+      'multiplyMatrix',
+      [
+        ...[this.#data(entries), 0, 1, operand, readMatrix(matrix), format, rows, depth],
+        ...[accumulate ? update(out) : write(out), accumulate ? 1 : 0],
+      ],
+      { results: entries.longest, format, depth },
+      unitsOf(rows) * entries.count,
+      unitWork(matrix, entries.longest),
+    );
+  }
+
+  /**
+   * out = silu(activations · gateᵀ)·(activations · upᵀ). With `divisor`, entries have a list of rows of
+   * `out`, whose rows of activations are numbered by these over `divisor`.
+   */
+  multiplyGated(
+    { operand }: Activations,
+    gate: Matrix,
+    up: Matrix,
+    out: Tensor,
+    entries: Entries,
+    divisor?: number,
+  ): void {
+    const [rows, depth] = gate.shape.slice(-2) as [number, number];
+    const format = formatOf(gate);
+    const data = this.#data(entries);
+    this.#launch(
+      'multiplyGated',
+      [
+        ...[data, divisor ? listOf(data, entries) : 0, divisor ?? 1, operand],
+        ...[readMatrix(gate), readMatrix(up), format, rows, depth, write(out)],
+      ],
+      { results: 2 * entries.longest, format, depth },
+      unitsOf(rows) * entries.count,
+      2 * unitWork(gate, entries.longest),
+    );
+  }
+
+  /** out [T,C] += Σ_j weights[t,j] · activations[t·k + j] · down_eᵀ; entries have a list of all slots. */
+  addExperts(
+    { operand, rows: slots }: Activations,
+    down: Matrix,
+    weights: Tensor,
+    out: Tensor,
+    entries: Entries,
+  ): void {
+    const [rows, depth] = down.shape.slice(-2) as [number, number];
+    const format = formatOf(down);
+    const data = this.#data(entries);
+    this.#launch(
+      'addExperts',
+      [
+        ...[data, entries.count, listOf(data, entries), operand, readMatrix(down), format],
+        ...[read(weights), weights.columns, slots, rows, depth, update(out)],
+      ],
+      { results: 2 * slots, format, depth },
+      unitsOf(rows),
+      entries.count * unitWork(down, entries.longest),
+    );
+  }
+
+  /** Heads of `weight` are the items: see assembly/inference/attention-inputs.ts. */
+  attentionInputs(
+    { operand, rows }: Activations,
+    weight: Matrix,
+    shape: { heads: number; keyValueHeads: number; headDim: number; valueDim: number },
+    rotation: { rotaryDim: number; cos: Operand; sin: Operand },
+    outputs: { query: Tensor; keys: Tensor; values: Tensor },
+  ): void {
+    const { heads, keyValueHeads, headDim, valueDim } = shape;
+    const { query, keys, values } = outputs;
+    const { rotaryDim, cos, sin } = rotation;
+    const format = formatOf(weight);
+    this.#launch(
+      'attentionInputs',
+      [
+        ...[operand, readMatrix(weight), format, rows, weight.columns],
+        ...[heads, keyValueHeads, headDim, valueDim, rotaryDim, cos, sin],
+        ...[write(query), write(keys), write(values)],
+      ],
+      { results: rows, format, depth: weight.columns },
+      heads + 2 * keyValueHeads,
+      Number.POSITIVE_INFINITY,
+    );
+  }
+
+  /** `work`: of an item, in bytes of weights. */
+  #launch(
+    kernel: string,
+    args: LaunchArgument[],
+    { results, format, depth }: { results: number; format: number; depth: number },
+    items: number,
+    work: number,
+  ): void {
+    const runtime = this.#runtime;
+    // Results of a unit; where nibbles may be widened, four blocks of four rows in bytes.
+    const bytes = (results + 1) * unitBytes + (format === 4 ? depth * 17 : 0);
+    const stride = Math.ceil(bytes / 64) * 64;
+    const scratch = runtime.workspace(stride * runtime.threads);
+    const least = leastBytes / work;
+    const fair = items / (runtime.threads * chunksPerThread);
+    runtime.launch(kernel, [...args, scratch, stride], items, Math.ceil(Math.max(least, fair)));
+  }
+
+  #data({ data }: Entries): Operand {
+    const operand = this.#runtime.scratch(data.byteLength);
+    this.#runtime.ints(operand.tensor).set(data);
+    return operand;
+  }
+
+  /** What is added to a weight's number as it is stored. */
+  #offsetOf(format: number): number {
+    return format === 8 ? this.#runtime.byteOffset : 8;
+  }
+}
+
+function unitsOf(rows: number): number {
+  return Math.ceil(rows / unitRows);
+}
+
+/** The bytes of a unit, or more where multiplying takes longer than reading. */
+function unitWork(matrix: Matrix, rows: number): number {
+  const bytes = (matrix.byteLength / matrix.rows) * unitRows;
+  return bytes * Math.max(1, rows / rowsPerRead);
+}
+
+function listOf({ tensor }: Operand, { count, data }: Entries): Operand {
+  return read(tensor.slice(3 * count, data.length));
+}

@@ -1,0 +1,132 @@
+import type { Model } from '../model/weights.ts';
+import type { Scope } from '../tensor/scope.ts';
+import type { Tensor } from '../tensor/tensor.ts';
+import { Outputs } from './outputs.ts';
+import { routesOfRow, type ScoredToken, scoredTokens } from './token-reports.ts';
+
+export interface PromptReportOptions {
+  /** Scores the tokens from position `from` on. */
+  promptLogprobs?: { top: number; from: number };
+  /** Gives the routes of the positions from `from` on. */
+  routedExperts?: { from: number };
+}
+
+/** Rows whose logits are in memory at once. */
+const scoredRows = 128;
+
+/**
+ * What was asked for about the tokens of a prompt, gathered while its chunks pass the model. A prompt
+ * that passes again, after its memory was given to another, leaves what is there.
+ */
+export class PromptReport {
+  readonly #prompt: readonly number[];
+  readonly #asked: PromptReportOptions;
+  readonly #scores: (ScoredToken | null)[] = [];
+  readonly #routes: Int32Array[] = [];
+  /** The next token to score and the next position whose routes are wanted. */
+  #next: { score: number; route: number };
+
+  constructor(prompt: readonly number[], asked: PromptReportOptions) {
+    this.#prompt = prompt;
+    this.#asked = asked;
+    const { promptLogprobs, routedExperts } = asked;
+    this.#next = {
+      score: promptLogprobs?.from ?? prompt.length,
+      route: routedExperts?.from ?? prompt.length,
+    };
+    if (this.#next.score === 0) {
+      // Nothing comes before the first token that could say how probable it is.
+      this.#scores.push(null);
+      this.#next.score = 1;
+    }
+  }
+
+  /** The first position that has to pass the model, whatever is in caches. */
+  get firstPosition(): number {
+    return Math.min(this.#next.score - 1, this.#next.route);
+  }
+
+  /** As the events of an answer have them. */
+  get result(): { logprobs?: (ScoredToken | null)[]; experts?: Int32Array } {
+    return {
+      ...(this.#asked.promptLogprobs && { logprobs: this.#scores }),
+      ...(this.#asked.routedExperts && {
+        experts: Int32Array.from(this.#routes.flatMap((row) => [...row])),
+      }),
+    };
+  }
+
+  /**
+   * Takes what there is to take of the positions from `begin` on, of which the trunk gave `hidden` [T,C]
+   * and the experts i32 [T,k] of each layer. A function reads it, once all is queued; null for nothing.
+   */
+  queue(
+    scope: Scope,
+    model: Model,
+    vocabSize: number,
+    { begin, hidden, experts }: { begin: number; hidden: Tensor; experts: readonly Tensor[] },
+  ): (() => Promise<void>) | null {
+    // The prompt's last position passes the model with the first step.
+    const end = Math.min(begin + hidden.rows, this.#prompt.length - 1);
+    const first = Math.max(begin, this.#next.score - 1);
+    const firstRouted = Math.max(begin, this.#next.route);
+    const ids = first < end ? this.#prompt.slice(first + 1, end + 1) : [];
+    const routed = firstRouted < end ? experts : [];
+    if (ids.length + routed.length === 0) return null;
+
+    const outputs = new Outputs(scope);
+    const top = this.#asked.promptLogprobs?.top ?? 0;
+    const logprobs = outputs.plan([ids.length, 1 + top], 'f32');
+    const best = outputs.plan([ids.length, top], 'i32');
+    const layers = routed.map((layer) => layer.slice(firstRouted - begin, end - begin));
+    const routes = layers.map(({ shape }) => outputs.plan(shape, 'i32'));
+    if (ids.length > 0) {
+      const out = { logprobs: outputs.tensor(logprobs), top: outputs.tensor(best) };
+      const rows = hidden.slice(first - begin, end - begin);
+      scoreRows(scope, model, vocabSize, rows, ids, out);
+    }
+    for (const [i, source] of layers.entries()) {
+      scope.device.kernels.copy({ source, out: outputs.tensor(routes[i]!) });
+    }
+    return async () => {
+      const read = await outputs.read();
+      const scores = scoredTokens(ids, read.floats(logprobs), read.ints(best), top);
+      this.#scores.push(...scores);
+      this.#next.score += ids.length;
+      const chosen = routes.map((part) => read.ints(part));
+      const count = layers[0]?.rows ?? 0;
+      for (let row = 0; row < count; row++) {
+        this.#routes.push(routesOfRow(chosen, row, layers[0]!.columns));
+      }
+      this.#next.route += count;
+    };
+  }
+}
+
+/** Scores `ids` after the positions of `hidden`, some rows at a time. */
+function scoreRows(
+  scope: Scope,
+  { device, head }: Model,
+  vocabSize: number,
+  hidden: Tensor,
+  ids: readonly number[],
+  out: { logprobs: Tensor; top: Tensor },
+): void {
+  const tokens = scope.from([ids.length], Int32Array.from(ids));
+  const places = scope.from([ids.length], Int32Array.from(ids.keys()));
+  const layout = { transposeA: false, transposeB: true, accumulate: false };
+  for (let at = 0; at < ids.length; at += scoredRows) {
+    const end = Math.min(at + scoredRows, ids.length);
+    const logits = scope.empty([end - at, head.shape[0]!]);
+    device.kernels.matmul({ a: hidden.slice(at, end), b: head, out: logits, ...layout });
+    device.kernels.scoreTokens({
+      logits,
+      tokens,
+      places: places.slice(at, end),
+      vocabSize,
+      logprobs: out.logprobs.slice(at, end),
+      top: out.top.columns > 0 ? out.top.slice(at, end) : null,
+    });
+    scope.release(logits);
+  }
+}

@@ -1,0 +1,114 @@
+/** Rounding weights to groups of 8 or 4 bits and back, on the host: see `QuantizedMatrix`. */
+import { groupSize, type QuantizedBits, type QuantizedRows } from './quantized-matrix.ts';
+
+/** Quantises whole rows, given one after another. */
+export function quantize(values: Float32Array, bits: QuantizedBits): QuantizedRows {
+  const groups = values.length / groupSize;
+  if (!Number.isInteger(groups)) throw new Error(`${values.length} numbers are not whole groups`);
+  const scales = new Uint16Array(groups);
+  const numbers = new Uint8Array((values.length * bits) / 8);
+  const scratch = new Int32Array(groupSize);
+  for (let group = 0; group < groups; group++) {
+    const first = group * groupSize;
+    const code = bits === 8 ? byteScale(values, first) : nibbleScale(values, first);
+    scales[group] = code;
+    const highest = 2 ** (bits - 1) - 1;
+    round(values, first, fromBfloat16(code), highest, scratch);
+    if (bits === 8) {
+      for (let i = 0; i < groupSize; i++) numbers[first + i] = scratch[i]! + 128;
+    } else {
+      const half = groupSize / 2;
+      for (let i = 0; i < half; i++) {
+        numbers[first / 2 + i] = (scratch[i]! + 8) | ((scratch[i + half]! + 8) << 4);
+      }
+    }
+  }
+  return { numbers, scales };
+}
+
+/** The numbers that quantised rows stand for. */
+export function dequantize({ numbers, scales }: QuantizedRows, bits: QuantizedBits): Float32Array {
+  const values = new Float32Array(scales.length * groupSize);
+  for (let group = 0; group < scales.length; group++) {
+    const scale = fromBfloat16(scales[group]!);
+    const first = group * groupSize;
+    const half = groupSize / 2;
+    if (bits === 8) {
+      for (let i = 0; i < groupSize; i++) values[first + i] = scale * (numbers[first + i]! - 128);
+      continue;
+    }
+    for (let i = 0; i < half; i++) {
+      const both = numbers[first / 2 + i]!;
+      values[first + i] = scale * ((both & 15) - 8);
+      values[first + i + half] = scale * ((both >> 4) - 8);
+    }
+  }
+  return values;
+}
+
+/** The smallest scale with which the largest number of a group is at most 127 steps. */
+function byteScale(values: Float32Array, first: number): number {
+  let largest = 0;
+  for (let i = 0; i < groupSize; i++) largest = Math.max(largest, Math.abs(values[first + i]!));
+  bitsOf[0] = largest / 127;
+  return (codes[0]! + 0xffff) >>> 16;
+}
+
+/**
+ * With 15 steps it matters where they lie: of some scales with which the largest number is rounded to
+ * about −8 (so a scale may be negative) the one with the least squared error.
+ */
+function nibbleScale(values: Float32Array, first: number): number {
+  let largest = 0;
+  for (let i = 0; i < groupSize; i++) {
+    if (Math.abs(values[first + i]!) > Math.abs(largest)) largest = values[first + i]!;
+  }
+  let best = 0;
+  let least = Number.POSITIVE_INFINITY;
+  for (const steps of nibbleSteps) {
+    const code = toBfloat16(largest / steps);
+    const scale = fromBfloat16(code);
+    const inverse = scale === 0 ? 0 : 1 / scale;
+    let error = 0;
+    for (let i = 0; i < groupSize; i++) {
+      const value = values[first + i]!;
+      const number = Math.max(-8, Math.min(7, Math.round(value * inverse)));
+      error += (value - number * scale) ** 2;
+    }
+    if (error < least) {
+      least = error;
+      best = code;
+    }
+  }
+  return best;
+}
+
+const nibbleSteps = [-8, -9.2, -8.8, -8.4, -7.6, -7.2, -6.8, 7.4, 7, 6.6];
+
+function round(
+  values: Float32Array,
+  first: number,
+  scale: number,
+  highest: number,
+  out: Int32Array,
+): void {
+  const inverse = scale === 0 ? 0 : 1 / scale;
+  for (let i = 0; i < groupSize; i++) {
+    const number = Math.round(values[first + i]! * inverse);
+    out[i] = Math.max(-highest - 1, Math.min(highest, number));
+  }
+}
+
+const codes = new Uint32Array(1);
+const bitsOf = new Float32Array(codes.buffer);
+
+/** The nearest bfloat16, the upper half of a float32. */
+function toBfloat16(value: number): number {
+  bitsOf[0] = value;
+  return ((codes[0]! + 0x7fff + ((codes[0]! >>> 16) & 1)) >>> 16) & 0xffff;
+}
+
+function fromBfloat16(code: number): number {
+  codes[0] = code << 16;
+  return bitsOf[0]!;
+}
