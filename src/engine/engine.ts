@@ -1,12 +1,11 @@
 import { UserError } from '../errors.ts';
 import type { Model } from '../model/weights.ts';
 import type { CachedSequence } from './cached-sequence.ts';
-import { Channel } from './channel.ts';
 import { Decoder, type PromptPart } from './decoder.ts';
 import { draftGroups } from './draft-groups.ts';
 import { DraftPolicy } from './draft-policy.ts';
 import type { EngineOptions } from './engine-options.ts';
-import type { Request, Running } from './engine-request.ts';
+import { newRequest, type Request, type Running } from './engine-request.ts';
 import {
   Generation,
   type GenerationOptions,
@@ -17,6 +16,7 @@ import { pageSize } from './key-value-pool.ts';
 import { nextTask } from './next-task.ts';
 import { PrefixCache } from './prefix-cache.ts';
 import { chunkEnd } from './prompt-chunks.ts';
+import { SessionCache } from './session-cache.ts';
 
 /**
  * Continuous batching (Yu et al. 2022, Orca): requests join and leave at every step. Prompts pass the
@@ -29,6 +29,7 @@ import { chunkEnd } from './prompt-chunks.ts';
 export class Engine implements TokenGenerator {
   readonly #decoder: Decoder;
   readonly #cache: PrefixCache;
+  readonly #sessions: SessionCache;
   readonly #drafting: DraftPolicy;
   readonly #sequences: number;
   readonly #cacheTokens: number;
@@ -48,15 +49,20 @@ export class Engine implements TokenGenerator {
     this.#prefillTokens = prefillTokens;
     this.#sequences = sequences;
     this.#drafting = new DraftPolicy(model.mtp.length);
-    const { prefixTokens = 8 * longest, snapshots = sequences + 32 } = options;
+    const {
+      prefixTokens = 8 * longest,
+      snapshots = sequences + 32,
+      sessions = sequences,
+    } = options;
     const idlePages = Math.ceil(prefixTokens / pageSize);
     this.#decoder = new Decoder(model, {
       sequences,
-      snapshots: idlePages > 0 ? snapshots : 0,
+      snapshots: sessions + (idlePages > 0 ? snapshots : 0),
       cacheTokens: this.#cacheTokens,
       vocabSize,
     });
     this.#cache = new PrefixCache(this.#decoder.pool, model.mtp.length, { idlePages, snapshots });
+    this.#sessions = new SessionCache(this.#cache, sessions);
   }
 
   /** Requests being worked on, those that wait, and how often one had to give its memory back so far. */
@@ -70,8 +76,8 @@ export class Engine implements TokenGenerator {
    * bytes of device memory by layer kind.
    */
   get memory(): { freePages: number; keptPages: number; global: number; sliding: number } {
-    const { availablePages: freePages, idlePages: keptPages } = this.#cache;
-    return { freePages, keptPages, ...this.#decoder.cacheBytes };
+    const { availablePages: freePages } = this.#sessions;
+    return { freePages, keptPages: this.#cache.idlePages, ...this.#decoder.cacheBytes };
   }
 
   /**
@@ -88,22 +94,11 @@ export class Engine implements TokenGenerator {
     const generation = new Generation(this.#decoder.model, prompt, options, this.#cacheTokens);
     generation.signal?.throwIfAborted();
     if (generation.isEmpty && !generation.report) return;
-    const steps = new Channel<GenerationStep>();
-    const { cacheSalt: salt = '', mostCachedTokens = prompt.length } = options;
-    // What is to be reported of the prompt has to pass the model.
-    const most = Math.min(mostCachedTokens, generation.report?.firstPosition ?? prompt.length);
-    const opening = { salt, most };
-    const request: Request = {
-      generation,
-      steps,
-      opening,
-      tokens: [...prompt],
-      isCancelled: false,
-    };
+    const request = newRequest(prompt, generation, options);
     this.#waiting.push(request);
     this.#work ??= this.#run();
     try {
-      yield* steps;
+      yield* request.steps;
     } finally {
       request.isCancelled = true;
     }
@@ -149,16 +144,15 @@ export class Engine implements TokenGenerator {
     while (this.#running.length < this.#sequences) {
       const request = this.#waiting[0];
       if (!request) return;
-      const { tokens, opening, generation } = request;
       const spare = this.#running.length === 0 ? 0 : this.#running.length + 1;
-      const sequence = this.#cache.open(tokens, { ...opening, spare });
+      const sequence = this.#sessions.open(request, spare);
       if (!sequence) return;
       // One that was preempted finds its own pages.
-      generation.cachedTokens ??= sequence.length;
+      request.generation.cachedTokens ??= sequence.length;
       const running = Object.assign(request, { sequence });
       this.#running.push(running);
       this.#waiting.shift();
-      if (!this.#reserve(running, tokens.length)) return;
+      if (!this.#reserve(running, request.tokens.length)) return;
     }
   }
 
@@ -217,14 +211,15 @@ export class Engine implements TokenGenerator {
         request.sequence.append(step.tokens);
         this.#cache.afterStep(request.sequence);
         request.steps.push(step);
-        if (step.finish) this.#leave(request).steps.close();
+        if (step.experts) request.routes.push(...step.experts);
+        if (step.finish) this.#leave(request, true).steps.close();
       });
     }
   }
 
   /** Sees to memory for a running request, preempting the youngest; false if that was itself. */
   #reserve(request: Running, positions: number): boolean {
-    while (!this.#cache.reserve(request.sequence, positions)) {
+    while (!this.#sessions.reserve(request.sequence, positions)) {
       const youngest = this.#running.at(-1)!;
       this.#leave(youngest);
       if (this.#running.length === 0) {
@@ -242,9 +237,9 @@ export class Engine implements TokenGenerator {
     return true;
   }
 
-  #leave(request: Running): Running {
+  #leave(request: Running, isDone = false): Running {
     this.#running = this.#running.filter((other) => other !== request);
-    this.#cache.close(request.sequence);
+    this.#sessions.close(request, isDone);
     return request;
   }
 }

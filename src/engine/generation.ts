@@ -31,6 +31,11 @@ export interface GenerationOptions extends PromptReportOptions {
   signal?: AbortSignal;
   /** Prompts share caches only with those of the same salt. */
   cacheSalt?: string;
+  /**
+   * The conversation of which this is a turn. It goes on from the caches of the turn before, if the prompt
+   * begins with all of that, and shares them with no other.
+   */
+  session?: string;
   /** Most tokens of the prompt to be taken from a cache; by default as many as are there. */
   mostCachedTokens?: number;
 }

@@ -64,6 +64,8 @@ export interface GenerationRequest {
   routedExperts?: { from: number };
   /** Caches are shared only between requests of equal salt. */
   cacheSalt?: string;
+  /** The conversation of which this is a turn: its caches are its own, and kept for its next one. */
+  session?: string;
   signal: AbortSignal;
 }
 
