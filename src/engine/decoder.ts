@@ -27,7 +27,7 @@ export interface DecoderLimits {
   cacheTokens: number;
   /** Most sequences open at once. */
   sequences: number;
-  /** Rings kept beside those of sequences; see `PrefixCache`. */
+  /** Rings kept beside those of sequences; see `PrefixCache` and `SessionCache`. */
   snapshots?: number;
   /** Ids from here on are padding of the head and never sampled; by default the model's size. */
   vocabSize?: number | undefined;
