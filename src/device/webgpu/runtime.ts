@@ -80,9 +80,14 @@ export class Runtime {
     this.#failures = failures;
     this.#pool = new BufferPool(device, failures);
     this.#pipelines = new Pipelines(device, options.immediates);
-    this.#commands = new Commands(device, this.#pipelines.parameterLayout, options.profiler);
     this.#bindGroups = new BindGroups(device);
     this.#readback = new Readback(device, this.bindingBytes);
+    this.#commands = new Commands(
+      device,
+      this.#pipelines.parameterLayout,
+      options.profiler,
+      () => this.#readback.isAwaited,
+    );
   }
 
   allocate(byteLength: number): Storage {
