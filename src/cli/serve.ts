@@ -13,15 +13,17 @@ import { shippedModel } from '../shipped-model.ts';
 import type { Device } from '../tensor/device.ts';
 import { loadTextFiles } from '../text/tokenizer-files.ts';
 import {
+  type CacheOptions,
   type DeviceOptions,
   naturalNumber,
   numberBetween,
   positiveInteger,
   useDevice,
+  withCacheType,
   withDevice,
 } from './options.ts';
 
-interface ServeOptions extends DeviceOptions {
+interface ServeOptions extends DeviceOptions, CacheOptions {
   model: string;
   name?: string;
   host: string;
@@ -91,7 +93,7 @@ export function serveCommand(): Command {
       'folder that /update_weights_from_disk may load from (default: none)',
     )
     .option('--runs <directory>', 'training runs to tell of at /runs (default: none)');
-  return withDevice(command).action(serve);
+  return withCacheType(withDevice(command)).action(serve);
 }
 
 async function serve(options: ServeOptions): Promise<void> {
@@ -99,7 +101,10 @@ async function serve(options: ServeOptions): Promise<void> {
   await useDevice(options, async (device) => {
     const page = await loadPage();
     const { engine, server } = await open(device, options, apiKeys, page);
-    console.log(`serving ${options.model} on ${device.description} at ${pc.bold(server.url)}`);
+    const { cacheType } = engine.figures();
+    console.log(
+      `serving ${options.model} on ${device.description}, caches of ${cacheType}, at ${pc.bold(server.url)}`,
+    );
     if (page === null) {
       console.error(
         pc.yellow('the page is not built, only the API is there; npm run build makes it'),
@@ -128,7 +133,7 @@ async function open(
   apiKeys: readonly string[],
   page: Page | null,
 ): Promise<{ engine: EngineService; server: RunningServer }> {
-  const { model: path, batch, cacheTokens, weightsRoot = null } = options;
+  const { model: path, batch, cacheTokens, cacheType, weightsRoot = null } = options;
   const text = await loadTextFiles(await findCheckpoint(path));
   const name = options.name ?? basename(resolve(path));
   const load = (directory: string) => loadInferenceModel(device, directory, console.error);
@@ -137,6 +142,7 @@ async function open(
     vocabSize: text.tokenizer.vocabSize,
     vocabulary: new Vocabulary(text.tokenizer),
     ...(cacheTokens !== undefined && { cacheTokens }),
+    ...(cacheType !== undefined && { cacheType }),
   };
   const engine = new EngineService(await load(path), name, engineOptions, load);
   try {

@@ -38,7 +38,7 @@ export function trunk(
   let x = gatherRows(scope, model.embedding, batch.tokens);
   model.layers.forEach((weights, layer) => {
     const input = x;
-    const past = cache?.past(layer) ?? null;
+    const held = cache?.(layer) ?? null;
     // If a tape runs the layer again, tokens go where they went.
     let chosen = replay?.[routes.length];
     const run = (inner: Scope) => {
@@ -51,15 +51,15 @@ export function trunk(
         config,
         attention,
         batch,
-        past,
+        held,
         routing,
       );
       chosen = route?.experts;
-      return { hidden, ...(cache && { key, value }), ...route };
+      return { hidden, ...(held && { key, value }), ...route };
     };
     const flow = { inputs: [input], output: ({ hidden }: { hidden: Tensor }) => hidden };
     const result = scope.nested(run, flow);
-    if (result.key && result.value) cache?.keep(layer, result.key, result.value);
+    if (result.key && result.value) held?.keep(result.key, result.value);
     const { logits, experts, weights: expertWeights, offsets, balanceLoss = null } = result;
     if (logits && experts && expertWeights && offsets) {
       routes.push({ logits, experts, weights: expertWeights, offsets, balanceLoss });
