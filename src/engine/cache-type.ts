@@ -9,24 +9,28 @@ import { type CacheType, cachedHeadMultiple } from '../tensor/cache-type.ts';
  *
  * @throws UserError if the device or the heads do not allow what is asked for
  */
-export function cacheTypeOf({ config, device }: Model, asked?: CacheType): CacheType {
-  const attentions = config.layers.map((_, layer) => attentionOf(config, layer));
-  const sizes = [...attentions, config.slidingAttention].flatMap(({ headDim, valueHeadDim }) => [
-    headDim,
-    valueHeadDim,
-  ]);
-  const odd = sizes.find((size) => size % cachedHeadMultiple !== 0);
-  const allowed = device.cacheTypes.filter((type) => type === 'f32' || odd === undefined);
+export function cacheTypeOf(model: Model, asked?: CacheType): CacheType {
+  const allowed = allowedCacheTypes(model);
   if (asked === undefined) return allowed[0] ?? 'f32';
-  if (!device.cacheTypes.includes(asked)) {
-    throw new UserError(
-      `the ${device.name} device has no caches of ${asked}: ask for ${device.cacheTypes.join(' or ')}`,
-    );
-  }
-  if (!allowed.includes(asked)) {
-    throw new UserError(
-      `caches of ${asked} need heads in multiples of ${cachedHeadMultiple}, and the model has heads of ${odd}: ask for f32`,
-    );
-  }
-  return asked;
+  if (allowed.includes(asked)) return asked;
+  const { name, cacheTypes } = model.device;
+  throw new UserError(
+    cacheTypes.includes(asked)
+      ? `caches of ${asked} need heads in multiples of ${cachedHeadMultiple}, and the model has heads of ${oddHead(model)}: ask for f32`
+      : `the ${name} device has no caches of ${asked}: ask for ${cacheTypes.join(' or ')}`,
+  );
+}
+
+/** What they may hold, as the device would rather have it. */
+export function allowedCacheTypes(model: Model): CacheType[] {
+  const takesAll = oddHead(model) === undefined;
+  return model.device.cacheTypes.filter((type) => type === 'f32' || takesAll);
+}
+
+/** The size of a head that fits no cache but one of f32. */
+function oddHead({ config }: Model): number | undefined {
+  const attentions = config.layers.map((_, layer) => attentionOf(config, layer));
+  return [...attentions, config.slidingAttention]
+    .flatMap(({ headDim, valueHeadDim }) => [headDim, valueHeadDim])
+    .find((size) => size % cachedHeadMultiple !== 0);
 }
