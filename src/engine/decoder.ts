@@ -2,9 +2,11 @@ import { mtpBlock, mtpInput } from '../model/mtp.ts';
 import { stepMtpBlock, stepStates, stepTrunk } from '../model/step.ts';
 import { fillCache, trunk } from '../model/trunk.ts';
 import type { Model } from '../model/weights.ts';
+import type { CacheType } from '../tensor/cache-type.ts';
 import { gatherRows } from '../tensor/ops/index.ts';
 import { Scope } from '../tensor/scope.ts';
 import type { Tensor } from '../tensor/tensor.ts';
+import { cacheTypeOf } from './cache-type.ts';
 import {
   type ConstrainedOutput,
   firstMasks,
@@ -31,6 +33,8 @@ export interface DecoderLimits {
   snapshots?: number;
   /** Ids from here on are padding of the head and never sampled; by default the model's size. */
   vocabSize?: number | undefined;
+  /** What the caches hold; see `cacheTypeOf`. */
+  cacheType?: CacheType | undefined;
 }
 
 /**
@@ -48,9 +52,11 @@ export class Decoder {
 
   constructor(model: Model, limits: DecoderLimits) {
     const { vocabSize, cacheTokens, sequences, snapshots = 0 } = limits;
+    const cacheType = cacheTypeOf(model, limits.cacheType);
     this.model = model;
     this.#head = new OutputHead(model, vocabSize ?? model.config.vocabSize);
-    this.#pool = new KeyValuePool(model, { tokens: cacheTokens, rings: sequences + snapshots });
+    const rings = sequences + snapshots;
+    this.#pool = new KeyValuePool(model, { tokens: cacheTokens, rings, cacheType });
   }
 
   /** The memory of its sequences. */
@@ -61,6 +67,11 @@ export class Decoder {
   /** Bytes of device memory for keys and values, by layer kind. */
   get cacheBytes(): { global: number; sliding: number } {
     return this.#pool.bytes;
+  }
+
+  /** What they are kept in. */
+  get cacheType(): CacheType {
+    return this.#pool.cacheType;
   }
 
   /** A sequence of `tokens`, none of which has passed the model; null if there is no room for more. */

@@ -1,5 +1,6 @@
 import { UserError } from '../errors.ts';
 import type { Model } from '../model/weights.ts';
+import type { CacheType } from '../tensor/cache-type.ts';
 import type { CachedSequence } from './cached-sequence.ts';
 import { Decoder } from './decoder.ts';
 import { draftGroups } from './draft-groups.ts';
@@ -70,6 +71,7 @@ export class Engine implements TokenGenerator {
       snapshots: sessions + (idlePages > 0 ? snapshots : 0),
       cacheTokens: this.#cacheTokens,
       vocabSize,
+      cacheType: options.cacheType,
     });
     this.#cache = new PrefixCache(this.#decoder.pool, model.mtp.length, { idlePages, snapshots });
     this.#sessions = new SessionCache(this.#cache, sessions);
@@ -83,11 +85,18 @@ export class Engine implements TokenGenerator {
 
   /**
    * Pages of the caches that no request holds, of these the ones that are kept for later requests, and
-   * bytes of device memory by layer kind.
+   * what they hold, and bytes of device memory by layer kind.
    */
-  get memory(): { freePages: number; keptPages: number; global: number; sliding: number } {
+  get memory(): {
+    freePages: number;
+    keptPages: number;
+    cacheType: CacheType;
+    global: number;
+    sliding: number;
+  } {
     const { availablePages: freePages } = this.#sessions;
-    return { freePages, keptPages: this.#cache.idlePages, ...this.#decoder.cacheBytes };
+    const { cacheType, cacheBytes } = this.#decoder;
+    return { freePages, keptPages: this.#cache.idlePages, cacheType, ...cacheBytes };
   }
 
   /**

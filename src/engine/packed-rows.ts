@@ -74,14 +74,15 @@ export function packRows(
   const hasPast = ranges.some(({ begin }) => begin > 0);
   return {
     batch: { tokens, positions, rowStart },
-    cache: {
-      past: (slot) => (hasPast ? pool.past(slot, places) : null),
-      keep(slot, key, value) {
+    cache: (slot) => ({
+      past: hasPast ? pool.past(slot, places) : null,
+      round: (key, value) => pool.round(slot, key, value),
+      keep(key, value) {
         pool.write(slot, key, value, places);
         scope.release(key);
         scope.release(value);
       },
-    },
+    }),
     stateRows: inputs.ringRows,
     snapshotRows: inputs.snapshotRows,
   };

@@ -1,8 +1,7 @@
-import type { PastKeys } from '../tensor/kernels.ts';
 import { attention, linear, rmsNorm, rotary } from '../tensor/ops/index.ts';
 import type { Scope } from '../tensor/scope.ts';
 import type { Tensor } from '../tensor/tensor.ts';
-import type { Batch } from './batch.ts';
+import type { Batch, LayerCache } from './batch.ts';
 import type { AttentionConfig, ModelConfig } from './config.ts';
 import { denseLayer, expertsLayer, type Route, type RoutingOptions } from './experts.ts';
 import type { AttentionWeights, LayerWeights } from './weights.ts';
@@ -26,7 +25,7 @@ export function block(
   config: ModelConfig,
   attentionConfig: AttentionConfig,
   batch: Batch,
-  past: PastKeys | null,
+  cache: LayerCache | null,
   routing: RoutingOptions = {},
 ): BlockResult {
   const normed = rmsNorm(scope, x, weights.inputNorm, config.normEpsilon);
@@ -38,7 +37,7 @@ export function block(
     attentionConfig,
     config.valueScale,
     batch,
-    past,
+    cache,
   );
   const { out: middle, key, value } = attended;
   const input = rmsNorm(scope, middle, weights.postAttentionNorm, config.normEpsilon);
@@ -76,12 +75,14 @@ function selfAttention(
   config: AttentionConfig,
   valueScale: number,
   batch: Batch,
-  past: PastKeys | null,
+  cache: LayerCache | null,
 ): { out: Tensor; key: Tensor; value: Tensor } {
   const { headDim, rotaryDim, ropeTheta } = config;
   const rotation = { headDim, rotaryDim, theta: ropeTheta };
   const query = rotary(scope, linear(scope, x, weights.query), batch.positions, rotation);
   const { key, value } = keysAndValues(scope, x, weights, config, batch);
+  cache?.round(key, value);
+  const past = cache?.past ?? null;
   const mixed = attention(
     scope,
     { query, key, value, sinks: weights.sinks, rowStart: batch.rowStart, past },

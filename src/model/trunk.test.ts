@@ -16,7 +16,11 @@ test('filling a cache gives it what the whole trunk gives it', async () => {
   const batch = packDocuments(scope, documents);
   const keptBy = async (pass: (cache: KeyValueCache) => unknown) => {
     const kept: Tensor[] = [];
-    pass({ past: () => null, keep: (slot, key, value) => kept.splice(2 * slot, 2, key, value) });
+    pass((slot) => ({
+      past: null,
+      round: () => {},
+      keep: (key, value) => kept.splice(2 * slot, 2, key, value),
+    }));
     return Promise.all(kept.map((tensor) => readFloats(device, tensor)));
   };
   const whole = await keptBy((cache) => trunk(scope, model, batch, { cache }));

@@ -51,7 +51,7 @@ export function fillCache(scope: Scope, model: Model, batch: Batch, cache: KeyVa
     const normed = rmsNorm(inner, x, inputNorm, config.normEpsilon);
     return keysAndValues(inner, normed, attention, attentionOf(config, last), batch);
   });
-  cache.keep(last, key, value);
+  cache(last).keep(key, value);
 }
 
 /** The embedding and the first `count` layers. */
@@ -67,7 +67,7 @@ function runLayers(
   let x = gatherRows(scope, model.embedding, batch.tokens);
   model.layers.slice(0, count).forEach((weights, layer) => {
     const input = x;
-    const past = cache?.past(layer) ?? null;
+    const held = cache?.(layer) ?? null;
     // If a tape runs the layer again, tokens go where they went.
     let chosen = replay?.[routes.length];
     const run = (inner: Scope) => {
@@ -80,15 +80,15 @@ function runLayers(
         config,
         attention,
         batch,
-        past,
+        held,
         routing,
       );
       chosen = route?.experts;
-      return { hidden, ...(cache && { key, value }), ...route };
+      return { hidden, ...(held && { key, value }), ...route };
     };
     const flow = { inputs: [input], output: ({ hidden }: { hidden: Tensor }) => hidden };
     const result = scope.nested(run, flow);
-    if (result.key && result.value) cache?.keep(layer, result.key, result.value);
+    if (result.key && result.value) held?.keep(result.key, result.value);
     const { logits, experts, weights: expertWeights, offsets, balanceLoss = null } = result;
     if (logits && experts && expertWeights && offsets) {
       routes.push({ logits, experts, weights: expertWeights, offsets, balanceLoss });

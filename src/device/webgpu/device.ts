@@ -1,4 +1,5 @@
 import { UserError } from '../../errors.ts';
+import type { CacheType } from '../../tensor/cache-type.ts';
 import type { Device, Precision } from '../../tensor/device.ts';
 import type { Kernels } from '../../tensor/kernels.ts';
 import type { Storage } from '../../tensor/tensor.ts';
@@ -74,6 +75,7 @@ export class WebgpuDevice implements Device {
   readonly description: string;
   readonly precision: Precision;
   readonly queuesCalls = true;
+  readonly cacheTypes: readonly CacheType[] = ['f32'];
   readonly kernels: Kernels;
   readonly #runtime: Runtime;
   readonly #profiler: Profiler | null;
