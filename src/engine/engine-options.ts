@@ -1,8 +1,12 @@
+import type { CacheType } from '../tensor/cache-type.ts';
+
 export interface EngineOptions {
   /** Most requests worked on at once; more wait. */
   sequences?: number;
   /** Positions that the global layers' caches may hold, of all requests together; by default no limit. */
   cacheTokens?: number;
+  /** What the caches hold; by default as the device would have it, see `cacheTypeOf`. */
+  cacheType?: CacheType;
   /**
    * Prompt tokens that pass the model between two steps of decoding, or one chunk (see `chunkEnd`) if
    * that is more. A larger number delays the requests that are being answered.
@@ -18,6 +22,8 @@ export interface EngineOptions {
    * By default one for each request worked on, and 32.
    */
   snapshots?: number;
+  /** Most conversations kept between two turns, by default as many as requests are worked on. */
+  sessions?: number;
   /** Ids from here on are padding of the head and never sampled. */
   vocabSize?: number;
 }

@@ -319,9 +319,9 @@ export interface AttentionShape {
  * that is wide enough is a paged cache, and one of `width` pages a ring of width·pageSize positions.
  */
 export interface PastKeys {
-  /** [rows, keyValueHeads·keyDim] */
+  /** [rows, keyValueHeads·keyDim], of any type that `CachedRows` may have. */
   keys: Tensor;
-  /** [rows, keyValueHeads·valueDim] */
+  /** [rows, keyValueHeads·valueDim], likewise. */
   values: Tensor;
   pageSize: number;
   /** i32 [sequences, width] */

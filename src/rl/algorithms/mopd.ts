@@ -68,14 +68,15 @@ export function mopd(options: MopdOptions): Algorithm {
           addTo(sums, 'teacherGap', -gap);
           const limited = Math.max(-gapLimit, Math.min(gapLimit, scale * gap));
           if (limited !== scale * gap) addTo(sums, 'gapLimited', 1);
+          // What the gate drops has no gradient, however large its gap.
+          if (weight === 0) continue;
           if (topTokens === 0) {
             weights[t] = share * weight * (limited + outcome);
             continue;
           }
           weights[t] = share * weight * outcome;
           // The sum over tokens is an expectation already: a weight for having drawn this one would be
-          // wrong in it. What the gate drops is dropped, though.
-          if (weight === 0) continue;
+          // wrong in it.
           const [begin, end] = [t * topTokens, (t + 1) * topTokens];
           const found = reverseKlWeights(
             live.top.subarray(begin, end),

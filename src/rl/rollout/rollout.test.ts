@@ -33,6 +33,7 @@ beforeEach(() => {
     vocabSize: text.tokenizer.vocabSize,
     sequences: 4,
     cacheTokens: 16_384,
+    cacheType: 'f32',
   });
 });
 afterEach(() => engine.release());

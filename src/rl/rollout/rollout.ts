@@ -134,6 +134,8 @@ class SequenceRun {
         seed: hashText(`${seed} ${prompt.length}`),
         maxTokens,
         logprobs: { top: 0 },
+        // The next turn finds the caches of this one, and nobody else's.
+        session: `${this.#sequence.id} ${this.#sequence.attempt}`,
         signal: this.#signal,
         ...(drafts !== undefined && { drafts }),
         ...(builder.routes && { routedExperts: { from: builder.routes.positions } }),

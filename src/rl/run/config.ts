@@ -115,6 +115,8 @@ const common = {
 
   /** What rollouts compute with: the trainer's own weights, or a copy of so many bits. */
   rolloutWeights: z.enum(['shared', '8-bit', '4-bit']).default('shared'),
+  /** What rollouts keep keys and values in; less than f32 is another policy than the trainer's. */
+  rolloutCache: z.enum(['f32', 'f16', 'i8']).default('f32'),
   /** MTP heads that rollouts draft with; by default all. */
   drafts: countOrZero.optional(),
   /** Whether training replays the rollouts' experts (R3). */

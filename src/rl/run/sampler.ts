@@ -15,7 +15,7 @@ export class Sampler {
   static async open(
     trained: TrainableModel,
     text: TextFiles,
-    { rolloutWeights, schedule, maxLength }: PolicyConfig,
+    { rolloutWeights, rolloutCache, schedule, maxLength }: PolicyConfig,
     version: number,
   ): Promise<Sampler> {
     const { device, config } = trained;
@@ -27,6 +27,7 @@ export class Sampler {
       sequences: schedule.concurrency,
       cacheTokens: schedule.concurrency * longest,
       vocabSize: text.tokenizer.vocabSize,
+      cacheType: rolloutCache,
     });
     const sampler = new Sampler(engine, trained, copy);
     await engine.updateWeights(version, () => sampler.#bring());

@@ -55,11 +55,12 @@ export class MismatchSums {
 
 /** Versions between the one that drew each sampled token and the one that is trained. */
 export function stalenessFigures(
-  trajectories: readonly Trajectory[],
+  examples: readonly { trajectory: Trajectory }[],
   version: number,
 ): { mean: number; max: number } {
   let [sum, count, max] = [0, 0, 0];
-  for (const { sampled, versions } of trajectories) {
+  for (const { trajectory } of examples) {
+    const { sampled, versions } = trajectory;
     for (const [t, one] of sampled.entries()) {
       if (!one) continue;
       const age = version - versions[t]!;

@@ -153,6 +153,34 @@ describe("the sampler's log-probabilities", () => {
 });
 
 describe('a step of the trainer', () => {
+  test('reads what tools answered, and learns nothing of it', async () => {
+    const answered = rollouts.map((trajectory) => ({
+      ...trajectory,
+      sampled: trajectory.sampled.map((one, i) => (i >= 5 && i < 8 ? 0 : one)),
+      logprobs: trajectory.logprobs.map((logprob, i) => (i >= 5 && i < 8 ? 0 : logprob)),
+      versions: trajectory.versions.map((version, i) => (i >= 5 && i < 8 ? -1 : version)),
+    }));
+    let live: Float32Array[] = [];
+    const watching: Algorithm = {
+      ...anyWeights,
+      begin: (examples, version) => (index, now) => {
+        live[index] = now.logprobs;
+        return anyWeights.begin(examples, version)(index, now);
+      },
+    };
+    await stepOf(alone(rollouts), watching);
+    const whole = live;
+    live = [];
+    const { metrics } = await stepOf(alone(answered), watching);
+    expect(metrics.sampledTokens).toBe(4 * (9 - 3));
+    // Routes go on through them, and what comes after is as probable as it was.
+    expect(metrics.mismatch.largestGap).toBeLessThan(1e-4);
+    answered.forEach(({ sampled }, i) => {
+      const wanted = whole[i]!.map((logprob, j) => (sampled[j] ? logprob : 0));
+      expect(live[i]).toEqual(wanted);
+    });
+  });
+
   test('changes nothing where the teacher is the student, momentum or not', async () => {
     const copy = await initializeModel(device, smallConfig, 5);
     const trainer = new PolicyTrainer(copy, { ...options, adamw: { weightDecay: 0.1 } });
@@ -280,7 +308,9 @@ describe('a step of the trainer', () => {
     };
     await expect(trainer.step(alone(rollouts), mad, 0)).rejects.toThrow(/training diverged/);
     expect(await valuesOf(copy)).toEqual(before);
+    // Nothing of it is left for the next step.
     expect((await trainer.step(alone(rollouts), anyWeights, 0)).step).toBe(1);
+    expect(await valuesOf(copy)).toEqual((await stepOf(alone(rollouts), anyWeights)).parameters);
     trainer.release();
     releaseModel(copy);
   });

@@ -10,7 +10,7 @@
 import { UserError } from '../../errors.ts';
 import type { ModelConfig } from '../../model/config.ts';
 import type { TrainableModel } from '../../model/weights.ts';
-import { loadViolation, updateExpertBias } from '../../train/expert-bias.ts';
+import { updateExpertBias } from '../../train/expert-bias.ts';
 import { deadExperts, type GradientReport } from '../../train/gradient-report.ts';
 import {
   allocateGradients,
@@ -22,7 +22,7 @@ import { forwardBackward, type MtpGradient, type Recompute, score } from '../../
 import { AdamW, type AdamWOptions } from '../../train/optimizer.ts';
 import type { Schedule } from '../../train/schedule.ts';
 import { stepTotals } from '../../train/targets.ts';
-import type { Algorithm, Example, TeacherScores } from '../algorithms/algorithm.ts';
+import type { Algorithm, Example, TeacherScores, Weigh } from '../algorithms/algorithm.ts';
 import { expertLayerCount, trajectoryProblem } from '../check-trajectory.ts';
 import type { Trajectory } from '../trajectory.ts';
 import { type PolicyBatch, packTrajectories } from './policy-batch.ts';
@@ -88,76 +88,30 @@ export class PolicyTrainer {
     algorithm: Algorithm,
     version: number,
   ): Promise<PolicyMetrics> {
-    const { schedule, replay, mtpLossWeight, mtpGradient, balanceCoefficient, recompute } =
-      this.#options;
-    const step = this.optimizer.stepCount + 1;
-    const batches = this.#pack(examples, replay, algorithm.topCount);
+    const batches = this.#pack(examples, this.#options.replay, algorithm.topCount);
     for (const { trajectory } of examples) assertDrawnBefore(version, trajectory);
-    const totals = stepTotals(
-      batches.map(({ batch }) => batch),
-      this.model.config.mtpHeads,
-    );
     const weigh = algorithm.begin(examples, version);
-    const sums = new StepSums();
-    for (const packed of batches) {
-      const result = await forwardBackward(this.#watched, this.#gradients, packed.batch, {
-        totals,
-        mtpLossWeight,
-        mtpGradient,
-        balanceCoefficient,
-        recompute,
-        weigh: (logProbability) => {
-          const weights = packed.unpack(logProbability).map(({ index, live }) => {
-            sums.mismatch.add(examples[index]!.trajectory, live.logprobs);
-            const weighed = weigh(index, live);
-            sums.addWeights(weighed);
-            return weighed;
-          });
-          return packed.pack(weights);
-        },
-      });
-      sums.addResult(packed, result);
-      sums.routesReplayed += this.#finishAudit(packed);
-    }
-    const mtpLosses = sums.headLosses.map((loss, head) => loss / (totals.weights[head + 1] || 1));
-    if (![sums.loss, ...mtpLosses].every(Number.isFinite)) {
+    try {
+      const sums = await this.#accumulate(examples, batches, weigh);
+      const learningRate = this.#options.schedule(this.optimizer.stepCount);
+      const gradient = await this.#update(sums, learningRate);
+      return {
+        step: this.optimizer.stepCount,
+        version,
+        trajectories: examples.length,
+        microBatches: batches.length,
+        ...sums.metrics(),
+        staleness: stalenessFigures(examples, version),
+        learningRate,
+        gradient,
+        deadExperts: [...deadExperts(gradient).values()].reduce((sum, dead) => sum + dead, 0),
+      };
+    } catch (error) {
+      // Whoever goes on after this must not find half a step's gradient.
       zeroGradients(this.model, this.#gradients);
-      throw new UserError(
-        `step ${step}: the loss is ${sums.loss} (MTP ${mtpLosses.join(', ')}): training diverged; ` +
-          'lower the learning rate, or gate more narrowly',
-      );
+      this.#audit.reset();
+      throw error;
     }
-
-    // Without a weight there is no gradient, but momentum and decay would move the policy all the same.
-    const updated = sums.hasWeight;
-    const learningRate = schedule(step - 1);
-    const gradient = await this.#update(updated, learningRate, sums.loads);
-    const violations = sums.loads.map(loadViolation);
-    const trajectories = examples.map(({ trajectory }) => trajectory);
-    const mismatch = sums.mismatch.means();
-    return {
-      step,
-      version,
-      updated,
-      trajectories: examples.length,
-      tokens: totals.tokens,
-      sampledTokens: mismatch.tokens,
-      microBatches: batches.length,
-      loss: sums.loss,
-      mtpLosses,
-      entropy: sums.entropy / mismatch.tokens,
-      mismatch,
-      staleness: stalenessFigures(trajectories, version),
-      algorithm: Object.fromEntries(
-        Object.entries(sums.algorithm).map(([name, sum]) => [name, sum / mismatch.tokens]),
-      ),
-      routesReplayed: sums.routesReplayed,
-      learningRate,
-      gradient,
-      deadExperts: [...deadExperts(gradient).values()].reduce((sum, dead) => sum + dead, 0),
-      maxViolation: violations.map(({ max }) => max),
-      meanViolation: violations.map(({ mean }) => mean),
-    };
   }
 
   /**
@@ -199,6 +153,41 @@ export class PolicyTrainer {
     });
   }
 
+  /** Adds up the gradient of a step, micro-batch by micro-batch. */
+  async #accumulate(
+    examples: readonly Example[],
+    batches: readonly PolicyBatch[],
+    weigh: Weigh,
+  ): Promise<StepSums> {
+    const { mtpLossWeight, mtpGradient, balanceCoefficient, recompute } = this.#options;
+    const totals = stepTotals(
+      batches.map(({ batch }) => batch),
+      this.model.config.mtpHeads,
+    );
+    const sums = new StepSums(totals);
+    for (const packed of batches) {
+      const result = await forwardBackward(this.#watched, this.#gradients, packed.batch, {
+        totals,
+        mtpLossWeight,
+        mtpGradient,
+        balanceCoefficient,
+        recompute,
+        weigh: (logProbability) => {
+          const weights = packed.unpack(logProbability).map(({ index, live }) => {
+            sums.mismatch.add(examples[index]!.trajectory, live.logprobs);
+            const weighed = weigh(index, live);
+            sums.addWeights(weighed);
+            return weighed;
+          });
+          return packed.pack(weights);
+        },
+      });
+      sums.addResult(packed, result);
+      sums.routesReplayed += this.#finishAudit(packed);
+    }
+    return sums;
+  }
+
   /** → how many recorded routes the micro-batch consumed. */
   #finishAudit({ batch, members }: PolicyBatch): number {
     if (!batch.routes) {
@@ -212,18 +201,22 @@ export class PolicyTrainer {
     return layers * (batch.tokens.length - members.length);
   }
 
-  async #update(
-    updated: boolean,
-    rate: number,
-    loads: readonly Float64Array[],
-  ): Promise<GradientReport> {
-    if (!updated) {
+  async #update(sums: StepSums, learningRate: number): Promise<GradientReport> {
+    const losses = [sums.loss, ...sums.mtpLosses];
+    if (!losses.every(Number.isFinite)) {
+      throw new UserError(
+        `step ${this.optimizer.stepCount + 1}: the losses are ${losses.join(', ')}: training ` +
+          'diverged; lower the learning rate, or gate more narrowly',
+      );
+    }
+    // Without a weight there is no gradient, but momentum and decay would move the policy all the same.
+    if (!sums.updated) {
       const report = await this.optimizer.measure();
       zeroGradients(this.model, this.#gradients);
       return report;
     }
-    const report = await this.optimizer.step(rate);
-    await updateExpertBias(this.model, loads, this.#options.expertBiasRate);
+    const report = await this.optimizer.step(learningRate);
+    await updateExpertBias(this.model, sums.loads, this.#options.expertBiasRate);
     return report;
   }
 }

@@ -181,7 +181,10 @@ test('weights are of the forward pass whose gradient is taken', async () => {
   expect(result.nextToken.targets.weights.every((weight) => weight === 0.5)).toBe(true);
 });
 
-test('gradients are scaled to what f16 holds, however small or uneven the weights', async () => {
+test.each([
+  'none',
+  'layers',
+] as const)('gradients are scaled to what f16 holds, recompute %s', async (recompute) => {
   const scaleOf = async (weightAt: (i: number) => number) => {
     const scales = new Set<number | undefined>();
     const { kernels } = device;
@@ -199,6 +202,7 @@ test('gradients are scaled to what f16 holds, however small or uneven the weight
     await forwardBackward({ ...model, device: watched }, gradients, packed.batch, {
       totals: stepTotals([packed.batch], 0),
       mtpLossWeight: 0,
+      recompute,
       weigh: (live) => live.map((_, i) => weightAt(i)),
     });
     releaseGradients(model, gradients);

@@ -86,12 +86,13 @@ export class RouteAudit {
 
 /** What training needs of a device; formats of inference are left out. */
 function withKernels(device: Device, kernels: Kernels<Matrix>): Device {
-  const { name, description, precision, queuesCalls } = device;
+  const { name, description, precision, queuesCalls, cacheTypes } = device;
   return {
     name,
     description,
     precision,
     queuesCalls,
+    cacheTypes,
     kernels,
     allocate: (byteLength) => device.allocate(byteLength),
     release: (storage) => device.release(storage),

@@ -37,7 +37,7 @@ export function inferenceKernels(runtime: Runtime, base: Base, composed: Compose
   return {
     attentionInputs(a) {
       const { x, weight, cache, query, rotaryDim } = a;
-      if (!isFor(weight, x.rows) && cache.keys.dtype === 'f32') return composed.attentionInputs(a);
+      if (!isFor(weight, x.rows)) return composed.attentionInputs(a);
       if (x.rows === 0) return;
       const norm = { weight: a.norm, epsilon: a.epsilon };
       const activations = products.prepare(x, formatOf(weight), norm);
@@ -55,8 +55,13 @@ export function inferenceKernels(runtime: Runtime, base: Base, composed: Compose
         const [position, sequence] = [layout[row]!, layout[x.rows + row]!];
         rows[row] = cacheRow(cache, x.rows, layout, sequence, position);
       }
-      compact.write(keys, indices, cache.keys, a.keyValueHeads, 'keys');
-      compact.write(values, indices, cache.values, a.keyValueHeads, 'values');
+      compact.writeRows({
+        ...cache,
+        key: keys,
+        value: values,
+        indices,
+        keyValueHeads: a.keyValueHeads,
+      });
     },
 
     normGatedProduct(a) {
