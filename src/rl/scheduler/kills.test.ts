@@ -40,7 +40,9 @@ interface Plan {
 
 test('batches are the same ones again after a kill, and no sequence comes twice', async () => {
   const plans = fc.record({
-    kills: fc.array(fc.integer({ min: 1, max: 60 }), { maxLength: 8 }),
+    kills: fc.array(fc.record({ writes: fc.integer({ min: 1, max: 60 }), loses: fc.boolean() }), {
+      maxLength: 8,
+    }),
     overlap: fc.boolean(),
     /** With overlap, whether the weights change while sampling goes on. */
     inFlight: fc.boolean(),
@@ -73,7 +75,7 @@ test('batches are the same ones again after a kill, and no sequence comes twice'
           consumed: new Map(),
         };
         for (const writes of kills) await live(world, plan, writes);
-        await live(world, plan, Infinity);
+        await live(world, plan, { writes: Infinity, loses: false });
         expect([...world.given.keys()].sort()).toEqual([1, 2, 3, 4, 5]);
         checkNothingIsLost(world);
       },
@@ -82,10 +84,16 @@ test('batches are the same ones again after a kill, and no sequence comes twice'
   );
 });
 
+/** After how many writes, and whether those that were not flushed are lost. */
+interface Kill {
+  writes: number;
+  loses: boolean;
+}
+
 /** One process, from its start to its end or kill. */
-async function live(world: World, plan: Plan, writes: number): Promise<void> {
+async function live(world: World, plan: Plan, { writes, loses }: Kill): Promise<void> {
   const clock = new FakeClock();
-  const journal = new MemoryJournal(world.disk, writes);
+  const journal = new MemoryJournal(world.disk, writes, loses);
   await clock.until(Promise.race([trainOn(world, plan, clock, journal), journal.killed]));
 }
 
