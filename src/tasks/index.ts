@@ -12,6 +12,7 @@ export {
 } from './response.ts';
 export {
   DEFAULT_MIXTURE,
+  drawLength,
   followUp,
   generateProblem,
   type Mixture,

@@ -43,6 +43,7 @@ export class FakeClock implements Clock {
 
   /** Lets so much time pass. */
   async pass(milliseconds: number): Promise<void> {
+    await flush();
     await this.until(this.sleep(milliseconds));
   }
 

@@ -50,17 +50,19 @@ export async function askChatModel(
   const body = await response.text().catch((error) => {
     throw new Unavailable(`broke off its answer: ${causeOf(error)}`);
   });
-  if (!response.ok) throw refusal(response, body);
+  if (!response.ok) throw refusal(response, body, jsonSchema);
   const completion = completionSchema.safeParse(jsonOf(body));
   return completion.success ? completion.data.choices[0]!.message.content : null;
 }
 
-function refusal({ status, headers }: Response, body: string): Error {
+function refusal({ status, headers }: Response, body: string, jsonSchema: boolean): Error {
   const message = `answers ${status}: ${body.replaceAll(/\s+/g, ' ').slice(0, 200)}`;
   if (status === 408 || status === 429 || status >= 500) {
     return new Unavailable(message, retryAfterOf(headers.get('retry-after')));
   }
-  return new SequenceFailure('judge', `the judge ${message}`);
+  const hint =
+    status === 400 && jsonSchema ? '; if it knows no response_format, set "jsonSchema": false' : '';
+  return new SequenceFailure('judge', `the judge ${message}${hint}`);
 }
 
 /** Seconds or a date; in milliseconds. */

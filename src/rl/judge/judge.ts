@@ -2,7 +2,7 @@ import { createHash } from 'node:crypto';
 import { z } from 'zod';
 import type { ChatMessage } from '../../text/chat-messages.ts';
 import { type Clock, systemClock } from '../clock.ts';
-import { withDeadline } from '../deadline.ts';
+import { untilAborted, withDeadline } from '../deadline.ts';
 import { SequenceFailure } from '../sequence-failure.ts';
 import { Allocator } from '../tools/allocator.ts';
 import { askChatModel, Unavailable } from './chat-endpoint.ts';
@@ -65,7 +65,7 @@ export class Judge {
     // Not with the signal of one who asks: another may wait for the same judgement.
     const judgement = known ?? this.#ask(rubric, messages);
     this.#keep(key, judgement);
-    return signal ? untilAborted(judgement, signal) : judgement;
+    return untilAborted(judgement, signal);
   }
 
   #keep(key: string, judgement: Promise<Judgement>): void {
@@ -119,20 +119,5 @@ export class Judge {
   async #wait(milliseconds: number): Promise<void> {
     const delay = Math.min(milliseconds, 1000 * this.#config.maxDelaySeconds);
     await new Promise<void>((resolve) => this.#clock.after(delay, resolve));
-  }
-}
-
-async function untilAborted<Result>(
-  promise: Promise<Result>,
-  signal: AbortSignal,
-): Promise<Result> {
-  signal.throwIfAborted();
-  const { promise: aborted, reject } = Promise.withResolvers<never>();
-  const abort = () => reject(signal.reason);
-  signal.addEventListener('abort', abort);
-  try {
-    return await Promise.race([promise, aborted]);
-  } finally {
-    signal.removeEventListener('abort', abort);
   }
 }

@@ -1,6 +1,7 @@
 /** Which prompt comes next: by the sources' quotas, then by what is known of its pass rate. */
+import { UserError } from '../../errors.ts';
 import { Random } from '../../random.ts';
-import { type Acceptance, keepProbability } from './pass-rates.ts';
+import { type Acceptance, acceptanceProbability, keepProbability } from './pass-rates.ts';
 import type { StateSummary } from './state.ts';
 import type { Prompt, ScheduledSource, SchedulerOptions } from './types.ts';
 
@@ -46,6 +47,22 @@ export function acceptanceOf(
   { groupSize, requireSignal }: SchedulerOptions,
 ): Acceptance {
   return { groupSize, requireSignal, passRate };
+}
+
+/** @throws UserError if there are none, or one that could never give anything */
+export function checkSources(sources: readonly ScheduledSource[], options: SchedulerOptions): void {
+  if (sources.length === 0) throw new UserError('there are no sources of prompts; give one');
+  const names = new Set<string>();
+  for (const source of sources) {
+    const { name, passRate } = source;
+    if (names.has(name)) throw new UserError(`two sources are named ${name}; rename one`);
+    names.add(name);
+    if (acceptanceProbability(1, 1, acceptanceOf(source, options)) > 0) continue;
+    throw new UserError(
+      `source ${name}: no group of ${options.groupSize} can have a passRate from ${passRate.join(' to ')}` +
+        `${options.requireSignal ? ' and a signal' : ''}; make the groups larger or passRate wider`,
+    );
+  }
 }
 
 /** What a pass is counted under: the cell and, if the prompt comes again, the prompt. */

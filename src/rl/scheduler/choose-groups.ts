@@ -18,24 +18,48 @@ export function chooseGroups(
 ): GroupState[] {
   const candidates = ready
     .map((group) => ({ group, ...ageAndSize(group), priority: priorityOf(group) }))
-    .sort((a, b) => a.oldest - b.oldest || b.priority - a.priority || a.order - b.order);
-  const mostCarried = candidates.reduce((sum, { carried }) => sum + carried, 0);
-  let best: typeof candidates = [];
-  // What the share allows depends on the size of the groups chosen, some of which have lost sequences.
-  for (let limit = mostCarried; limit >= 0 && best.length < groups; limit--) {
-    const chosen: typeof candidates = [];
-    let carried = 0;
-    for (const candidate of candidates) {
-      if (chosen.length === groups) break;
-      if (carried + candidate.carried > limit) continue;
-      chosen.push(candidate);
-      carried += candidate.carried;
-    }
+    .sort(
+      (a, b) => a.oldest - b.oldest || b.priority - a.priority || a.group.order - b.group.order,
+    );
+  const attempts = [youngestCarried, mostCarried].map((worst) =>
+    withinShare(candidates, groups, maxCarriedShare, worst),
+  );
+  const chosen = attempts.find(({ length }) => length === groups) ?? attempts[0]!;
+  return chosen.map(({ group }) => group);
+}
+
+interface Candidate {
+  group: GroupState;
+  carried: number;
+  size: number;
+}
+
+/** The first of the candidates, without as many of the worst as it takes to keep to the share. */
+function withinShare(
+  candidates: readonly Candidate[],
+  groups: number,
+  maxCarriedShare: number,
+  worst: (chosen: readonly Candidate[]) => Candidate,
+): Candidate[] {
+  let left = candidates;
+  for (;;) {
+    const chosen = left.slice(0, groups);
+    const carried = chosen.reduce((sum, candidate) => sum + candidate.carried, 0);
     const size = chosen.reduce((sum, candidate) => sum + candidate.size, 0);
-    if (carried <= maxCarriedShare * size && chosen.length > best.length) best = chosen;
-    limit = Math.min(limit, carried);
+    if (carried <= maxCarriedShare * size) return chosen;
+    const unfit = worst(chosen);
+    left = left.filter((candidate) => candidate !== unfit);
   }
-  return best.map(({ group }) => group);
+}
+
+/** So that the oldest, which cannot wait, come first. */
+function youngestCarried(chosen: readonly Candidate[]): Candidate {
+  return chosen.findLast(({ carried }) => carried > 0)!;
+}
+
+/** So that one group does not keep several others out. */
+function mostCarried(chosen: readonly Candidate[]): Candidate {
+  return chosen.reduce((worst, other) => (other.carried > worst.carried ? other : worst));
 }
 
 /** Sequences of a group that are left. */
@@ -47,13 +71,11 @@ function ageAndSize(group: GroupState): {
   oldest: number;
   carried: number;
   size: number;
-  order: number;
 } {
   const sequences = readySequences(group);
   return {
     oldest: Math.min(...sequences.map(oldestVersion)),
     carried: sequences.filter(isCarried).length,
     size: sequences.length,
-    order: group.order,
   };
 }

@@ -52,7 +52,7 @@ export class GroupKeeper {
         const { id, restarts, stage } = sequence;
         if (stage === 'dropped' || this.#oldestVersion(sequence) >= oldest) continue;
         this.#runner.abandon(id);
-        const then = restarts < retries ? 'sample' : 'drop';
+        const then = stage === 'ready' || restarts < retries ? 'sample' : 'drop';
         this.#ledger.record({ type: 'stale', sequence: id, then });
       }
       this.settle(group);

@@ -31,6 +31,7 @@ interface World {
 
 interface Plan {
   options: SchedulerOptions;
+  inFlight: boolean;
   batches: number;
   commitEvery: number;
   trainingTime: number;
@@ -39,8 +40,12 @@ interface Plan {
 
 test('batches are the same ones again after a kill, and no sequence comes twice', async () => {
   const plans = fc.record({
-    kills: fc.array(fc.integer({ min: 1, max: 60 }), { maxLength: 8 }),
+    kills: fc.array(fc.record({ writes: fc.integer({ min: 1, max: 60 }), loses: fc.boolean() }), {
+      maxLength: 8,
+    }),
     overlap: fc.boolean(),
+    /** With overlap, whether the weights change while sampling goes on. */
+    inFlight: fc.boolean(),
     requireSignal: fc.boolean(),
     maxStaleness: fc.integer({ min: 0, max: 3 }),
     maxCarriedShare: fc.constantFrom(0, 0.25, 0.5, 1),
@@ -54,33 +59,47 @@ test('batches are the same ones again after a kill, and no sequence comes twice'
     spoiled: fc.constantFrom(0, 0.2),
   });
   await fc.assert(
-    fc.asyncProperty(plans, async ({ kills, commitEvery, trainingTime, spoiled, ...given }) => {
-      const options = schedulerOptions({
-        ...given,
-        ...{ maxFailures: 1, rolloutTimeoutSeconds: 3, rewardTimeoutSeconds: 1 },
-        ...{ pauseTimeoutSeconds: 0.1, maxReplaced: 1000 },
-      });
-      const plan = { options, batches: 5, commitEvery, trainingTime, spoiled };
-      const world: World = { disk: new Disk(), trained: 0, given: new Map(), consumed: new Map() };
-      for (const writes of kills) await live(world, plan, writes);
-      await live(world, plan, Infinity);
-      expect([...world.given.keys()].sort()).toEqual([1, 2, 3, 4, 5]);
-      checkNothingIsLost(world);
-    }),
+    fc.asyncProperty(
+      plans,
+      async ({ kills, inFlight, commitEvery, trainingTime, spoiled, ...given }) => {
+        const options = schedulerOptions({
+          ...given,
+          ...{ maxFailures: 1, rolloutTimeoutSeconds: 3, rewardTimeoutSeconds: 1 },
+          ...{ pauseTimeoutSeconds: 0.1, maxReplaced: 1000 },
+        });
+        const plan = { options, inFlight, batches: 5, commitEvery, trainingTime, spoiled };
+        const world: World = {
+          disk: new Disk(),
+          trained: 0,
+          given: new Map(),
+          consumed: new Map(),
+        };
+        for (const writes of kills) await live(world, plan, writes);
+        await live(world, plan, { writes: Infinity, loses: false });
+        expect([...world.given.keys()].sort()).toEqual([1, 2, 3, 4, 5]);
+        checkNothingIsLost(world);
+      },
+    ),
     { numRuns: 150 },
   );
 });
 
+/** After how many writes, and whether those that were not flushed are lost. */
+interface Kill {
+  writes: number;
+  loses: boolean;
+}
+
 /** One process, from its start to its end or kill. */
-async function live(world: World, plan: Plan, writes: number): Promise<void> {
+async function live(world: World, plan: Plan, { writes, loses }: Kill): Promise<void> {
   const clock = new FakeClock();
-  const journal = new MemoryJournal(world.disk, writes);
+  const journal = new MemoryJournal(world.disk, writes, loses);
   await clock.until(Promise.race([trainOn(world, plan, clock, journal), journal.killed]));
 }
 
 async function trainOn(
   world: World,
-  { options, batches, commitEvery, trainingTime, spoiled }: Plan,
+  { options, inFlight, batches, commitEvery, trainingTime, spoiled }: Plan,
   clock: FakeClock,
   journal: MemoryJournal,
 ): Promise<void> {
@@ -111,7 +130,7 @@ async function trainOn(
     expect(batch.number).toBe(version + 1);
     check(world, batch, version, options);
     await clock.sleep(trainingTime);
-    if (options.overlap) await scheduler.pause();
+    if (options.overlap && !inFlight) await scheduler.pause();
     scheduler.advance(++version);
     if (batch.number % commitEvery !== 0) continue;
     world.trained = batch.number;

@@ -1,7 +1,7 @@
 import { type Clock, systemClock } from '../clock.ts';
 import type { SequenceFailure } from '../sequence-failure.ts';
 import { BatchHold } from './batch-hold.ts';
-import { chooseSource, nextCandidate } from './candidates.ts';
+import { checkSources, chooseSource, nextCandidate } from './candidates.ts';
 import { chooseGroups, readySequences } from './choose-groups.ts';
 import { schedulerFigures } from './figures.ts';
 import { GroupKeeper } from './group-keeper.ts';
@@ -53,9 +53,10 @@ export class SequenceScheduler implements DataScheduler {
   #waiter: PromiseWithResolvers<ScheduledBatch> | null = null;
   #end: Error | null = null;
 
-  /** @throws UserError when the journal is damaged, another run's, or not of this checkpoint */
+  /** @throws UserError when the journal is damaged, another run's, or not of this checkpoint, or a source is of no use */
   static async open(parts: SchedulerParts): Promise<SequenceScheduler> {
     const { sources, journal, options, trained } = parts;
+    checkSources(sources, options);
     const fingerprints = sources.map(({ name, prompts }) => [name, prompts.fingerprint]);
     const ledger = await Ledger.open(
       journal,

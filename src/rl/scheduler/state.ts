@@ -194,7 +194,8 @@ function applyToSequence({ summary, groups }: SchedulerState, event: SequenceEve
       break;
     case 'stale':
       group.isAccepted = false;
-      sequence.restarts++;
+      // One that was ready is not to blame: it waited for others.
+      if (sequence.stage !== 'ready') sequence.restarts++;
       begin(sequence, event.then);
       summary.restarted++;
       if (event.then === 'drop') summary.dropped++;

@@ -45,6 +45,13 @@ export class Allocator {
     return this.#fits(needs) && !this.#waiting.some(comesBefore);
   }
 
+  /** Whether somebody waits for some of these, of a higher priority than this. */
+  isAwaited(needs: Resources, priority: number): boolean {
+    return this.#waiting.some(
+      (waiter) => waiter.priority > priority && overlap(waiter.needs, needs),
+    );
+  }
+
   /** @returns gives it back; more calls than one change nothing */
   async acquire(
     needs: Resources,

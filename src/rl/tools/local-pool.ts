@@ -1,3 +1,4 @@
+import { untilAborted } from '../deadline.ts';
 import { overlap } from './allocator.ts';
 import { KindFigures } from './kind-figures.ts';
 import { Lease } from './lease.ts';
@@ -17,10 +18,13 @@ export interface Opened {
   release: () => void;
 }
 
+/** What is kept ready for one key. */
 interface WarmShelf<Spec> {
   spec: Spec;
   wanted: number;
-  opening: number;
+  /** That wait for resources. */
+  queued: number;
+  opening: Promise<Opened>[];
   fresh: Opened[];
 }
 
@@ -49,7 +53,7 @@ export class LocalPool<Spec> implements EnvironmentPool<Spec> {
   async open(spec: Spec, options: LeaseOptions = {}): Promise<Environment> {
     options.signal?.throwIfAborted();
     this.#parts.closing.throwIfAborted();
-    const opened = this.#takeWarm(spec) ?? (await this.#acquireAndOpen(spec, options));
+    const opened = await (this.#takeWarm(spec, options) ?? this.#acquireAndOpen(spec, options));
     this.figures.opened++;
     this.figures.inUse++;
     const lease: Lease = new Lease(opened, {
@@ -67,7 +71,7 @@ export class LocalPool<Spec> implements EnvironmentPool<Spec> {
 
   keepWarm(spec: Spec, count: number): void {
     const key = this.#kind.key(spec);
-    const shelf = this.#shelves.get(key) ?? { spec, wanted: 0, opening: 0, fresh: [] };
+    const shelf = this.#shelves.get(key) ?? newShelf(spec);
     shelf.wanted = count;
     if (count > 0) this.#shelves.set(key, shelf);
     else this.#shelves.delete(key);
@@ -93,35 +97,51 @@ export class LocalPool<Spec> implements EnvironmentPool<Spec> {
     ]);
   }
 
-  #takeWarm(spec: Spec): Opened | null {
+  /** One that is open, or will be sooner than any that is begun now. */
+  #takeWarm(spec: Spec, { signal }: LeaseOptions): Promise<Opened> | null {
     const shelf = this.#shelves.get(this.#kind.key(spec));
     const opened = shelf?.fresh.shift();
-    if (!shelf || !opened) return null;
+    const opening = opened ? Promise.resolve(opened) : shelf?.opening.shift();
+    if (!shelf || !opening) return null;
     this.figures.openedWarm++;
     this.#fill(shelf);
-    return opened;
+    return untilAborted(opening, signal).catch((error) => {
+      // If it opens after all, nobody wants it any more.
+      if (signal?.aborted) opening.then((late) => this.#discard(late)).catch(() => {});
+      throw error;
+    });
   }
 
   /** Opens what is wanted and not there, as soon as there is room for it. */
   #fill(shelf: WarmShelf<Spec>): void {
-    while (shelf.fresh.length + shelf.opening < shelf.wanted && !this.#parts.closing.aborted) {
-      shelf.opening++;
-      this.#warmUp(shelf).finally(() => {
-        shelf.opening--;
-      });
-    }
+    const { closing } = this.#parts;
+    const missing = () =>
+      shelf.wanted - shelf.fresh.length - shelf.opening.length - shelf.queued > 0;
+    while (missing() && !closing.aborted) void this.#warmUp(shelf);
   }
 
   /** One that does not open is tried again when the next is taken; who asks for one will be told. */
   async #warmUp(shelf: WarmShelf<Spec>): Promise<void> {
     const { allocator, closing: signal } = this.#parts;
-    try {
-      const release = await allocator.acquire(this.#kind.needs, { priority: LAST, signal });
-      const opened = await this.#openWith(release, shelf.spec, signal);
-      if (shelf.fresh.length < shelf.wanted && !signal.aborted) shelf.fresh.push(opened);
-      else await this.#discard(opened);
-    } catch {
-      // Counted as a failure or time-out where it happened.
+    const { needs } = this.#kind;
+    shelf.queued++;
+    const release = await allocator
+      .acquire(needs, { priority: LAST, signal })
+      .catch(() => null)
+      .finally(() => shelf.queued--);
+    if (!release) return;
+    const opening = this.#openWith(release, shelf.spec, signal);
+    shelf.opening.push(opening);
+    const opened = await opening.catch(() => null);
+    if (!shelf.opening.includes(opening)) return;
+    shelf.opening = shelf.opening.filter((other) => other !== opening);
+    if (!opened) return;
+    const isWanted = shelf.fresh.length < shelf.wanted && !signal.aborted;
+    if (isWanted && !allocator.isAwaited(needs, LAST)) {
+      shelf.fresh.push(opened);
+    } else {
+      await this.#discard(opened);
+      this.#fill(shelf);
     }
   }
 
@@ -173,4 +193,8 @@ export class LocalPool<Spec> implements EnvironmentPool<Spec> {
     await environment.close().catch(() => {});
     release();
   }
+}
+
+function newShelf<Spec>(spec: Spec): WarmShelf<Spec> {
+  return { spec, wanted: 0, queued: 0, opening: [], fresh: [] };
 }
