@@ -57,6 +57,17 @@ describe('the config of reinforcement learning', () => {
       { ...teacher, sources: [...teacher.sources, ...teacher.sources] },
       'sources: two have one name; give each a "name"',
     ],
+    [
+      { ...teacher, sources: [{ domain: 'chats', maxTokens: 9, prompts: 'a.jsonl' }] },
+      'sources.0 "prompts" and "rubric" go together',
+    ],
+    [
+      {
+        ...teacher,
+        sources: [{ domain: 'chats', maxTokens: 9, prompts: 'a.jsonl', rubric: 'b.json' }],
+      },
+      '"judge" is missing, and a source has a rubric',
+    ],
     [{ ...teacher, schedule: { groups: 4 } }, 'schedule.groupSize is missing'],
     [{ ...teacher, grpo: { correction: { kind: 'gate', lower: 1 } } }, 'grpo.correction'],
   ])('says what is wrong with %j', (json, message) => {

@@ -27,6 +27,9 @@ const sourceSchema = z
     name: text.optional(),
     /** Task families and their weights; by default those of the domain. */
     families: z.partialRecord(z.enum(familyNames as [string, ...string[]]), natural).optional(),
+    /** In place of tasks: chats of a JSONL file, and the rubric that the judge goes by. */
+    prompts: text.optional(),
+    rubric: text.optional(),
     levels: z.partialRecord(z.enum([...LEVELS]), natural).default({ easy: 3, medium: 4, hard: 3 }),
     tokens: z
       .tuple([count, count], 'must be [fewest, most]')
@@ -46,7 +49,13 @@ const sourceSchema = z
       .refine(([low, high]) => low <= high, { message: 'the first is above the second' })
       .default([0, 1]),
   })
-  .refine(({ domain, families }) => families !== undefined || familiesOf(domain) !== null, {
+  .refine(({ prompts, rubric }) => (prompts === undefined) === (rubric === undefined), {
+    message: '"prompts" and "rubric" go together',
+  })
+  .refine(({ prompts, families }) => prompts === undefined || families === undefined, {
+    message: '"families" and "prompts" are two sources; make two of them',
+  })
+  .refine(({ domain, families, prompts }) => families ?? prompts ?? familiesOf(domain), {
     message: `"families" is missing; only these domains have their own: ${Object.keys(DOMAINS).join(', ')}`,
   });
 
@@ -159,6 +168,9 @@ const policySchema = z
   .refine(({ maxLength, microBatchTokens }) => maxLength <= microBatchTokens, {
     message: '"maxLength" must be no more than "microBatchTokens"',
   })
+  .refine(({ sources, judge }) => judge || sources.every(({ rubric }) => !rubric), {
+    message: '"judge" is missing, and a source has a rubric',
+  })
   .refine(({ sources }) => new Set(sources.map(nameOf)).size === sources.length, {
     message: 'sources: two have one name; give each a "name"',
   })
@@ -182,7 +194,12 @@ export function parsePolicyConfig(json: unknown, path: string): PolicyConfig {
   const config = result.data;
   const absolute = (relative: string) => resolve(dirname(path), relative);
   const model = { ...config.model, checkpoint: absolute(config.model.checkpoint) };
-  const located = { ...config, output: absolute(config.output), model };
+  const sources = config.sources.map(({ prompts, rubric, ...source }) => ({
+    ...source,
+    ...(prompts !== undefined && { prompts: absolute(prompts) }),
+    ...(rubric !== undefined && { rubric: absolute(rubric) }),
+  }));
+  const located = { ...config, output: absolute(config.output), model, sources };
   if (located.stage === 'teacher') return located;
   const teachers = Object.entries(located.teachers).map(([domain, teacher]) => {
     const isPath = 'checkpoint' in teacher && teacher.checkpoint !== 'student';

@@ -19,16 +19,21 @@ import { outcomeReward } from '../reward.ts';
 import { rolloutsOf } from '../rollout/rollout.ts';
 import { JournalFile } from '../scheduler/journal.ts';
 import { SequenceScheduler } from '../scheduler/scheduler.ts';
-import type { DataScheduler, Rollout, ScheduledSource } from '../scheduler/types.ts';
+import type {
+  DataScheduler,
+  RewardFunction,
+  Rollout,
+  ScheduledSource,
+} from '../scheduler/types.ts';
 import { openTeachers } from '../teachers/open-teachers.ts';
 import type { TeacherRegistry } from '../teachers/registry.ts';
 import { problemTools } from '../tools/problem-tools.ts';
 import { LocalToolbox } from '../tools/toolbox.ts';
 import { PolicyTrainer } from '../trainer/policy-trainer.ts';
-import { nameOf, type PolicyConfig } from './config.ts';
+import { nameOf, type PolicyConfig, type PromptSourceConfig } from './config.ts';
 import { assertSamePolicyRun, type PolicyState, readPolicyState } from './policy-state.ts';
+import { promptsOf } from './prompt-sources.ts';
 import { Sampler } from './sampler.ts';
-import { familiesOf, taskPrompts } from './task-prompts.ts';
 
 export const JOURNAL_FILE = 'sequences.journal';
 
@@ -41,6 +46,7 @@ export interface PolicyRun {
   trainer: PolicyTrainer;
   sampler: Sampler;
   rollout: Rollout;
+  reward: RewardFunction;
   scheduler: DataScheduler;
   algorithm: Algorithm;
   /** Null where rewards alone teach. */
@@ -93,10 +99,11 @@ export async function openPolicyRun(device: Device, config: PolicyConfig): Promi
       openTools: async ({ id, prompt: { problem } }, signal) =>
         problem.openTools ? tools.open({ sequence: id, problem }, { signal }) : null,
     });
+    const reward = outcomeReward(config.judge ? new Judge(config.judge) : null);
     const scheduler = await SequenceScheduler.open({
-      sources: sourcesOf(config, text),
+      sources: await sourcesOf(config, text),
       rollout,
-      reward: outcomeReward(config.judge ? new Judge(config.judge) : null),
+      reward,
       options: config.schedule,
       journal: new JournalFile(join(directory.path, JOURNAL_FILE)),
       trained: state.step,
@@ -104,7 +111,18 @@ export async function openPolicyRun(device: Device, config: PolicyConfig): Promi
     open.push(() => scheduler.close());
     const algorithm = config.stage === 'teacher' ? grpo(config.grpo) : mopd(config.mopd);
     return {
-      ...{ directory, checkpoint, state, text, trainer, sampler, rollout, scheduler, algorithm },
+      ...{
+        directory,
+        checkpoint,
+        state,
+        text,
+        trainer,
+        sampler,
+        rollout,
+        reward,
+        scheduler,
+        algorithm,
+      },
       ...{ teachers, release },
     };
   } catch (error) {
@@ -156,18 +174,14 @@ async function openTeachersOf(
   return openTeachers(config.teachers, domains, { device, student, microBatchTokens });
 }
 
-function sourcesOf(config: PolicyConfig, { text }: LoadedText): ScheduledSource[] {
-  const countTokens = (part: string) => text.tokenizer.encodeOrdinary(part).length;
-  return config.sources.map((source) => {
+async function sourcesOf(config: PolicyConfig, text: LoadedText): Promise<ScheduledSource[]> {
+  const open = async (source: PromptSourceConfig): Promise<ScheduledSource> => {
     const { domain, quota, priority, maxTokens, temperature, passRate } = source;
-    const { levels, chinese, thinking, tokens } = source;
-    const families = source.families ?? familiesOf(domain)!;
-    const { seed } = config;
-    const options = { families, levels, chinese, thinking, tokens, seed, split: 'train' } as const;
-    const prompts = taskPrompts(options, countTokens);
+    const prompts = await promptsOf(source, 'train', config, text);
     const limits = { quota, priority, maxTokens, temperature, passRate };
     return { name: nameOf(source), domain, prompts, ...limits };
-  });
+  };
+  return Promise.all(config.sources.map(open));
 }
 
 function assertLength({ config }: TrainableModel, { maxLength }: PolicyConfig): void {

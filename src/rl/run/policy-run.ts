@@ -112,7 +112,7 @@ async function* evaluate(run: PolicyRun, config: PolicyConfig): AsyncGenerator<P
   const { step } = run.state;
   const { evaluation, steps } = config;
   if (!evaluation || (step % evaluation.every !== 0 && step !== steps)) return;
-  const scores = await domainAccuracy(run.rollout, config, run.text);
+  const scores = await domainAccuracy(run, config);
   const event = { type: 'accuracy', step, scores } as const;
   await run.directory.appendMetrics(event);
   yield event;

@@ -69,8 +69,9 @@ export function assertSamePolicyRun(
 
 /** As JSON keeps it; files may have moved to another folder. */
 function decisive(config: object): Record<string, unknown> {
+  const isPath = (key: string) => ['checkpoint', 'prompts', 'rubric'].includes(key);
   const json = JSON.parse(JSON.stringify(config), (key, value) =>
-    key === 'checkpoint' && typeof value === 'string' ? basename(value) : value,
+    isPath(key) && typeof value === 'string' ? basename(value) : value,
   );
   for (const key of changeable) delete json[key];
   return json;

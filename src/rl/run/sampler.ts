@@ -28,6 +28,8 @@ export class Sampler {
       cacheTokens: schedule.concurrency * longest,
       vocabSize: text.tokenizer.vocabSize,
       cacheType: rolloutCache,
+      // Turns have conversations of their own, and share with nobody.
+      prefixTokens: 0,
     });
     const sampler = new Sampler(engine, trained, copy);
     await engine.updateWeights(version, () => sampler.#bring());
