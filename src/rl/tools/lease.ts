@@ -1,8 +1,7 @@
 import type { Call } from '../../tasks/index.ts';
 import type { Clock } from '../clock.ts';
-import { withDeadline } from '../deadline.ts';
 import type { KindFigures } from './kind-figures.ts';
-import { guardedCall, isToolFailure } from './local-parts.ts';
+import { closeQuietly, guardedCall, isToolFailure } from './local-parts.ts';
 import type { Opened } from './local-pool.ts';
 import type { Environment, EnvironmentKind } from './types.ts';
 
@@ -28,6 +27,8 @@ export class Lease implements Environment {
   readonly #release: () => void;
   readonly #calls: Call[] = [];
   #environment: Environment;
+  /** The last one that was closed. */
+  #closed: Environment | null = null;
   #restarts = 0;
   #failure: unknown = null;
   #isClosed = false;
@@ -93,17 +94,20 @@ export class Lease implements Environment {
     await this.#closeEnvironment();
     try {
       this.#environment = await reopen(signal);
+      if (this.#isClosed) {
+        await this.#closeEnvironment();
+        throw new Error('an environment that was closed during a call');
+      }
       for (const call of this.#calls) await this.#callOnce(call, signal);
     } catch (again) {
       await this.#restart(again, signal);
     }
   }
 
-  /** What hangs or throws here is of no interest any more. */
   async #closeEnvironment(): Promise<void> {
     const { clock, kind } = this.#parts;
-    const late = () => new Error('late');
-    const close = () => this.#environment.close();
-    await withDeadline(clock, kind.openTimeout, close, late).catch(() => {});
+    if (this.#closed === this.#environment) return;
+    this.#closed = this.#environment;
+    await closeQuietly(this.#environment, clock, kind.openTimeout);
   }
 }

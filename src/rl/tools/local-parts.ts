@@ -5,7 +5,7 @@ import { withDeadline } from '../deadline.ts';
 import { SequenceFailure } from '../sequence-failure.ts';
 import type { Allocator } from './allocator.ts';
 import type { KindFigures } from './kind-figures.ts';
-import type { LeaseOptions, Resources } from './types.ts';
+import type { Environment, LeaseOptions, Resources } from './types.ts';
 
 export interface LocalParts {
   allocator: Allocator;
@@ -71,4 +71,14 @@ export async function guardedCall<Result>(
 /** Whether the tool is to blame, so that another attempt may do better. */
 export function isToolFailure(error: unknown): boolean {
   return error instanceof SequenceFailure && error.kind.startsWith('tool');
+}
+
+/** Closes what nobody needs any more; that it hangs or throws is of no interest. */
+export async function closeQuietly(
+  environment: Environment,
+  clock: Clock,
+  milliseconds: number,
+): Promise<void> {
+  const late = () => new Error('it does not close');
+  await withDeadline(clock, milliseconds, () => environment.close(), late).catch(() => {});
 }

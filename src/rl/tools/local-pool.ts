@@ -2,7 +2,13 @@ import { untilAborted } from '../deadline.ts';
 import { overlap } from './allocator.ts';
 import { KindFigures } from './kind-figures.ts';
 import { Lease } from './lease.ts';
-import { acquire, guardedCall, isToolFailure, type LocalParts } from './local-parts.ts';
+import {
+  acquire,
+  closeQuietly,
+  guardedCall,
+  isToolFailure,
+  type LocalParts,
+} from './local-parts.ts';
 import { TokenBucket } from './token-bucket.ts';
 import type {
   Environment,
@@ -190,7 +196,7 @@ export class LocalPool<Spec> implements EnvironmentPool<Spec> {
   }
 
   async #discard({ environment, release }: Opened): Promise<void> {
-    await environment.close().catch(() => {});
+    await closeQuietly(environment, this.#parts.clock, this.#kind.openTimeout);
     release();
   }
 }

@@ -191,6 +191,35 @@ describe('environments', () => {
     expect(isOpen()).toBe(0);
   });
 
+  test.each([
+    'warm',
+    'in use',
+  ])('that do not close give their resources back all the same: %s', async (which) => {
+    const { clock, pool, toolbox } = setUp(1, {
+      open: async () => ({
+        ...{ finished: false, call: async () => '' },
+        close: () => new Promise<never>(() => {}),
+      }),
+    });
+    if (which === 'warm') pool.keepWarm('x', 1);
+    else await clock.until(pool.open('x'));
+    await clock.pass(1);
+    expect(toolbox.figures().resources.places!.inUse).toBe(1);
+    await clock.until(toolbox.close());
+    expect(toolbox.figures().resources.places!.inUse).toBe(0);
+  });
+
+  test('that are closed during a call leave nothing open', async () => {
+    const { clock, pool, isOpen, toolbox } = setUp(1);
+    const environment = await clock.until(pool.open('x'));
+    const failed = environment.call(call('throw')).catch((error) => error);
+    await clock.pass(50);
+    await clock.until(environment.close());
+    expect(await clock.until(failed)).toBeInstanceOf(Error);
+    expect(isOpen()).toBe(0);
+    expect(toolbox.figures().resources.places!.inUse).toBe(0);
+  });
+
   test('are called no more often than their rate allows', async () => {
     const { clock, pool } = setUp(2, { rate: { perSecond: 2, burst: 1 } });
     const [a, b] = await clock.until(Promise.all([pool.open('x'), pool.open('x')]));
