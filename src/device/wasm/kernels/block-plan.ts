@@ -34,6 +34,8 @@ export interface Product {
 export interface Layout {
   transposeA: boolean;
   transposeB: boolean;
+  /** Whether rows of A times rows of B are summed as they are in a product of few rows. */
+  inDots?: boolean;
   aStride: number;
   bStride: number;
   cStride: number;
@@ -137,8 +139,8 @@ export class BlockPlan {
   }
 }
 
-function wayFor({ rows }: Product, { transposeA, transposeB }: Layout): number {
-  if (rows > fewRows) return Way.packed;
+function wayFor({ rows }: Product, { transposeA, transposeB, inDots }: Layout): number {
+  if (rows > fewRows && !inDots) return Way.packed;
   if (!transposeB) return Way.updates;
   return transposeA ? Way.packed : Way.dots;
 }

@@ -11,12 +11,7 @@ import { rowGrain } from './grain.ts';
 import { formatOf, WeightProducts } from './weight-products.ts';
 
 type Composed = Pick<InferenceKernels<Matrix>, Names>;
-type Names =
-  | 'attentionInputs'
-  | 'normGatedProduct'
-  | 'routeTokens'
-  | 'expertGatedProduct'
-  | 'addExpertProducts';
+type Names = 'attentionInputs' | 'normGatedProduct' | 'expertGatedProduct' | 'addExpertProducts';
 type Base = Pick<
   Kernels<Matrix>,
   'matmul' | 'groupedMatmul' | 'gatherRows' | 'selectExperts' | 'expertWeights'
@@ -29,7 +24,11 @@ const fewRows = 8;
  * Inference on weights of any format, a kernel or two a call. Many rows of f32 weights are left to
  * `composed`, which is made of the kernels of training.
  */
-export function inferenceKernels(runtime: Runtime, base: Base, composed: Composed): Composed {
+export function inferenceKernels(
+  runtime: Runtime,
+  base: Base,
+  composed: Composed,
+): Composed & Pick<InferenceKernels<Matrix>, 'routeTokens'> {
   const products = new WeightProducts(runtime);
   const compact = new CompactCache(runtime);
   const isFor = (matrix: Matrix, rows: number) =>
@@ -74,8 +73,8 @@ export function inferenceKernels(runtime: Runtime, base: Base, composed: Compose
     },
 
     routeTokens(a) {
+      // For any number of rows, as `matmul` does where it is to be exact: routes must not depend on it.
       const { x, router, bias, groups, selectedGroups, normalize, scale, normed, experts } = a;
-      if (!isFor(router, x.rows)) return composed.routeTokens(a);
       if (x.rows === 0) return;
       const norm = { weight: a.norm, epsilon: a.epsilon, normed };
       const activations = products.prepare(x, formatOf(router), norm);
