@@ -3,14 +3,11 @@ import { basename, resolve } from 'node:path';
 import { Command, InvalidArgumentError, Option } from 'commander';
 import pc from 'picocolors';
 import { findCheckpoint } from '../checkpoint/checkpoint-directory.ts';
-import { loadInferenceModel } from '../checkpoint/load-model.ts';
 import { UserError } from '../errors.ts';
-import { Vocabulary } from '../grammar/vocabulary.ts';
-import { EngineService } from '../serve/engine-service.ts';
-import { loadPage, type Page } from '../serve/page.ts';
-import { isLoopback, type RunningServer, startServer } from '../serve/server.ts';
+import { loadPage } from '../serve/page.ts';
+import { isLoopback, startServer } from '../serve/server.ts';
+import { startEngine } from '../serve/worker/start-engine.ts';
 import { shippedModel } from '../shipped-model.ts';
-import type { Device } from '../tensor/device.ts';
 import { loadTextFiles } from '../text/tokenizer-files.ts';
 import {
   type CacheOptions,
@@ -18,7 +15,6 @@ import {
   naturalNumber,
   numberBetween,
   positiveInteger,
-  useDevice,
   withCacheType,
   withDevice,
 } from './options.ts';
@@ -31,6 +27,7 @@ interface ServeOptions extends DeviceOptions, CacheOptions {
   apiKeyFile?: string;
   batch: number;
   cacheTokens?: number;
+  prefixTokens?: number;
   maxRequests: number;
   requestTimeout: number;
   shutdownTimeout: number;
@@ -70,6 +67,11 @@ export function serveCommand(): Command {
       positiveInteger,
     )
     .option(
+      '--prefix-tokens <count>',
+      'positions of ended requests kept for later ones that begin alike; 0 for none (default: eight contexts)',
+      naturalNumber,
+    )
+    .option(
       '--max-requests <count>',
       'most requests waiting or in work; more get status 429',
       positiveInteger,
@@ -98,13 +100,56 @@ export function serveCommand(): Command {
 
 async function serve(options: ServeOptions): Promise<void> {
   const apiKeys = await readKeys(options.apiKeyFile);
-  await useDevice(options, async (device) => {
-    const page = await loadPage();
-    const { engine, server } = await open(device, options, apiKeys, page);
-    const { cacheType } = engine.figures();
-    console.log(
-      `serving ${options.model} on ${device.description}, caches of ${cacheType}, at ${pc.bold(server.url)}`,
-    );
+  const {
+    model: path,
+    device,
+    threads,
+    batch,
+    cacheTokens,
+    cacheType,
+    prefixTokens,
+    runs,
+  } = options;
+  const text = await loadTextFiles(await findCheckpoint(path));
+  const page = await loadPage();
+  const name = options.name ?? basename(resolve(path));
+  const { engine, description, end } = await startEngine(
+    {
+      device,
+      ...(threads !== undefined && { threads }),
+      model: path,
+      version: name,
+      options: {
+        sequences: batch,
+        ...(cacheTokens !== undefined && { cacheTokens }),
+        ...(cacheType !== undefined && { cacheType }),
+        ...(prefixTokens !== undefined && { prefixTokens }),
+      },
+    },
+    {
+      notice: console.error,
+      failure: (reason) => console.error(`${pc.red('error:')} ${reason}`),
+    },
+  );
+  try {
+    const server = await startServer({
+      engine,
+      text,
+      modelName: name,
+      modelPath: resolve(path),
+      device: description,
+      page,
+      host: options.host,
+      port: options.port,
+      apiKeys,
+      maxRequests: options.maxRequests,
+      requestSeconds: options.requestTimeout,
+      bodyBytes: options.bodyLimit * 2 ** 20,
+      weightsRoot: options.weightsRoot ?? null,
+      runs: runs === undefined ? null : resolve(runs),
+    });
+    const { cacheType: held } = engine.figures();
+    console.log(`serving ${path} on ${description}, caches of ${held}, at ${pc.bold(server.url)}`);
     if (page === null) {
       console.error(
         pc.yellow('the page is not built, only the API is there; npm run build makes it'),
@@ -117,55 +162,11 @@ async function serve(options: ServeOptions): Promise<void> {
         pc.yellow(`anyone who reaches ${server.url} can use it; --api-key-file asks for a key`),
       );
     }
-    try {
-      await askedToEnd();
-      console.error(pc.dim(`finishing requests, at most ${options.shutdownTimeout} s`));
-      await server.close(options.shutdownTimeout);
-    } finally {
-      await engine.release();
-    }
-  });
-}
-
-async function open(
-  device: Device,
-  options: ServeOptions,
-  apiKeys: readonly string[],
-  page: Page | null,
-): Promise<{ engine: EngineService; server: RunningServer }> {
-  const { model: path, batch, cacheTokens, cacheType, weightsRoot = null } = options;
-  const text = await loadTextFiles(await findCheckpoint(path));
-  const name = options.name ?? basename(resolve(path));
-  const load = (directory: string) => loadInferenceModel(device, directory, console.error);
-  const engineOptions = {
-    sequences: batch,
-    vocabSize: text.tokenizer.vocabSize,
-    vocabulary: new Vocabulary(text.tokenizer),
-    ...(cacheTokens !== undefined && { cacheTokens }),
-    ...(cacheType !== undefined && { cacheType }),
-  };
-  const engine = new EngineService(await load(path), name, engineOptions, load);
-  try {
-    const server = await startServer({
-      engine,
-      text,
-      modelName: name,
-      modelPath: resolve(path),
-      device: device.description,
-      page,
-      host: options.host,
-      port: options.port,
-      apiKeys,
-      maxRequests: options.maxRequests,
-      requestSeconds: options.requestTimeout,
-      bodyBytes: options.bodyLimit * 2 ** 20,
-      weightsRoot,
-      runs: options.runs === undefined ? null : resolve(options.runs),
-    });
-    return { engine, server };
-  } catch (error) {
-    await engine.release();
-    throw error;
+    await askedToEnd();
+    console.error(pc.dim(`finishing requests, at most ${options.shutdownTimeout} s`));
+    await server.close(options.shutdownTimeout);
+  } finally {
+    await end();
   }
 }
 

@@ -1,6 +1,6 @@
 import { mtpBlock, mtpInput } from '../model/mtp.ts';
 import { stepMtpBlock, stepStates, stepTrunk } from '../model/step.ts';
-import { trunk } from '../model/trunk.ts';
+import { fillCache, trunk } from '../model/trunk.ts';
 import type { Model } from '../model/weights.ts';
 import type { CacheType } from '../tensor/cache-type.ts';
 import { gatherRows } from '../tensor/ops/index.ts';
@@ -29,7 +29,7 @@ export interface DecoderLimits {
   cacheTokens: number;
   /** Most sequences open at once. */
   sequences: number;
-  /** Rings kept beside those of sequences; see `PrefixCache`. */
+  /** Rings kept beside those of sequences; see `PrefixCache` and `SessionCache`. */
   snapshots?: number;
   /** Ids from here on are padding of the head and never sampled; by default the model's size. */
   vocabSize?: number | undefined;
@@ -97,16 +97,19 @@ export class Decoder {
   async prefill(parts: readonly PromptPart[]): Promise<void> {
     const ranges = parts.map((part) => ({ ...part, begin: part.sequence.length }));
     await this.#inScope(async (scope) => {
-      const packed = packRows(
-        scope,
-        this.#pool,
-        ranges,
-        ({ tokens }, position) => tokens[position]!,
-      );
+      const packed = packRows(scope, this.#pool, ranges);
+      const pass = () => {
+        for (const { sequence, end } of parts) sequence.length = end;
+      };
+      if (this.model.mtp.length === 0 && parts.every(({ report }) => !report)) {
+        fillCache(scope, this.model, packed.batch, packed.cache);
+        pass();
+        return;
+      }
       const result = trunk(scope, this.model, packed.batch, { cache: packed.cache });
       const places = [packed.stateRows, ...packed.snapshotRows];
       this.#pool.writeStates(mtpInput(this.model, result), places);
-      for (const { sequence, end } of parts) sequence.length = end;
+      pass();
       const first = firstRows(ranges);
       const reads = parts.map(({ report }, i) => {
         const { begin, end } = ranges[i]!;
@@ -190,12 +193,7 @@ export class Decoder {
     }
     if (ranges.length === 0) return;
     await this.#inScope(async (scope) => {
-      const packed = packRows(
-        scope,
-        this.#pool,
-        ranges,
-        ({ tokens }, position) => tokens[position + 1 + head]!,
-      );
+      const packed = packRows(scope, this.#pool, ranges, 1 + head);
       const states = gatherRows(scope, this.#pool.states, packed.stateRows);
       mtpBlock(scope, this.model, head, packed.batch, states, packed.cache);
     });

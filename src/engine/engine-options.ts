@@ -22,6 +22,8 @@ export interface EngineOptions {
    * By default one for each request worked on, and 32.
    */
   snapshots?: number;
+  /** Most conversations kept between two turns, by default as many as requests are worked on. */
+  sessions?: number;
   /** Ids from here on are padding of the head and never sampled. */
   vocabSize?: number;
 }

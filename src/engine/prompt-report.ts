@@ -46,6 +46,20 @@ export class PromptReport {
     return Math.min(this.#next.score - 1, this.#next.route);
   }
 
+  /** Of the positions that routes were asked for, as far as they have passed. */
+  get routes(): readonly Int32Array[] {
+    return this.#routes;
+  }
+
+  /** Takes routes of positions from `first` on that passed the model in an earlier turn. */
+  recall(routes: readonly Int32Array[], first: number): void {
+    const { route } = this.#next;
+    if (!this.#asked.routedExperts || route < first) return;
+    const known = routes.slice(route - first);
+    this.#routes.push(...known);
+    this.#next.route += known.length;
+  }
+
   /** As the events of an answer have them. */
   get result(): { logprobs?: (ScoredToken | null)[]; experts?: Int32Array } {
     return {

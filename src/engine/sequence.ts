@@ -90,7 +90,7 @@ export class Sequence implements TokenGenerator {
           ahead = this.#decoder.queueAfter(queued);
         }
         const [given] = await (queued?.read() ?? this.#decoder.step(requests, drafts));
-        const step = generation.take(given!);
+        const step = generation.take(given!, drafts);
         sequence.append(step.tokens);
         yield step;
         if (step.finish) return;

@@ -51,6 +51,21 @@ export function block(
   return { hidden: mixed.out, key, value, route: mixed.route };
 }
 
+/** What a layer's attention sees of x, which is normalised: as in `BlockResult`. */
+export function keysAndValues(
+  scope: Scope,
+  x: Tensor,
+  weights: AttentionWeights,
+  { headDim, rotaryDim, ropeTheta }: AttentionConfig,
+  { positions }: Batch,
+): { key: Tensor; value: Tensor } {
+  const rotation = { headDim, rotaryDim, theta: ropeTheta };
+  return {
+    key: rotary(scope, linear(scope, x, weights.key), positions, rotation),
+    value: linear(scope, x, weights.value),
+  };
+}
+
 /** residual + attention(x). */
 function selfAttention(
   scope: Scope,
@@ -63,11 +78,9 @@ function selfAttention(
   cache: LayerCache | null,
 ): { out: Tensor; key: Tensor; value: Tensor } {
   const { headDim, rotaryDim, ropeTheta } = config;
-  const turn = (heads: Tensor) =>
-    rotary(scope, heads, batch.positions, { headDim, rotaryDim, theta: ropeTheta });
-  const query = turn(linear(scope, x, weights.query));
-  const key = turn(linear(scope, x, weights.key));
-  const value = linear(scope, x, weights.value);
+  const rotation = { headDim, rotaryDim, theta: ropeTheta };
+  const query = rotary(scope, linear(scope, x, weights.query), batch.positions, rotation);
+  const { key, value } = keysAndValues(scope, x, weights, config, batch);
   cache?.round(key, value);
   const past = cache?.past ?? null;
   const mixed = attention(

@@ -28,6 +28,9 @@ export interface Trajectory {
   finish: 'stop' | 'length';
 }
 
+/** What the log-probability of a certain token may be above 0 by, as a GPU takes logarithms. */
+const rounding = 1e-5;
+
 /** A trajectory that is being made; may be left for later, and go on with other weights. */
 export class TrajectoryBuilder {
   readonly #tokens: number[] = [];
@@ -67,8 +70,10 @@ export class TrajectoryBuilder {
     }
     tokens.forEach((token, i) => {
       const logprob = logprobs[i]!;
-      if (!(logprob <= 0)) throw new UserError(`a sampled token has log-probability ${logprob}`);
-      this.#append(token, 1, logprob, version);
+      if (!(logprob <= rounding)) {
+        throw new UserError(`a sampled token has log-probability ${logprob}`);
+      }
+      this.#append(token, 1, Math.min(0, logprob), version);
     });
   }
 

@@ -25,6 +25,8 @@ export type LoadWeights = (directory: string) => Promise<Model>;
 
 export class EngineService implements ServingEngine {
   readonly features: ReadonlySet<EngineFeature>;
+  /** A device that fails ends requests; later ones can succeed. */
+  readonly failure = null;
   readonly #loadWeights: LoadWeights | null;
   readonly #grammars: GrammarCompiler | null;
   readonly #options: EngineOptions;
@@ -52,7 +54,7 @@ export class EngineService implements ServingEngine {
     this.#grammars = vocabulary ? new GrammarCompiler(vocabulary) : null;
     this.features = new Set<EngineFeature>([
       ...(['min-p', 'penalties', 'logit-bias', 'logprobs', 'prompt-logprobs'] as const),
-      'routed-experts',
+      ...(['routed-experts', 'cache-salt'] as const),
       ...(loadWeights === null ? [] : (['load-weights'] as const)),
       ...(vocabulary ? (['grammar'] as const) : []),
     ]);
@@ -75,9 +77,14 @@ export class EngineService implements ServingEngine {
 
   async *submit(request: GenerationRequest): AsyncGenerator<GenerationEvent> {
     const version = this.#present;
-    const { prompt, vocabSize: _, grammar, ...asked } = request;
-    const options = { ...asked, ...(grammar && { grammar: this.#compile(grammar) }) };
+    const { prompt, vocabSize: _, seed, grammar, ...others } = request;
     const drafting = new DraftingCounts();
+    const options = {
+      ...others,
+      seed: seed ?? anySeed(),
+      adaptiveDrafts: seed === null || request.sampling.temperature === 0,
+      ...(grammar && { grammar: this.#compile(grammar) }),
+    };
     let reason: 'stop' | 'length' = 'length';
     const begin = (reading: PromptReading) => {
       return { type: 'prompt' as const, weightVersion: version.name, ...reading };
@@ -119,6 +126,7 @@ export class EngineService implements ServingEngine {
       },
       cachePages: {
         used: sum(({ pages, engine }) => pages - engine.memory.freePages),
+        kept: sum(({ engine }) => engine.memory.keptPages),
         total: sum(({ pages }) => pages),
       },
       drafting: this.#drafting.figures,
@@ -188,6 +196,10 @@ class Version {
     await this.engine.release();
     releaseModel(this.model);
   }
+}
+
+function anySeed(): number {
+  return crypto.getRandomValues(new Uint32Array(1))[0]!;
 }
 
 /** All tokens of a step but its last were drafted, the k-th by head k. */

@@ -167,12 +167,13 @@ describe('an answer', () => {
   test('asks the engine for what was asked', async () => {
     server.says('ok');
     const sampling_params = { temperature: 0.5, top_k: -1, sampling_seed: 3, max_new_tokens: 5 };
-    await generate({ sampling_params, extra_key: 'trajectory-1' });
+    await generate({ sampling_params, extra_key: 'trajectory-1', session_id: 's' });
     expect(server.engine.requests.at(-1)).toMatchObject({
       sampling: { temperature: 0.5, topK: 0 },
       seed: 3,
       maxTokens: 5,
       cacheSalt: 'trajectory-1',
+      session: 's',
     });
   });
 });

@@ -185,6 +185,7 @@ function prepare(
       ...(scoresPrompt && { promptLogprobs: { ...top, from: start } }),
       ...(return_routed_experts && { routedExperts: { from: routesFrom } }),
       ...(salt != null && { cacheSalt: salt }),
+      ...(body.session_id != null && { session: body.session_id }),
     },
     options: {
       withText: body.return_text_in_logprobs ?? false,
