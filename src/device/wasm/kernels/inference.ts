@@ -106,7 +106,9 @@ export function withQuantizedWeights(
   const products = new WeightProducts(runtime);
   return {
     matmul(a) {
-      if (!a.step && !(a.b instanceof QuantizedMatrix)) return base.matmul(a);
+      // The router is exact: with quantised weights, tokens of prompts go where they would go in a step.
+      const isStep = a.step || (a.exact && a.transposeB && !a.transposeA);
+      if (!isStep && !(a.b instanceof QuantizedMatrix)) return base.matmul(a);
       if (a.transposeA || !a.transposeB) throw new Error(transposed);
       if (a.a.rows === 0) return;
       if (a.residual) base.copy({ source: a.residual, out: a.out });
