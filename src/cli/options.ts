@@ -35,7 +35,7 @@ export function withCacheType(command: Command): Command {
   return command.addOption(
     new Option(
       '--cache-type <name>',
-      'of keys and values (default: f16 where the device has it, else f32)',
+      'of keys and values (default: f32, and f16 with quantised weights)',
     ).choices(cacheTypes),
   );
 }

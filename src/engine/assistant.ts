@@ -31,7 +31,7 @@ export type ReplyEvent =
   | { type: 'finish'; reason: FinishReason; statistics: GenerationStatistics };
 
 export interface AssistantOptions {
-  /** What the caches hold; by default as the device would have it, see `cacheTypeOf`. */
+  /** What the caches hold; by default as `cacheTypeOf` says. */
   cacheType?: CacheType | undefined;
 }
 

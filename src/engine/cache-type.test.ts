@@ -1,4 +1,5 @@
 import { afterAll, afterEach, describe, expect, test } from 'vitest';
+import { quantizableConfig, quantizedModel } from '../../test/support/quantized-model.ts';
 import { tinyConfig } from '../../test/tiny-config.ts';
 import { createReferenceDevice } from '../device/reference/device.ts';
 import { createWasmDevice } from '../device/wasm/device.ts';
@@ -116,17 +117,21 @@ test('caches of fewer bits change little, and take the memory that they say', as
   expect(i8.global / f32.global).toBeCloseTo((20 + 12) / (4 * 24), 10);
 });
 
-test('by default they are as the device would have it and the heads allow', async () => {
-  const typeOf = async (model: Model) => {
+test('by default they are f16 with quantised weights, and f32 with others', async () => {
+  const typeOf = (model: Model) => {
     const sequence = new Sequence(model);
     open.unshift(() => sequence.release());
     return sequence.cacheType;
   };
-  expect(await typeOf(await newModel('reference'))).toBe('f32');
-  expect(await typeOf(await newModel('wasm'))).toBe('f16');
-  const odd = await initializeModel(devices.wasm!, tinyConfig(), 1);
+  expect(typeOf(await newModel('wasm'))).toBe('f32');
+  const quantized = await quantizedModel(devices.wasm!, 8);
+  open.push(() => releaseModel(quantized));
+  expect(typeOf(quantized)).toBe('f16');
+  const { globalAttention } = quantizableConfig;
+  const config = { ...quantizableConfig, globalAttention: { ...globalAttention, headDim: 12 } };
+  const odd = await quantizedModel(devices.wasm!, 8, config);
   open.push(() => releaseModel(odd));
-  expect(await typeOf(odd)).toBe('f32');
+  expect(typeOf(odd)).toBe('f32');
   expect(() => new Sequence(odd, { cacheType: 'i8' })).toThrow(
     'caches of i8 need heads in multiples of 8, and the model has heads of 12: ask for f32',
   );

@@ -2,16 +2,19 @@ import { UserError } from '../errors.ts';
 import { attentionOf } from '../model/config.ts';
 import type { Model } from '../model/weights.ts';
 import { type CacheType, cachedHeadMultiple } from '../tensor/cache-type.ts';
+import { QuantizedMatrix } from '../tensor/quantized-matrix.ts';
 
 /**
- * What the caches of a model hold: what is asked for, or else what its device would have, if the model's
- * heads allow it.
+ * What the caches of a model hold. Unless it is asked for: f16 with quantised weights, whose rounding is far
+ * larger, where the device and the model's heads allow it; and f32 with weights in f32.
  *
  * @throws UserError if the device or the heads do not allow what is asked for
  */
 export function cacheTypeOf(model: Model, asked?: CacheType): CacheType {
   const allowed = allowedCacheTypes(model);
-  if (asked === undefined) return allowed[0] ?? 'f32';
+  if (asked === undefined) {
+    return isQuantized(model) && allowed.includes('f16') ? 'f16' : 'f32';
+  }
   if (allowed.includes(asked)) return asked;
   const { name, cacheTypes } = model.device;
   throw new UserError(
@@ -21,10 +24,14 @@ export function cacheTypeOf(model: Model, asked?: CacheType): CacheType {
   );
 }
 
-/** What they may hold, as the device would rather have it. */
+/** What they may hold. */
 export function allowedCacheTypes(model: Model): CacheType[] {
   const takesAll = oddHead(model) === undefined;
   return model.device.cacheTypes.filter((type) => type === 'f32' || takesAll);
+}
+
+function isQuantized({ parameters }: Model): boolean {
+  return [...parameters.values()].some((matrix) => matrix instanceof QuantizedMatrix);
 }
 
 /** The size of a head that fits no cache but one of f32. */

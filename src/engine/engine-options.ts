@@ -5,7 +5,7 @@ export interface EngineOptions {
   sequences?: number;
   /** Positions that the global layers' caches may hold, of all requests together; by default no limit. */
   cacheTokens?: number;
-  /** What the caches hold; by default as the device would have it, see `cacheTypeOf`. */
+  /** What the caches hold; by default as `cacheTypeOf` says. */
   cacheType?: CacheType;
   /**
    * Prompt tokens that pass the model between two steps of decoding, or one chunk (see `chunkEnd`) if

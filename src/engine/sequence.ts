@@ -16,7 +16,7 @@ import type { QueuedStep } from './queued-step.ts';
 export interface SequenceOptions {
   /** Ids from here on are padding of the head and never sampled. */
   vocabSize?: number;
-  /** What the caches hold; by default as the device would have it, see `cacheTypeOf`. */
+  /** What the caches hold; by default as `cacheTypeOf` says. */
   cacheType?: CacheType | undefined;
 }
 

@@ -25,7 +25,7 @@ export interface Device {
   readonly precision: Precision;
   /** Whether calls return before they take effect, so that the host can prepare what comes next. */
   readonly queuesCalls: boolean;
-  /** What its caches of keys and values may hold; the first, unless another is asked for. */
+  /** What its caches of keys and values may hold. */
   readonly cacheTypes: readonly CacheType[];
   readonly kernels: Kernels<Matrix>;
 

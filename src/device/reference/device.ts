@@ -32,7 +32,6 @@ export function createReferenceDevice(): Device {
     description: 'plain TypeScript, one thread',
     precision: 'f32',
     queuesCalls: false,
-    // The oracle's own rounding is to be seen nowhere.
     cacheTypes: ['f32', 'f16', 'i8'],
     // Filled in below, since kernels that are put together from others need the device.
     kernels: {} as Kernels,

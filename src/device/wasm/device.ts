@@ -59,7 +59,7 @@ class WasmDevice implements Device {
   readonly description: string;
   readonly precision = 'f32';
   readonly queuesCalls = false;
-  readonly cacheTypes: readonly CacheType[] = ['f16', 'f32', 'i8'];
+  readonly cacheTypes: readonly CacheType[] = ['f32', 'f16', 'i8'];
   readonly kernels: Kernels;
   readonly #runtime: Runtime;
 
