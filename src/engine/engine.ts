@@ -22,13 +22,7 @@ import type { QueuedStep } from './queued-step.ts';
 import { SessionCache } from './session-cache.ts';
 import type { StepAnswer } from './step-outputs.ts';
 import type { PromptPart } from './step-request.ts';
-
-/** New weights that wait for the end of a step. */
-interface WeightUpdate {
-  version: number;
-  update: () => void | Promise<void>;
-  done: PromiseWithResolvers<void>;
-}
+import { WeightUpdates } from './weight-updates.ts';
 
 /** A step and whose it is. */
 interface EngineStep {
@@ -51,14 +45,13 @@ export class Engine implements TokenGenerator {
   readonly #sessions: SessionCache;
   readonly #schedule: EngineSchedule;
   readonly #drafting: DraftPolicy;
+  readonly #updates = new WeightUpdates();
   readonly #cacheTokens: number;
   readonly #prefillTokens: number;
   /** Queued before the one before it was read. */
   #ahead: EngineStep | null = null;
   /** When the last step ended, unless there was something else to do since. */
   #lastEnd: number | null = null;
-  #updates: WeightUpdate[] = [];
-  #weightVersion = 0;
   #work: Promise<void> | null = null;
   #isReleased = false;
 
@@ -89,7 +82,7 @@ export class Engine implements TokenGenerator {
 
   /** What the weights are called that tokens are drawn with now; 0 at first. */
   get weightVersion(): number {
-    return this.#weightVersion;
+    return this.#updates.version;
   }
 
   /** Requests being worked on, those that wait, and how often one had to give its memory back so far. */
@@ -147,10 +140,9 @@ export class Engine implements TokenGenerator {
    */
   async updateWeights(version: number, update: () => void | Promise<void>): Promise<void> {
     if (this.#isReleased) throw new UserError('the engine has been released: make a new one');
-    const done = Promise.withResolvers<void>();
-    this.#updates.push({ version, update, done });
+    const applied = this.#updates.add(version, update);
     this.#work ??= this.#run();
-    await done.promise;
+    await applied;
   }
 
   /** Ends all requests and frees the memory of the caches. */
@@ -162,7 +154,7 @@ export class Engine implements TokenGenerator {
 
   async #run(): Promise<void> {
     try {
-      while (!this.#schedule.isEmpty || this.#ahead || this.#updates.length > 0) {
+      while (!this.#schedule.isEmpty || this.#ahead || !this.#updates.isEmpty) {
         if (this.#isReleased) throw new UserError('the engine was released while it was answering');
         this.#schedule.dropCancelled();
         await this.#finishAhead();
@@ -175,7 +167,7 @@ export class Engine implements TokenGenerator {
     } catch (error) {
       // What failed is the device or the whole engine, not one request.
       this.#schedule.fail(error);
-      for (const { done } of this.#updates.splice(0)) done.reject(error);
+      this.#updates.fail(error);
       // Its memory is given back when the device is done with it.
       await this.#ahead?.queued.read().catch(() => {});
     } finally {
@@ -186,18 +178,10 @@ export class Engine implements TokenGenerator {
   }
 
   async #updateWeights(): Promise<void> {
-    if (this.#updates.length === 0) return;
+    if (this.#updates.isEmpty) return;
     this.#schedule.restart();
     this.#lastEnd = null;
-    for (const { version, update, done } of this.#updates.splice(0)) {
-      try {
-        await update();
-        this.#weightVersion = version;
-        done.resolve();
-      } catch (error) {
-        done.reject(error);
-      }
-    }
+    await this.#updates.apply();
   }
 
   /** One chunk of each prompt, as many as may pass between two steps; → whether that may still go on. */
@@ -246,7 +230,7 @@ export class Engine implements TokenGenerator {
     for (const request of this.#schedule.running.filter(isReady)) {
       const { generation, steps } = request;
       if (!generation.isEmpty) continue;
-      steps.push({ ...generation.takeNothing(), weightVersion: this.#weightVersion });
+      steps.push({ ...generation.takeNothing(), weightVersion: this.weightVersion });
       this.#schedule.finish(request);
     }
     const mostDrafts = this.#decoder.model.mtp.length;
@@ -274,7 +258,7 @@ export class Engine implements TokenGenerator {
     if (!this.#ahead) return;
     const { queued, requests } = this.#ahead;
     const isNext = this.#schedule.isAll(requests) && !this.#schedule.canAdmit;
-    if (isNext && this.#updates.length === 0) return;
+    if (isNext && this.#updates.isEmpty) return;
     const given = await queued.read();
     this.#ahead = null;
     this.#give(requests, given, 0);
@@ -285,7 +269,7 @@ export class Engine implements TokenGenerator {
     return (
       this.#schedule.isAll(requests) &&
       !this.#schedule.canAdmit &&
-      this.#updates.length === 0 &&
+      this.#updates.isEmpty &&
       requests.every(({ generation }) => generation.goesOn) &&
       draftGroups(requests, this.#drafting).has(0) &&
       this.#schedule.reserveAhead(requests)
@@ -299,7 +283,7 @@ export class Engine implements TokenGenerator {
       const step = request.generation.take(given[i]!, drafts);
       request.sequence.append(step.tokens);
       this.#cache.afterStep(request.sequence);
-      request.steps.push({ ...step, weightVersion: this.#weightVersion });
+      request.steps.push({ ...step, weightVersion: this.weightVersion });
       if (step.experts) request.routes.push(...step.experts);
       if (step.finish) this.#schedule.finish(request);
     });

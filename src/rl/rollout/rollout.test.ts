@@ -120,6 +120,14 @@ describe('a rollout', () => {
     expect(finished(again).tokens).toEqual(trajectories[1]!.tokens);
   });
 
+  test.each([0, 0.5])('at temperature %d has log-probabilities at 1', async (temperature) => {
+    const rollout = rolloutsOf({ engine, config, text });
+    const sequence = sequenceOf(problemOf('arithmetic'), { maxTokens: 40, temperature });
+    const trajectory = finished(await rollout(sequence, never));
+    const own = [...trajectory.logprobs].filter((_, i) => trajectory.sampled[i] === 1);
+    expectClose(await trainedLogprobs(trajectory), own);
+  });
+
   test('that reaches its limit is cut, and what was cut is no answer', async () => {
     const rollout = rolloutsOf({ engine, config, text });
     const result = await rollout(sequenceOf(problemOf('arithmetic'), { maxTokens: 7 }), never);
