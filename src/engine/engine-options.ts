@@ -1,3 +1,6 @@
+import type { Model } from '../model/weights.ts';
+import { pageSize } from './key-value-pool.ts';
+
 export interface EngineOptions {
   /** Most requests worked on at once; more wait. */
   sequences?: number;
@@ -22,4 +25,21 @@ export interface EngineOptions {
   sessions?: number;
   /** Ids from here on are padding of the head and never sampled. */
   vocabSize?: number;
+}
+
+/** The options with their defaults for a model, in whole pages. */
+export function limitsOf({ config, mtp }: Model, options: EngineOptions) {
+  const { sequences = 32, prefillTokens = 512 } = options;
+  const longest = config.maxPositions + mtp.length;
+  const { cacheTokens = sequences * longest, prefixTokens = 8 * longest } = options;
+  const { snapshots = sequences + 32, sessions = sequences } = options;
+  const idlePages = Math.ceil(prefixTokens / pageSize);
+  return {
+    sequences,
+    prefillTokens,
+    cacheTokens: Math.ceil(cacheTokens / pageSize) * pageSize,
+    idlePages,
+    snapshots: idlePages > 0 ? snapshots : 0,
+    sessions,
+  };
 }
