@@ -3,7 +3,7 @@
  * of decoding after contexts, and what verifying four tokens costs against one.
  *
  * Run: node bench/inference.ts bench/small.json [--bits 8|4|32] [--threads 2] [--contexts 0,4096,16384]
- *      [--cache f32|f16|i8] [--prompt 512] [--seconds 2] [--profile]
+ *      [--cache-type f32|f16|i8] [--prompt 512] [--seconds 2] [--profile]
  */
 import { readFile } from 'node:fs/promises';
 import { parseArgs } from 'node:util';
@@ -16,11 +16,12 @@ import { type StepCache, stepLogits, stepTrunk } from '../src/model/step.ts';
 import { trunk } from '../src/model/trunk.ts';
 import { allocateModel, allocateQuantizedModel, type Model } from '../src/model/weights.ts';
 import { Random } from '../src/random.ts';
+import { type CacheType, cachedHeadSize, cacheTypes } from '../src/tensor/cache-type.ts';
 import type { Device } from '../src/tensor/device.ts';
 import { linear } from '../src/tensor/ops/index.ts';
 import { QuantizedMatrix } from '../src/tensor/quantized-matrix.ts';
 import { readInts, Scope } from '../src/tensor/scope.ts';
-import { bytesPerElement, type DType, sizeOf, Tensor } from '../src/tensor/tensor.ts';
+import { bytesPerElement, sizeOf, Tensor } from '../src/tensor/tensor.ts';
 
 const { values: options, positionals } = parseArgs({
   allowPositionals: true,
@@ -31,14 +32,14 @@ const { values: options, positionals } = parseArgs({
     contexts: { type: 'string', default: '0,4096,16384' },
     prompt: { type: 'string', default: '512' },
     seconds: { type: 'string', default: '2' },
-    cache: { type: 'string', default: 'f32' },
+    'cache-type': { type: 'string', default: 'f32' },
     profile: { type: 'boolean', default: false },
   },
 });
 
 const pageSize = 64;
-const cacheTypes: Record<string, DType> = { f32: 'f32', f16: 'f16', i8: 'i8' };
-const cacheType = cacheTypes[options.cache] ?? 'f32';
+const cacheType = cacheTypes.find((type) => type === options['cache-type']);
+if (!cacheType) throw new Error(`give a type of cache: ${cacheTypes.join(', ')}`);
 
 /** Noise of the deviation that a new model has, repeated where there is more than a mebibyte of it. */
 function fillWithNoise(device: Device, model: Model): void {
@@ -80,7 +81,7 @@ function fillWithNoise(device: Device, model: Model): void {
 }
 
 /** Caches that hold `positions` of one sequence; a ring of the window where there is one. */
-function makeCache(scope: Scope, model: Model, positions: number) {
+function makeCache(scope: Scope, model: Model, positions: number, cacheType: CacheType) {
   const { config } = model;
   const layers = config.layers.map((_, layer) => {
     const attention = attentionOf(config, layer);
@@ -89,8 +90,7 @@ function makeCache(scope: Scope, model: Model, positions: number) {
     // A window is small and not in whole pages of four rows: it stays in f32.
     const dtype = attention.window === null ? cacheType : 'f32';
     const rows = (columns: number) => {
-      const own = dtype === 'i8' ? columns + 4 : columns;
-      const shape = [width * pageSize, keyValueHeads * own];
+      const shape = [width * pageSize, keyValueHeads * cachedHeadSize(dtype, columns)];
       const { storage } = scope.zeros([(sizeOf(shape) * bytesPerElement[dtype]) / 4]);
       return new Tensor(shape, dtype, storage);
     };
@@ -123,10 +123,14 @@ function pagesOf({ window }: AttentionConfig, positions: number): number {
 }
 
 /** Seconds of a pass of `rows` tokens after `context`, read back; the best and the median of several. */
-async function timeSteps(model: Model, context: number, rows: number, seconds: number) {
+async function timeSteps(
+  model: Model,
+  { context, rows, cacheType }: { context: number; rows: number; cacheType: CacheType },
+  seconds: number,
+) {
   const { device } = model;
   const scope = new Scope(device);
-  const cacheAt = makeCache(scope, model, context + rows + 1);
+  const cacheAt = makeCache(scope, model, context + rows + 1, cacheType);
   const random = new Random(2);
   const times: number[] = [];
   const begin = performance.now();
@@ -249,7 +253,7 @@ const model =
     : allocateModel(device, config);
 const loading = performance.now();
 fillWithNoise(device, model);
-const { parameters, cache } = describeModel(config);
+const { parameters, cache } = describeModel(config, cacheType);
 const bytesPerParameter = bits === 32 ? 4 : bits / 8 + 1 / 16;
 console.log(
   `${path}: ${(parameters.trunk / 1e6).toFixed(0)}M parameters, ${(parameters.active / 1e6).toFixed(0)}M active, ` +
@@ -279,10 +283,10 @@ if (length > 0) show(`prompt of ${length}`, length, await timePrompt(model, leng
 for (const context of options.contexts.split(',').filter(Boolean).map(Number)) {
   const held =
     cache.globalBytesPerToken * context + cache.slidingBytes * Math.min(1, context / cache.window);
-  const bytes = parameters.active * bytesPerParameter + held * (bytesPerElement[cacheType] / 4);
-  const one = await timeSteps(model, context, 1, seconds);
+  const bytes = parameters.active * bytesPerParameter + held;
+  const one = await timeSteps(model, { context, rows: 1, cacheType }, seconds);
   show(`decoding after ${context}`, 1, one, bytes);
-  const four = await timeSteps(model, context, 4, seconds / 2);
+  const four = await timeSteps(model, { context, rows: 4, cacheType }, seconds / 2);
   console.log(
     `  four tokens after ${context}: ${(four.best / one.best).toFixed(2)} times one (median ${(four.median / one.median).toFixed(2)})`,
   );

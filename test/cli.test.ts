@@ -159,7 +159,7 @@ describe('commands', () => {
       ...['--device', 'wasm'],
     ]);
     expect(first.code).toBe(0);
-    expect(first.stdout).toMatch(/KL to f32 0\.\d+ nats.*perplexity/);
+    expect(first.stdout).toMatch(/^weights of 4 bits.*KL to f32 \d\.\de[+-]\d+ nats.*perplexity/m);
     const generate = ['generate', 'hello', '--model', quantized, '--max-tokens', '5'];
     expect((await run([...generate, '--device', 'wasm'])).code).toBe(0);
     const again = await run(['quantize', quantized, join(folder, 'again')]);
@@ -248,6 +248,12 @@ describe('bad input ends in one line', () => {
 
   test('a fixture that is not there', async () => {
     expect(messageOf(await run(['parity', join(folder, 'tiny')]))).toMatch(/tiny\.scalars\.json/);
+  });
+
+  test('caches that the model’s heads do not fit', async () => {
+    const asked = ['--cache-type', 'i8', '--device', 'wasm'];
+    const message = messageOf(await run(['generate', 'hi', '--model', good, ...asked]));
+    expect(message).toMatch(/caches of i8 need heads in multiples of 8/);
   });
 
   test('a precision that the device does not have', async () => {

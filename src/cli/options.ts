@@ -1,11 +1,16 @@
 import { type Command, InvalidArgumentError, Option } from 'commander';
 import pc from 'picocolors';
 import { createDevice, deviceNames } from '../device/create-device.ts';
+import { type CacheType, cacheTypes } from '../tensor/cache-type.ts';
 import type { Device, Precision } from '../tensor/device.ts';
 
 export interface DeviceOptions {
   device: string;
   threads?: number;
+}
+
+export interface CacheOptions {
+  cacheType?: CacheType;
 }
 
 export interface PrecisionOptions {
@@ -23,6 +28,16 @@ export function withDevice(command: Command): Command {
       'threads of the wasm device (default: all cores)',
       positiveInteger,
     );
+}
+
+/** Adds the option that chooses what keys and values are kept in. */
+export function withCacheType(command: Command): Command {
+  return command.addOption(
+    new Option(
+      '--cache-type <name>',
+      'of keys and values (default: f16 where the device has it, else f32)',
+    ).choices(cacheTypes),
+  );
 }
 
 /** Adds the option that chooses what a command that trains computes in. */

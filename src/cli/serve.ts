@@ -10,14 +10,16 @@ import { startEngine } from '../serve/worker/start-engine.ts';
 import { shippedModel } from '../shipped-model.ts';
 import { loadTextFiles } from '../text/tokenizer-files.ts';
 import {
+  type CacheOptions,
   type DeviceOptions,
   naturalNumber,
   numberBetween,
   positiveInteger,
+  withCacheType,
   withDevice,
 } from './options.ts';
 
-interface ServeOptions extends DeviceOptions {
+interface ServeOptions extends DeviceOptions, CacheOptions {
   model: string;
   name?: string;
   host: string;
@@ -93,13 +95,22 @@ export function serveCommand(): Command {
       'folder that /update_weights_from_disk may load from (default: none)',
     )
     .option('--runs <directory>', 'training runs to tell of at /runs (default: none)');
-  return withDevice(command).action(serve);
+  return withCacheType(withDevice(command)).action(serve);
 }
 
 async function serve(options: ServeOptions): Promise<void> {
   const apiKeys = await readKeys(options.apiKeyFile);
   if (options.weightsRoot !== undefined) await checkDirectory(options.weightsRoot);
-  const { model: path, device, threads, batch, cacheTokens, prefixTokens, runs } = options;
+  const {
+    model: path,
+    device,
+    threads,
+    batch,
+    cacheTokens,
+    cacheType,
+    prefixTokens,
+    runs,
+  } = options;
   const text = await loadTextFiles(await findCheckpoint(path));
   const page = await loadPage();
   const name = options.name ?? basename(resolve(path));
@@ -112,6 +123,7 @@ async function serve(options: ServeOptions): Promise<void> {
       options: {
         sequences: batch,
         ...(cacheTokens !== undefined && { cacheTokens }),
+        ...(cacheType !== undefined && { cacheType }),
         ...(prefixTokens !== undefined && { prefixTokens }),
       },
     },
@@ -137,7 +149,8 @@ async function serve(options: ServeOptions): Promise<void> {
       weightsRoot: options.weightsRoot ?? null,
       runs: runs === undefined ? null : resolve(runs),
     });
-    console.log(`serving ${path} on ${description} at ${pc.bold(server.url)}`);
+    const { cacheType: held } = engine.figures();
+    console.log(`serving ${path} on ${description}, caches of ${held}, at ${pc.bold(server.url)}`);
     if (page === null) {
       console.error(
         pc.yellow('the page is not built, only the API is there; npm run build makes it'),

@@ -1,10 +1,12 @@
 import { mtpBlock, mtpInput } from '../model/mtp.ts';
 import { stepMtpBlock, stepStates, stepTrunk } from '../model/step.ts';
-import { trunk } from '../model/trunk.ts';
+import { fillCache, trunk } from '../model/trunk.ts';
 import type { Model } from '../model/weights.ts';
+import type { CacheType } from '../tensor/cache-type.ts';
 import { gatherRows } from '../tensor/ops/index.ts';
 import { Scope } from '../tensor/scope.ts';
 import type { Tensor } from '../tensor/tensor.ts';
+import { cacheTypeOf } from './cache-type.ts';
 import {
   type ConstrainedOutput,
   firstMasks,
@@ -31,6 +33,8 @@ export interface DecoderLimits {
   snapshots?: number;
   /** Ids from here on are padding of the head and never sampled; by default the model's size. */
   vocabSize?: number | undefined;
+  /** What the caches hold; see `cacheTypeOf`. */
+  cacheType?: CacheType | undefined;
 }
 
 /**
@@ -48,9 +52,11 @@ export class Decoder {
 
   constructor(model: Model, limits: DecoderLimits) {
     const { vocabSize, cacheTokens, sequences, snapshots = 0 } = limits;
+    const cacheType = cacheTypeOf(model, limits.cacheType);
     this.model = model;
     this.#head = new OutputHead(model, vocabSize ?? model.config.vocabSize);
-    this.#pool = new KeyValuePool(model, { tokens: cacheTokens, rings: sequences + snapshots });
+    const rings = sequences + snapshots;
+    this.#pool = new KeyValuePool(model, { tokens: cacheTokens, rings, cacheType });
   }
 
   /** The memory of its sequences. */
@@ -61,6 +67,11 @@ export class Decoder {
   /** Bytes of device memory for keys and values, by layer kind. */
   get cacheBytes(): { global: number; sliding: number } {
     return this.#pool.bytes;
+  }
+
+  /** What they are kept in. */
+  get cacheType(): CacheType {
+    return this.#pool.cacheType;
   }
 
   /** A sequence of `tokens`, none of which has passed the model; null if there is no room for more. */
@@ -86,16 +97,19 @@ export class Decoder {
   async prefill(parts: readonly PromptPart[]): Promise<void> {
     const ranges = parts.map((part) => ({ ...part, begin: part.sequence.length }));
     await this.#inScope(async (scope) => {
-      const packed = packRows(
-        scope,
-        this.#pool,
-        ranges,
-        ({ tokens }, position) => tokens[position]!,
-      );
+      const packed = packRows(scope, this.#pool, ranges);
+      const pass = () => {
+        for (const { sequence, end } of parts) sequence.length = end;
+      };
+      if (this.model.mtp.length === 0 && parts.every(({ report }) => !report)) {
+        fillCache(scope, this.model, packed.batch, packed.cache);
+        pass();
+        return;
+      }
       const result = trunk(scope, this.model, packed.batch, { cache: packed.cache });
       const places = [packed.stateRows, ...packed.snapshotRows];
       this.#pool.writeStates(mtpInput(this.model, result), places);
-      for (const { sequence, end } of parts) sequence.length = end;
+      pass();
       const first = firstRows(ranges);
       const reads = parts.map(({ report }, i) => {
         const { begin, end } = ranges[i]!;
@@ -179,12 +193,7 @@ export class Decoder {
     }
     if (ranges.length === 0) return;
     await this.#inScope(async (scope) => {
-      const packed = packRows(
-        scope,
-        this.#pool,
-        ranges,
-        ({ tokens }, position) => tokens[position + 1 + head]!,
-      );
+      const packed = packRows(scope, this.#pool, ranges, 1 + head);
       const states = gatherRows(scope, this.#pool.states, packed.stateRows);
       mtpBlock(scope, this.model, head, packed.batch, states, packed.cache);
     });

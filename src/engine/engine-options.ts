@@ -1,4 +1,5 @@
 import type { Model } from '../model/weights.ts';
+import type { CacheType } from '../tensor/cache-type.ts';
 import { pageSize } from './key-value-pool.ts';
 
 export interface EngineOptions {
@@ -6,6 +7,8 @@ export interface EngineOptions {
   sequences?: number;
   /** Positions that the global layers' caches may hold, of all requests together; by default no limit. */
   cacheTokens?: number;
+  /** What the caches hold; by default as the device would have it, see `cacheTypeOf`. */
+  cacheType?: CacheType;
   /**
    * Prompt tokens that pass the model between two steps of decoding, or one chunk (see `chunkEnd`) if
    * that is more. A larger number delays the requests that are being answered.
@@ -25,6 +28,19 @@ export interface EngineOptions {
   sessions?: number;
   /** Ids from here on are padding of the head and never sampled. */
   vocabSize?: number;
+}
+
+/** The caches of an engine. */
+export interface EngineMemory {
+  /** Pages that no request holds. */
+  freePages: number;
+  /** Of these, those that are kept for later requests. */
+  keptPages: number;
+  /** What they hold. */
+  cacheType: CacheType;
+  /** Bytes of device memory, by layer kind. */
+  global: number;
+  sliding: number;
 }
 
 /** The options with their defaults for a model, in whole pages. */

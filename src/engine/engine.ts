@@ -4,7 +4,7 @@ import type { CachedSequence } from './cached-sequence.ts';
 import { Decoder } from './decoder.ts';
 import { draftGroups } from './draft-groups.ts';
 import { DraftPolicy } from './draft-policy.ts';
-import { type EngineOptions, limitsOf } from './engine-options.ts';
+import { type EngineMemory, type EngineOptions, limitsOf } from './engine-options.ts';
 import { newRequest, type Running } from './engine-request.ts';
 import { EngineSchedule } from './engine-schedule.ts';
 import {
@@ -61,6 +61,7 @@ export class Engine implements TokenGenerator {
       snapshots: sessions + limits.snapshots,
       cacheTokens,
       vocabSize: options.vocabSize,
+      cacheType: options.cacheType,
     });
     this.#cache = new PrefixCache(this.#decoder.pool, model.mtp.length, limits);
     this.#sessions = new SessionCache(this.#cache, sessions);
@@ -79,13 +80,10 @@ export class Engine implements TokenGenerator {
     return this.#schedule.load;
   }
 
-  /**
-   * Pages of the caches that no request holds, of these the ones that are kept for later requests, and
-   * bytes of device memory by layer kind.
-   */
-  get memory(): { freePages: number; keptPages: number; global: number; sliding: number } {
+  get memory(): EngineMemory {
     const { availablePages: freePages } = this.#sessions;
-    return { freePages, keptPages: this.#cache.idlePages, ...this.#decoder.cacheBytes };
+    const { cacheType, cacheBytes } = this.#decoder;
+    return { freePages, keptPages: this.#cache.idlePages, cacheType, ...cacheBytes };
   }
 
   /**

@@ -60,7 +60,10 @@ export async function* evaluateTasks(
   options: EvaluationOptions,
   progress: (what: string) => void = () => {},
 ): AsyncGenerator<FamilyResult> {
-  const engine = new Engine(assistant.model, { vocabSize: assistant.text.tokenizer.vocabSize });
+  const engine = new Engine(assistant.model, {
+    vocabSize: assistant.text.tokenizer.vocabSize,
+    cacheType: assistant.sequence.cacheType,
+  });
   const sets = problemSets(assistant, options);
   const total = sets.reduce((sum, { problems }) => sum + problems.length, 0);
   let done = 0;

@@ -117,6 +117,7 @@ export class EngineService implements ServingEngine {
       running: sum(({ engine }) => engine.load.running),
       waiting: sum(({ engine }) => engine.load.waiting),
       preemptions: this.#retiredPreemptions + sum(({ engine }) => engine.load.preemptions),
+      cacheType: this.#present.engine.memory.cacheType,
       cacheBytes: {
         global: sum(({ engine }) => engine.memory.global),
         sliding: sum(({ engine }) => engine.memory.sliding),

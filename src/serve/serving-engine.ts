@@ -5,6 +5,7 @@
 import type { ScoredToken, TokenLogprob } from '../engine/token-reports.ts';
 import type { OutputGrammar } from '../grammar/output-grammar.ts';
 import type { ModelConfig } from '../model/config.ts';
+import type { CacheType } from '../tensor/cache-type.ts';
 
 export type { ScoredToken, TokenLogprob };
 
@@ -145,7 +146,9 @@ export interface EngineFigures {
   waiting: number;
   /** Times that a request had to give its memory back and begin anew. */
   preemptions: number;
-  /** Bytes of memory for keys and values, by kind of layer. */
+  /** What keys and values are kept in. */
+  cacheType: CacheType;
+  /** Bytes of memory for them, by kind of layer. */
   cacheBytes: { global: number; sliding: number };
   /** Pages of the global layers' caches: of requests, and kept for later ones that begin alike. */
   cachePages: { used: number; kept: number; total: number };

@@ -11,6 +11,7 @@ export {
 } from './response.ts';
 export {
   DEFAULT_MIXTURE,
+  drawLength,
   followUp,
   generateProblem,
   type Mixture,

@@ -118,7 +118,8 @@ export function sampleProblem(
   return problem;
 }
 
-function drawLength(random: Random, [fewest, most]: readonly [number, number]): number {
+/** Evenly by logarithm. */
+export function drawLength(random: Random, [fewest, most]: readonly [number, number]): number {
   return Math.round(fewest * (most / fewest) ** random.uniform());
 }
 

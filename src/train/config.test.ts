@@ -45,7 +45,7 @@ describe('the training config', () => {
     [{ data: [] }, 'data must not be empty'],
     [{ data: [{ weight: 1 }] }, 'data.0 give one of "tasks", "jsonl", "text" and "parquet"'],
     [{ data: [{ jsonl: 'a', families: { code: 1 } }] }, 'data.0 "families", "levels", "tokens"'],
-    [{ data: [{ tasks: 'train', families: { code: 0 } }] }, 'data.0 "families" gives no family'],
+    [{ data: [{ tasks: 'train', families: { code: 0 } }] }, 'data.0.families gives no family'],
     [{ data: [{ tasks: 'train', tokens: [9, 1] }] }, 'data.0.tokens the first is above the second'],
     [{ data: [{ text: 'a', fields: { text: '{b}' } }] }, 'data.0 "fields" goes with "jsonl"'],
     [{ data: [{ jsonl: 'a', fields: { user: '{b}' } }] }, 'data.0.fields give either "text", or'],

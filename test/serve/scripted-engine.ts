@@ -74,6 +74,7 @@ export class ScriptedEngine implements ServingEngine {
       running: this.running,
       waiting: 0,
       preemptions: 0,
+      cacheType: 'f32',
       cacheBytes: { global: 1024, sliding: 512 },
       cachePages: { used: 3, kept: 1, total: 8 },
       drafting: { verifications: 10, drafted: [10, 10], accepted: [8, 4] },

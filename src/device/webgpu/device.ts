@@ -1,9 +1,10 @@
 import { UserError } from '../../errors.ts';
+import type { CacheType } from '../../tensor/cache-type.ts';
 import type { Device, Precision } from '../../tensor/device.ts';
 import type { Kernels } from '../../tensor/kernels.ts';
 import type { Storage } from '../../tensor/tensor.ts';
 import { type FoundAdapter, findAdapter, openDevice } from './adapter.ts';
-import { dispatchesPerBatch } from './commands.ts';
+import { mostDispatches } from './commands.ts';
 import { Failures } from './failures.ts';
 import { webgpuKernels } from './kernels/index.ts';
 import { withLargeTensors } from './large-tensors.ts';
@@ -52,7 +53,7 @@ export async function createWebgpuDevice(options: WebgpuDeviceOptions = {}): Pro
         'ask for --precision f32',
     );
   }
-  const profiler = options.profile ? new Profiler(gpu, dispatchesPerBatch) : null;
+  const profiler = options.profile ? new Profiler(gpu, mostDispatches) : null;
   const immediates = options.immediates ?? found.immediates;
   const subgroupSize = options.subgroups === false ? 1 : findSubgroupSize(found.adapter);
   const runtime = new Runtime(gpu, new Failures(gpu), {
@@ -74,6 +75,7 @@ export class WebgpuDevice implements Device {
   readonly description: string;
   readonly precision: Precision;
   readonly queuesCalls = true;
+  readonly cacheTypes: readonly CacheType[] = ['f32'];
   readonly kernels: Kernels;
   readonly #runtime: Runtime;
   readonly #profiler: Profiler | null;

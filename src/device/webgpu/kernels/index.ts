@@ -20,6 +20,7 @@ import { routedGatedProductKernel } from './inference/routed-gated-product.ts';
 import { sampleTokensKernel } from './inference/sample-tokens.ts';
 import { samplingDistributionKernel } from './inference/sampling-distribution.ts';
 import { scoreTokensKernel } from './inference/score-tokens.ts';
+import { cachedRowsKernels } from './inference/write-cached-rows.ts';
 import { logprobKernels } from './logprobs.ts';
 import { groupedMatmulKernels } from './matmul/grouped.ts';
 import { groupedSwigluKernel } from './matmul/grouped-swiglu.ts';
@@ -54,6 +55,7 @@ export function webgpuKernels(runtime: Runtime, device: Device): Kernels {
     ...addAttentionKernel(runtime, composed),
     ...attentionInputsKernels(runtime, composed),
     ...cachedAttentionKernel(runtime),
+    ...cachedRowsKernels(rows),
     ...drawKernels(runtime),
     ...logitKernels(runtime),
     ...scoreTokensKernel(runtime),
