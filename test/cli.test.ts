@@ -242,6 +242,7 @@ describe('bad input ends in one line', () => {
     const serve = (...parameters: string[]) => run(['serve', '--model', good, ...parameters]);
     expect(messageOf(await serve('--api-key-file', keys))).toMatch(/keys: has no keys/);
     expect(messageOf(await serve('--api-key-file', `${keys}.txt`))).toMatch(/keys\.txt/);
+    expect(messageOf(await serve('--weights-root', '/nowhere'))).toMatch(/no such directory/);
     expect(messageOf(await serve('--host', '192.0.2.1'))).toMatch(/192\.0\.2\.1:8000.*--host/);
   });
 

@@ -1,11 +1,10 @@
 import { UserError } from '../errors.ts';
 import type { Model } from '../model/weights.ts';
-import type { CacheType } from '../tensor/cache-type.ts';
 import type { CachedSequence } from './cached-sequence.ts';
 import { Decoder } from './decoder.ts';
 import { draftGroups } from './draft-groups.ts';
 import { DraftPolicy } from './draft-policy.ts';
-import type { EngineOptions } from './engine-options.ts';
+import { type EngineMemory, type EngineOptions, limitsOf } from './engine-options.ts';
 import { newRequest, type Running } from './engine-request.ts';
 import { EngineSchedule } from './engine-schedule.ts';
 import {
@@ -14,7 +13,6 @@ import {
   type TokenGenerator,
   type VersionedStep,
 } from './generation.ts';
-import { pageSize } from './key-value-pool.ts';
 import { nextTask } from './next-task.ts';
 import { PrefixCache } from './prefix-cache.ts';
 import { chunkEnd } from './prompt-chunks.ts';
@@ -56,26 +54,18 @@ export class Engine implements TokenGenerator {
   #isReleased = false;
 
   constructor(model: Model, options: EngineOptions = {}) {
-    const { sequences = 32, prefillTokens = 512, vocabSize } = options;
-    const longest = model.config.maxPositions + model.mtp.length;
-    const limit = options.cacheTokens ?? sequences * longest;
-    this.#cacheTokens = Math.ceil(limit / pageSize) * pageSize;
-    this.#prefillTokens = prefillTokens;
+    const { sequences, cacheTokens, sessions, ...limits } = limitsOf(model, options);
+    this.#cacheTokens = cacheTokens;
+    this.#prefillTokens = limits.prefillTokens;
     this.#drafting = new DraftPolicy(model.mtp.length);
-    const {
-      prefixTokens = 8 * longest,
-      snapshots = sequences + 32,
-      sessions = sequences,
-    } = options;
-    const idlePages = Math.ceil(prefixTokens / pageSize);
     this.#decoder = new Decoder(model, {
       sequences,
-      snapshots: sessions + (idlePages > 0 ? snapshots : 0),
-      cacheTokens: this.#cacheTokens,
-      vocabSize,
+      snapshots: sessions + limits.snapshots,
+      cacheTokens,
+      vocabSize: options.vocabSize,
       cacheType: options.cacheType,
     });
-    this.#cache = new PrefixCache(this.#decoder.pool, model.mtp.length, { idlePages, snapshots });
+    this.#cache = new PrefixCache(this.#decoder.pool, model.mtp.length, limits);
     this.#sessions = new SessionCache(this.#cache, sessions);
     this.#schedule = new EngineSchedule(this.#sessions, sequences);
   }
@@ -85,22 +75,19 @@ export class Engine implements TokenGenerator {
     return this.#updates.version;
   }
 
+  /** Most tokens of a prompt and its answer together. */
+  get contextTokens(): number {
+    const { config, mtp } = this.#decoder.model;
+    // A step writes its drafts to the cache, right or wrong.
+    return Math.min(config.maxPositions, this.#cacheTokens - mtp.length);
+  }
+
   /** Requests being worked on, those that wait, and how often one had to give its memory back so far. */
   get load(): { running: number; waiting: number; preemptions: number } {
     return this.#schedule.load;
   }
 
-  /**
-   * Pages of the caches that no request holds, of these the ones that are kept for later requests, and
-   * what they hold, and bytes of device memory by layer kind.
-   */
-  get memory(): {
-    freePages: number;
-    keptPages: number;
-    cacheType: CacheType;
-    global: number;
-    sliding: number;
-  } {
+  get memory(): EngineMemory {
     const { availablePages: freePages } = this.#sessions;
     const { cacheType, cacheBytes } = this.#decoder;
     return { freePages, keptPages: this.#cache.idlePages, cacheType, ...cacheBytes };
