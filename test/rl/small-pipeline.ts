@@ -68,6 +68,7 @@ export async function writePipeline(folder: string): Promise<string> {
     chinese: teacherJson('chinese'),
     student: policyJson('student', {
       ...{ stage: 'mopd', sources: [english, chinese], steps: steps.mopd, mopd: { alpha: 0.3 } },
+      compareReplayEvery: 10,
       teachers: {
         english: { checkpoint: last('english', steps.teacher) },
         chinese: { checkpoint: last('chinese', steps.teacher) },

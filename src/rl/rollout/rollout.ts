@@ -19,6 +19,7 @@ import { SequenceFailure } from '../sequence-failure.ts';
 import type { Environment } from '../tools/types.ts';
 import type { TrajectoryBuilder } from '../trajectory.ts';
 import { continuation } from './continuation.ts';
+import type { DrawnTokens } from './drawn-tokens.ts';
 import { newTrajectory, type RolloutState, restorePartial, savePartial } from './partial.ts';
 
 /** What draws the tokens: an `Engine`. */
@@ -38,6 +39,8 @@ export interface RolloutOptions {
   /** Longest sequence, in tokens; by default the model's context. */
   contextTokens?: number;
   mostTurns?: number;
+  /** Counts what is drawn. */
+  drawn?: DrawnTokens;
 }
 
 /** Rollouts of one engine; any number of them run at once. */
@@ -140,6 +143,7 @@ class SequenceRun {
         ...(drafts !== undefined && { drafts }),
         ...(builder.routes && { routedExperts: { from: builder.routes.positions } }),
       })) {
+        this.#options.drawn?.add(step);
         this.#take(step);
         if (step.finish) return step.finish;
         if (this.#signal.aborted) return 'paused';

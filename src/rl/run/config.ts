@@ -146,6 +146,8 @@ const common = {
   expertBiasRate: natural.default(1e-4),
   balanceCoefficient: natural.default(0),
 
+  /** In steps: how often the mismatch is measured without the replay too, for a forward pass more. */
+  compareReplayEvery: count.optional(),
   checkpointEvery: count.default(20),
   keepCheckpoints: count.default(2),
   /** Share of right answers by domain on problems that are held out, by default greedily. */

@@ -16,6 +16,7 @@ import { grpo } from '../algorithms/grpo.ts';
 import { mopd } from '../algorithms/mopd.ts';
 import { Judge } from '../judge/judge.ts';
 import { outcomeReward } from '../reward.ts';
+import { DrawnTokens } from '../rollout/drawn-tokens.ts';
 import { rolloutsOf } from '../rollout/rollout.ts';
 import { JournalFile } from '../scheduler/journal.ts';
 import { SequenceScheduler } from '../scheduler/scheduler.ts';
@@ -46,6 +47,8 @@ export interface PolicyRun {
   trainer: PolicyTrainer;
   sampler: Sampler;
   rollout: Rollout;
+  /** What rollouts have drawn since the last step. */
+  drawn: DrawnTokens;
   reward: RewardFunction;
   scheduler: DataScheduler;
   algorithm: Algorithm;
@@ -90,7 +93,9 @@ export async function openPolicyRun(device: Device, config: PolicyConfig): Promi
     const toolbox = new LocalToolbox({});
     open.push(() => toolbox.close());
     const tools = toolbox.environments(problemTools());
+    const drawn = new DrawnTokens();
     const rollout = rolloutsOf({
+      drawn,
       engine: sampler.engine,
       config: model.config,
       text: text.text,
@@ -110,21 +115,8 @@ export async function openPolicyRun(device: Device, config: PolicyConfig): Promi
     });
     open.push(() => scheduler.close());
     const algorithm = config.stage === 'teacher' ? grpo(config.grpo) : mopd(config.mopd);
-    return {
-      ...{
-        directory,
-        checkpoint,
-        state,
-        text,
-        trainer,
-        sampler,
-        rollout,
-        reward,
-        scheduler,
-        algorithm,
-      },
-      ...{ teachers, release },
-    };
+    const parts = { trainer, sampler, rollout, drawn, reward, scheduler, algorithm, teachers };
+    return { directory, checkpoint, state, text, ...parts, release };
   } catch (error) {
     await release();
     throw error;

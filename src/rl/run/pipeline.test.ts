@@ -79,6 +79,12 @@ test('a pipeline that is stopped goes on, and its student learns of both teacher
     if (staleness.max === 0) expect(mismatch.klPositive).toBeLessThan(1e-5);
     expect(routesReplayed).toBeGreaterThan(0);
   }
+  expect(student.filter((step) => 'mismatchWithoutReplay' in step)).toHaveLength(2);
+  for (const { rollouts } of student) {
+    expect(rollouts.tokens).toBeGreaterThan(0);
+    expect(rollouts.acceptanceLength).toBeGreaterThan(1);
+    expect(rollouts.hitRates).toHaveLength(2);
+  }
   const gaps = student.map(({ algorithm }) => algorithm.teacherGap as number);
   expect(gaps.at(-1)!).toBeLessThan(0.7 * gaps[0]!);
 

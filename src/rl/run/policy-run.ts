@@ -79,7 +79,7 @@ async function* steps(
     const begin = performance.now();
     const batch = await nextBatch(run, signal);
     if (!batch) continue;
-    const metrics = await takePolicyStep(run, batch, (performance.now() - begin) / 1000);
+    const metrics = await takePolicyStep(run, config, batch, (performance.now() - begin) / 1000);
     await directory.appendMetrics({ type: 'step', ...metrics });
     yield { type: 'step', ...metrics };
     yield* evaluate(run, config);
@@ -113,6 +113,8 @@ async function* evaluate(run: PolicyRun, config: PolicyConfig): AsyncGenerator<P
   const { evaluation, steps } = config;
   if (!evaluation || (step % evaluation.every !== 0 && step !== steps)) return;
   const scores = await domainAccuracy(run, config);
+  // What that has drawn is no step's.
+  run.drawn.take();
   const event = { type: 'accuracy', step, scores } as const;
   await run.directory.appendMetrics(event);
   yield event;

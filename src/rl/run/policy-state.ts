@@ -79,5 +79,5 @@ function decisive(config: object): Record<string, unknown> {
 
 const changeable = [
   ...['output', 'precision', 'steps', 'recompute', 'checkpointEvery', 'keepCheckpoints'],
-  ...['evaluation', 'judge', 'schedule'],
+  ...['evaluation', 'judge', 'schedule', 'compareReplayEvery'],
 ];

@@ -3,10 +3,13 @@ import { UserError } from '../../errors.ts';
 import { zerosByExpert, zerosByLayer } from '../../train/gradient-report.ts';
 import type { RunMetrics } from '../../train/run.ts';
 import type { Example } from '../algorithms/algorithm.ts';
+import type { DrawnFigures } from '../rollout/drawn-tokens.ts';
 import type { ScheduledBatch, SchedulerFigures } from '../scheduler/types.ts';
 import { TeacherFailure } from '../teachers/teacher.ts';
+import type { MismatchFigures } from '../trainer/policy-figures.ts';
 import type { PolicyMetrics } from '../trainer/policy-metrics.ts';
 import type { Trajectory } from '../trajectory.ts';
+import type { PolicyConfig } from './config.ts';
 import type { PolicyRun } from './open-policy-run.ts';
 
 /** A step as it is written to `metrics.jsonl`, with all that other runs have. */
@@ -31,6 +34,10 @@ export interface PolicyStepMetrics
   /** Share of right answers of recent attempts by kind of problem, replaced groups included. */
   passRates: Record<string, number>;
   failures: SchedulerFigures['failures'];
+  /** What was drawn since the step before, how many a second, and how well the heads drafted. */
+  rollouts: DrawnFigures & { tokensPerSecond: number };
+  /** The mismatch that there would be without the replay of routes, if it was compared. */
+  mismatchWithoutReplay?: MismatchFigures;
   /** Of the step's seconds. */
   parts: { sampling: number; teachers: number; training: number };
 }
@@ -38,15 +45,19 @@ export interface PolicyStepMetrics
 /** Takes a step on a batch that took `sampling` seconds to come; moves the run's state on. */
 export async function takePolicyStep(
   run: PolicyRun,
+  { compareReplayEvery }: PolicyConfig,
   batch: ScheduledBatch,
   sampling: number,
 ): Promise<PolicyStepMetrics> {
   const { state, trainer, sampler, scheduler, algorithm } = run;
   const version = state.step;
   const begin = performance.now();
+  const drawn = run.drawn.take();
   const trajectories = batch.groups.flatMap((group) => group.trajectories);
   const examples = await scored(run, trajectories);
   const scoredAt = performance.now();
+  const isCompared = compareReplayEvery !== undefined && batch.number % compareReplayEvery === 0;
+  const compared = isCompared && (await trainer.mismatch(trajectories, { replay: false }));
   const metrics = await sampler.during(batch.number, () =>
     trainer.step(examples, algorithm, version),
   );
@@ -65,7 +76,9 @@ export async function takePolicyStep(
   return {
     ...rest,
     mismatch,
+    ...(compared && { mismatchWithoutReplay: compared }),
     staleness,
+    rollouts: { ...drawn, tokensPerSecond: drawn.tokens / sampling },
     ...outcomes(trajectories),
     sequences: count,
     passRates: Object.fromEntries(
