@@ -16,6 +16,8 @@ import { type PolicyEvent, runPolicy } from './policy-run.ts';
 let folder: string;
 let judge: http.Server;
 const judged: string[] = [];
+/** What the judge always says; null for something else each time. */
+let verdict: number | null = null;
 beforeAll(async () => {
   folder = await fs.mkdtemp(join(os.tmpdir(), 'judged-'));
   const rows = Array.from({ length: 40 }, (_, i) => ({
@@ -28,7 +30,7 @@ beforeAll(async () => {
     let body = '';
     for await (const chunk of request) body += chunk;
     judged.push(body);
-    const scores = { short: judged.length % 10 };
+    const scores = { short: verdict ?? judged.length % 10 };
     const content = JSON.stringify({ reasons: 'counted', scores });
     response.end(JSON.stringify({ choices: [{ message: { role: 'assistant', content } }] }));
   });
@@ -80,15 +82,11 @@ describe('chats as prompts', () => {
   });
 });
 
-test('answers are rewarded by what the judge says of them', async () => {
-  const base = parseTrainingConfig(
-    smallRun({ steps: 2, output: 'base' }),
-    join(folder, 'base.json'),
-  );
-  for await (const _ of runTraining(createReferenceDevice(), base));
+/** Two steps on the chats, of a model that was hardly trained. */
+async function judgedRun(output: string, changes: object = {}): Promise<PolicyEvent[]> {
   const config = parsePolicyConfig(
     {
-      ...{ stage: 'teacher', output: 'judged', steps: 2, maxLength: 64, microBatchTokens: 128 },
+      ...{ stage: 'teacher', output, steps: 2, maxLength: 64, microBatchTokens: 128 },
       model: { checkpoint: 'base/step-000002' },
       sources: [
         {
@@ -100,9 +98,9 @@ test('answers are rewarded by what the judge says of them', async () => {
         },
       ],
       judge: { url: `http://127.0.0.1:${(judge.address() as AddressInfo).port}/v1`, model: 'any' },
-      schedule: { groups: 2, groupSize: 3, concurrency: 6 },
+      schedule: { groups: 2, groupSize: 3, concurrency: 6, requireSignal: verdict === null },
       learningRate: { peak: 1e-3 },
-      evaluation: { every: 2, problems: 4 },
+      ...changes,
     },
     join(folder, 'judged.json'),
   );
@@ -110,12 +108,41 @@ test('answers are rewarded by what the judge says of them', async () => {
   const events: PolicyEvent[] = [];
   for await (const event of runPolicy(device, config)) events.push(event);
   expect(device.allocatedBytes).toBe(0);
-  const steps = events.flatMap((event) => (event.type === 'step' ? [event] : []));
-  expect(steps.map(({ sequences }) => sequences)).toEqual([6, 6]);
-  for (const { reward } of steps) {
-    expect(reward).toBeGreaterThan(0);
-    expect(reward).toBeLessThan(1);
-  }
-  expect(judged.length).toBeGreaterThanOrEqual(12);
-  expect(judged.every((body) => body.includes('Be short.'))).toBe(true);
+  return events;
+}
+
+const stepsOf = (events: PolicyEvent[]) =>
+  events.flatMap((event) => (event.type === 'step' ? [event] : []));
+
+describe('a run with a judge', () => {
+  beforeAll(async () => {
+    const json = smallRun({ steps: 2, output: 'base' });
+    const base = parseTrainingConfig(json, join(folder, 'base.json'));
+    for await (const _ of runTraining(createReferenceDevice(), base));
+  });
+
+  test('rewards answers by what the judge says of them', async () => {
+    const steps = stepsOf(await judgedRun('judged', { evaluation: { every: 2, problems: 4 } }));
+    expect(steps.map(({ sequences }) => sequences)).toEqual([6, 6]);
+    for (const { reward } of steps) {
+      expect(reward).toBeGreaterThan(0);
+      expect(reward).toBeLessThan(1);
+    }
+    expect(judged.length).toBeGreaterThanOrEqual(12);
+    expect(judged.every((body) => body.includes('Be short.'))).toBe(true);
+  });
+
+  test('counts steps in which nothing has a weight, and goes on after them', async () => {
+    verdict = 7;
+    const steps = stepsOf(await judgedRun('equal', { checkpointEvery: 1 }));
+    expect(steps.map(({ step, updated }) => [step, updated])).toEqual([
+      [1, false],
+      [2, false],
+    ]);
+    const weights = (run: string) =>
+      fs.readFile(join(folder, run, 'step-000002', 'model.safetensors'));
+    expect((await weights('equal')).equals(await weights('base'))).toBe(true);
+    const rest = stepsOf(await judgedRun('equal', { steps: 3 }));
+    expect(rest.map(({ step }) => step)).toEqual([3]);
+  });
 });

@@ -83,7 +83,7 @@ export async function openPolicyRun(device: Device, config: PolicyConfig): Promi
     const trainer = newTrainer(model, config);
     open.push(() => trainer.release());
     if (checkpoint) await loadMoments(checkpoint, model, trainer.optimizer);
-    trainer.optimizer.stepCount = state.step;
+    trainer.optimizer.stepCount = state.updates;
 
     const sampler = await Sampler.open(model, text.text, config, state.step);
     open.push(() => sampler.release());
@@ -124,7 +124,7 @@ export async function openPolicyRun(device: Device, config: PolicyConfig): Promi
 }
 
 function newState(config: PolicyConfig): PolicyState {
-  return { kind: 'policy', step: 0, tokens: 0, seconds: 0, precision: 'f32', config };
+  return { kind: 'policy', step: 0, updates: 0, tokens: 0, seconds: 0, precision: 'f32', config };
 }
 
 async function openModel(

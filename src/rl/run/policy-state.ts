@@ -14,6 +14,8 @@ const stateSchema = z.object({
   kind: z.literal('policy'),
   /** Steps taken: the batches that the scheduler has given, and the version of the weights. */
   step: natural,
+  /** The optimizer's own count: a step in which nothing has a weight is none of its. */
+  updates: natural,
   /** Tokens trained on. */
   tokens: natural,
   seconds: z.number().min(0),

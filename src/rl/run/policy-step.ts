@@ -69,12 +69,14 @@ export async function takePolicyStep(
   };
   const seconds = parts.sampling + parts.teachers + parts.training;
   state.step = batch.number;
+  state.updates = trainer.optimizer.stepCount;
   state.tokens += metrics.tokens;
   state.seconds += seconds;
   const { gradient, mismatch, staleness, microBatches, trajectories: count, ...rest } = metrics;
   const figures = scheduler.figures();
   return {
     ...rest,
+    step: batch.number,
     mismatch,
     ...(compared && { mismatchWithoutReplay: compared }),
     staleness,
