@@ -198,6 +198,20 @@ describe('a rollout with tools', () => {
       ]);
   });
 
+  test('is cut where what a tool gives does not fit', async () => {
+    const problem = problemOf('functions', 1);
+    const turns = turnsOf(problem);
+    const call = async () => 'many words '.repeat(1000);
+    const openTools = async () => ({ finished: false, call, close: async () => {} });
+    const options = { engine: forcedEngine(engine, turns), config, text, openTools };
+    const result = await rolloutsOf(options)(sequenceOf(problem), never);
+    const { finish, tokens, routes } = finished(result);
+    expect(finish).toBe('length');
+    expect(tokens.length).toBeLessThan(config.maxPositions);
+    expect([...tokens.slice(-turns[0]!.length)]).toEqual(turns[0]);
+    expect(routes!.experts).toHaveLength((tokens.length - 1) * 4);
+  });
+
   test('goes on where it was paused, in a turn or at a call', async () => {
     const problem = problemOf('shell', 2);
     const turns = turnsOf(problem);

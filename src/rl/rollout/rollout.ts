@@ -20,6 +20,7 @@ import type { Environment } from '../tools/types.ts';
 import type { TrajectoryBuilder } from '../trajectory.ts';
 import { continuation } from './continuation.ts';
 import type { DrawnTokens } from './drawn-tokens.ts';
+import { ownTools } from './own-tools.ts';
 import { newTrajectory, type RolloutState, restorePartial, savePartial } from './partial.ts';
 
 /** What draws the tokens: an `Engine`. */
@@ -184,7 +185,10 @@ class SequenceRun {
     const rendered = continuation(text, chat, outputs, end, this.#chat);
     if (rendered === null) return 'stop';
     response.push(...outputs);
-    this.#builder.appendGiven(text.tokenizer.encode(rendered));
+    const given = text.tokenizer.encode(rendered);
+    // What cannot be gone on with is left out, so that no sequence is longer than it may be.
+    if (given.length >= this.#room) return 'length';
+    this.#builder.appendGiven(given);
     this.#state.turnStart = this.#builder.tokens.length;
     this.#state.turnEnded = false;
     return 'next';
@@ -236,17 +240,4 @@ class SequenceRun {
     const { thinking, tools } = this.#sequence.prompt.problem;
     return { enableThinking: thinking, ...(tools && { tools }) };
   }
-}
-
-/** The problem's tools, which have nothing to close. */
-async function ownTools({ prompt }: Sequence): Promise<Environment | null> {
-  const session = prompt.problem.openTools?.();
-  if (!session) return null;
-  return {
-    call: (call) => session.call(call),
-    get finished() {
-      return session.finished;
-    },
-    close: async () => {},
-  };
 }
