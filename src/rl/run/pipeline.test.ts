@@ -135,6 +135,44 @@ test('a run that is killed takes up its sequences where they were', async () => 
   await expect(run({ output: 'chinese' })).rejects.toThrow(/^sources is not what the run in/);
 });
 
+test('a teacher that dies costs its sequences, and the run only if that is too many', async () => {
+  const student = JSON.parse(await fs.readFile(join(folder, 'student.json'), 'utf8'));
+  const run = async (output: string, maxFailures: number) => {
+    const teacher = join(folder, `${output}-teacher`);
+    await fs.cp(join(folder, 'english', 'step-000012'), teacher, { recursive: true });
+    const json = {
+      ...{ ...student, output, steps: 8, evaluation: undefined },
+      teachers: {
+        english: { checkpoint: teacher, resident: false },
+        chinese: { checkpoint: 'student' },
+      },
+      schedule: { ...student.schedule, maxFailures },
+    };
+    const device = await openDevice();
+    const steps: (PolicyEvent & { type: 'step' })[] = [];
+    try {
+      const config = parsePolicyConfig(json, join(folder, 'dying.json'));
+      for await (const event of runPolicy(device, config)) {
+        if (event.type !== 'step') continue;
+        steps.push(event);
+        if (event.step === 2) await fs.rm(teacher, { recursive: true });
+      }
+    } finally {
+      expect(device.allocatedBytes).toBe(0);
+      await device.destroy();
+    }
+    return steps;
+  };
+  const steps = await run('lenient', 1);
+  expect(steps).toHaveLength(8);
+  expect(steps[1]!.sequences).toBe(32);
+  expect(steps[7]!.sequences).toBeLessThan(32);
+  expect(steps[7]!.failures.teacher).toBeGreaterThan(32);
+  await expect(run('strict', 0.25)).rejects.toThrow(
+    /sequences failed, more than maxFailures \(0\.25\) allows; so far \d+ teacher; .*strict-teacher/,
+  );
+});
+
 test.each([
   [{ stages: [] }, /pipeline\.json: stages must not be empty/],
   [
