@@ -31,27 +31,28 @@ const CHAINS: Record<Level, { links: [number, number]; chains: number }> = {
 
 function variables(random: Random, options: ProblemOptions): Problem {
   const { language, level, thinking, countTokens } = options;
-  const { links, chains } = CHAINS[level];
-  const length = random.int(...links) + 1;
+  const { links: count, chains } = CHAINS[level];
+  const length = random.int(...count) + 1;
   const names = variableNames(random, length * chains);
   const values = distinctValues(random, chains);
+  const say = (name: string, source: string) => `VAR ${name} = ${source}.`;
   const lines: { line: string; place: number }[] = [];
   for (let chain = 0; chain < chains; chain++) {
     const places = Array.from({ length }, () => random.uniform()).sort((a, b) => a - b);
     for (let i = 0; i < length; i++) {
       const name = names[chain * length + i]!;
       const source = i === 0 ? values[chain]! : names[chain * length + i - 1]!;
-      lines.push({ line: `VAR ${name} = ${source}.`, place: places[i]! });
+      lines.push({ line: say(name, source), place: places[i]! });
     }
   }
   const sentences = lines.sort((a, b) => a.place - b.place).map(({ line }) => line);
   const tokens = lengthOf(random, options);
   const text = bury(random, sentences, language, tokens, countTokens);
   const own = names.slice(0, length);
-  const steps = own.map(
-    (name, i) => `${name} = ${i === 0 ? values[0] : own[i - 1]} → ${values[0]}`,
-  );
+  const way = own.map((name, i) => say(name, i === 0 ? values[0]! : own[i - 1]!));
   const askValue = random.chance(0.5);
+  // Each sentence is found by the one before: from the variable back to its value, or from the value on.
+  const steps = askValue ? way.toReversed() : way;
   const last = own.at(-1)!;
   const question = askValue
     ? { en: `What is the value of ${last}?`, zh: `${last}的值是多少？` }
