@@ -11,19 +11,24 @@ import { objective, runCase } from './run-case.ts';
 
 /**
  * What every device must do: agree with the reference device on outputs and gradients of every op, and
- * have gradients that agree with finite differences of its own outputs. `only` chooses some cases;
- * `quantized`: it takes such weights.
+ * have gradients that agree with finite differences of its own outputs. `only` chooses some cases.
+ * `quantized`: it takes such weights, and may round activations then; or it never does.
  */
 export function conformance(
   name: string,
   create: () => Promise<Device>,
   {
     only = () => true,
-    quantized = false,
-  }: { only?: (opCase: OpCase) => boolean; quantized?: boolean } = {},
+    quantized,
+  }: { only?: (opCase: OpCase) => boolean; quantized?: 'rounding' | 'exact' } = {},
 ): void {
   const cases = [...opCases, ...kernelCases, ...inferenceCases];
-  if (quantized) cases.push(...quantizedCases);
+  for (const { tolerance, ...opCase } of quantized ? quantizedCases : []) {
+    cases.push({
+      ...opCase,
+      ...(tolerance && { tolerance: quantized === 'exact' ? 1e-5 : tolerance }),
+    });
+  }
   describe(`conformance of ${name}`, () => {
     let device: Device;
     beforeAll(async () => {

@@ -2,7 +2,7 @@ import { createWasmDevice } from '../../src/device/wasm/device.ts';
 import { conformance } from './conformance.ts';
 import { samplingStatistics } from './sampling-statistics.ts';
 
-const quantized = true;
+const quantized = 'rounding';
 conformance('wasm, relaxed SIMD, two threads', () => createWasmDevice({ threads: 2 }), {
   quantized,
 });

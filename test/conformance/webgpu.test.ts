@@ -6,6 +6,7 @@ import { withGarbage } from '../support/garbage.ts';
 import { agreesWithReference, conformance } from './conformance.ts';
 import { inferenceCases } from './inference-cases.ts';
 import { mixedCases } from './mixed-cases.ts';
+import { quantizedCases } from './quantized-cases.ts';
 import { samplingStatistics } from './sampling-statistics.ts';
 
 const found = await adapterToTest();
@@ -16,15 +17,18 @@ if (typeof found === 'string') {
   });
 } else {
   // An adapter opens one device only, so each takes one of its own.
-  conformance(`webgpu, ${found.description}`, () => createWebgpuDevice());
-  conformance('webgpu, workgroup memory full of garbage', async () =>
-    createWebgpuDevice({ found: withGarbage(found) }),
+  const quantized = 'exact';
+  conformance(`webgpu, ${found.description}`, () => createWebgpuDevice(), { quantized });
+  conformance(
+    'webgpu, workgroup memory full of garbage',
+    async () => createWebgpuDevice({ found: withGarbage(found) }),
+    { quantized },
   );
-  const ofInference = new Set(inferenceCases.map(({ name }) => name));
+  const ofInference = new Set([...inferenceCases, ...quantizedCases].map(({ name }) => name));
   conformance(
     'webgpu, kernels of inference without subgroups',
     () => createWebgpuDevice({ subgroups: false }),
-    { only: ({ name }) => ofInference.has(name) },
+    { only: ({ name }) => ofInference.has(name), quantized },
   );
   // Every weight and its gradient in several pieces; activations must fit.
   for (const { bytes, cases } of [

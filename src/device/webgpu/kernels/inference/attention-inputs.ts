@@ -1,15 +1,18 @@
 import type { FusedKernels } from '../../../../tensor/fused-kernels.ts';
 import type { InferenceKernels } from '../../../../tensor/inference-kernels.ts';
+import type { Matrix } from '../../../../tensor/quantized-matrix.ts';
 import { rotaryFrequencies } from '../../../../tensor/rotary-table.ts';
-import type { Tensor } from '../../../../tensor/tensor.ts';
+import { Tensor } from '../../../../tensor/tensor.ts';
 import { program, programs, unroll } from '../../program.ts';
 import type { Runtime } from '../../runtime.ts';
 import { subgroupDirectives } from '../../subgroups.ts';
+import { bitsOf, memoryOf, type WeightBits } from '../quantized-weights.ts';
 import { exactAngles } from '../rotary.ts';
 import { cacheRow, cacheRowParameters } from './cache-rows.ts';
 import { laneMemory, laneSums } from './lanes.ts';
 import {
   addProducts,
+  beginWeights,
   declareSums,
   innerElement,
   innerUnits,
@@ -18,6 +21,7 @@ import {
   type Products,
   rowsPerThread,
   sumNames,
+  weightElement,
 } from './products.ts';
 
 const threads = 128;
@@ -35,6 +39,7 @@ interface Options {
   /** Whether x is taken from a table, and kept. */
   embedded: boolean;
   subgroupSize: number;
+  bits: WeightBits;
 }
 
 /** Pairs of columns: the two that are rotated together, or else neighbours. */
@@ -47,11 +52,11 @@ function pairsOf({ heads, keyValueHeads, headDim, valueDim, half }: Omit<Options
 /** The lanes of a pair take its two products, for several rows; then each lane finishes one row. */
 const attentionInputs = programs((options: Options) => {
   const { inner, heads, keyValueHeads, headDim, valueDim, half, subgroupSize } = options;
-  const { pageSize, epsilon, embedded } = options;
-  const lanes = lanesFor(inner);
+  const { pageSize, epsilon, embedded, bits } = options;
+  const lanes = lanesFor(inner, bits);
   const rows = options.rowsPerThread;
   const product: Products = {
-    ...{ rows, columns: 2, inner, normed: true },
+    ...{ rows, columns: 2, inner, normed: true, bits },
     ...{ lanes, threads, subgroupSize },
   };
   const { perHead, inHeads, count } = pairsOf(options);
@@ -72,7 +77,7 @@ const attentionInputs = programs((options: Options) => {
       tokens: embedded ? 'read i32' : null,
       x: `${embedded ? 'write' : 'read'} ${innerElement(inner)}`,
       norm: `read ${innerElement(inner)}`,
-      weight: `read ${innerElement(inner)}`,
+      weight: `read ${weightElement(inner, bits)}`,
       rowPlaces: 'read i32',
       frequencies: half > 0 ? 'read f32' : null,
       query: 'write f32',
@@ -101,8 +106,8 @@ ${laneMemory(product, sumNames(product).length)}`,
     second = first + select(1u, ${half}u, at < ${half}u);
     paired = second < (head + 1u) * ${headDim}u;
   }
-  let weightBegin0 = min(first, ${columns - 1}u) * ${units}u;
-  let weightBegin1 = min(second, ${columns - 1}u) * ${units}u;
+  ${beginWeights(product, 0, `min(first, ${columns - 1}u)`)}
+  ${beginWeights(product, 1, `min(second, ${columns - 1}u)`)}
   ${unroll(rows, (i) => `let row${i} = min(firstRow + ${i}u, p.rows - 1u);`)}
   ${unroll(rows, (i) => `let rowBegin${i} = ${embedded ? `u32(tokens[row${i}])` : `row${i}`} * ${units}u;`)}
   ${embedded ? keepRows : ''}
@@ -148,12 +153,15 @@ ${laneMemory(product, sumNames(product).length)}`,
   });
 });
 
-type Call = Parameters<InferenceKernels['attentionInputs']>[0];
+type Call = Parameters<InferenceKernels<Matrix>['attentionInputs']>[0];
 
 export function attentionInputsKernels(
   runtime: Runtime,
-  composed: FusedKernels,
-): Pick<InferenceKernels & FusedKernels, 'attentionInputs' | 'embedAttentionInputs'> {
+  composed: FusedKernels<Matrix>,
+): Pick<
+  InferenceKernels<Matrix> & FusedKernels<Matrix>,
+  'attentionInputs' | 'embedAttentionInputs'
+> {
   const run = (a: Call, table: Tensor | null, tokens: Tensor | null) => {
     const { x, norm, weight, query, cache, rotaryDim, theta } = a;
     const rows = rowsPerThread(x.rows);
@@ -169,6 +177,7 @@ export function attentionInputsKernels(
       epsilon: a.epsilon,
       embedded: table !== null,
       subgroupSize: runtime.subgroupSize,
+      bits: bitsOf(weight),
     };
     const frequencies =
       rotaryDim > 0
@@ -177,10 +186,13 @@ export function attentionInputsKernels(
           )
         : null;
     const { layout, keys, values } = cache;
-    const perGroup = threads / lanesFor(x.columns);
+    const perGroup = threads / lanesFor(x.columns, options.bits);
     runtime.run(
       attentionInputs(options),
-      { table, tokens, x, norm, weight, rowPlaces: layout, frequencies, query, keys, values },
+      {
+        ...{ table, tokens, x, norm, weight: memoryOf(weight), rowPlaces: layout, frequencies },
+        ...{ query, keys, values },
+      },
       { rows: x.rows, width: cache.width },
       [Math.ceil(pairsOf(options).count / perGroup), Math.ceil(x.rows / rows), 1],
     );
@@ -189,8 +201,8 @@ export function attentionInputsKernels(
     attentionInputs: (call) => run(call, null, null),
     embedAttentionInputs(call) {
       const { table, tokens, ...inputs } = call;
-      const fits = runtime.fitsBinding(table) && runtime.limits.storageBuffers >= 10;
-      if (fits) run(inputs, table, tokens);
+      const isBound = table instanceof Tensor && runtime.fitsBinding(table);
+      if (isBound && runtime.limits.storageBuffers >= 10) run(inputs, table, tokens);
       else composed.embedAttentionInputs(call);
     },
   };
