@@ -3,6 +3,7 @@ import { createWebgpuDevice, type WebgpuDevice } from '../../src/device/webgpu/d
 import { findMatrixUnits } from '../../src/device/webgpu/matrix-units.ts';
 import { adapterToTest } from '../support/adapter.ts';
 import { withGarbage } from '../support/garbage.ts';
+import { cacheCases } from './cache-cases.ts';
 import { agreesWithReference, conformance } from './conformance.ts';
 import { inferenceCases } from './inference-cases.ts';
 import { mixedCases } from './mixed-cases.ts';
@@ -18,17 +19,22 @@ if (typeof found === 'string') {
 } else {
   // An adapter opens one device only, so each takes one of its own.
   const quantized = 'exact';
-  conformance(`webgpu, ${found.description}`, () => createWebgpuDevice(), { quantized });
+  const caches = ['f16'] as const;
+  conformance(`webgpu, ${found.description}`, () => createWebgpuDevice(), {
+    quantized,
+    caches,
+  });
   conformance(
     'webgpu, workgroup memory full of garbage',
     async () => createWebgpuDevice({ found: withGarbage(found) }),
-    { quantized },
+    { quantized, caches },
   );
-  const ofInference = new Set([...inferenceCases, ...quantizedCases].map(({ name }) => name));
+  const cases = [...inferenceCases, ...quantizedCases, ...caches.flatMap(cacheCases)];
+  const ofInference = new Set(cases.map(({ name }) => name));
   conformance(
     'webgpu, kernels of inference without subgroups',
     () => createWebgpuDevice({ subgroups: false }),
-    { only: ({ name }) => ofInference.has(name), quantized },
+    { only: ({ name }) => ofInference.has(name), quantized, caches },
   );
   // Every weight and its gradient in several pieces; activations must fit.
   for (const { bytes, cases } of [

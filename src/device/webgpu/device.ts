@@ -77,7 +77,7 @@ export class WebgpuDevice implements Device {
   readonly description: string;
   readonly precision: Precision;
   readonly queuesCalls = true;
-  readonly cacheTypes: readonly CacheType[] = ['f32'];
+  readonly cacheTypes: readonly CacheType[] = ['f32', 'f16'];
   readonly kernels: Kernels<Matrix>;
   readonly #runtime: Runtime;
   readonly #profiler: Profiler | null;

@@ -56,7 +56,7 @@ export function webgpuKernels(runtime: Runtime, device: Device): Kernels<Matrix>
     ...addAttentionKernel(runtime, composed),
     ...attentionInputsKernels(runtime, composed),
     ...cachedAttentionKernel(runtime),
-    ...cachedRowsKernels(rows),
+    ...cachedRowsKernels(runtime, rows),
     ...drawKernels(runtime),
     ...logitKernels(runtime),
     ...scoreTokensKernel(runtime),

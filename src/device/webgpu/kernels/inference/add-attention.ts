@@ -5,6 +5,7 @@ import { program, programs } from '../../program.ts';
 import type { Runtime } from '../../runtime.ts';
 import { subgroupDirectives } from '../../subgroups.ts';
 import { nothing, windowOf } from '../attention/tile.ts';
+import { inHalves } from '../cache-format.ts';
 import { bitsOf, memoryOf } from '../quantized-weights.ts';
 import { attentionParts, runAttention } from './cached-attention.ts';
 import { laneLargest, laneSums } from './lanes.ts';
@@ -99,17 +100,19 @@ export function addAttentionKernel(
 
   /** What a workgroup would do if each had all keys of a row; null if they are too many for it. */
   const short = (call: Call, projection: Projection): ShortAttention | null => {
-    const { cache, keyValueHeads, keyDim, valueDim, sinks } = call;
+    const { cache, keyValueHeads, keyDim, sinks } = call;
     const mostKeys = Math.min(windowOf(call), fewKeys);
     const reaches = Math.min(windowOf(call), cache.width * cache.pageSize);
     if (reaches > mostKeys) return null;
     const options: ShortAttention = {
       ...projection,
       ...{ keyValueHeads, keyDim, mostKeys, pageSize: cache.pageSize, sinks: sinks !== null },
+      halves: inHalves(cache.keys),
       ...{ scale: call.scale, valueScale: call.valueScale },
     };
     const groups = projectionGroups(projection) * call.query.rows;
-    const bytes = 4 * reaches * keyValueHeads * (keyDim + valueDim);
+    const rows = cache.keys.rows;
+    const bytes = (reaches * (cache.keys.byteLength + cache.values.byteLength)) / rows;
     const fits = shortAttentionBytes(options) <= limits.groupBytes;
     return fits && isWorthRepeating(bytes, groups) ? options : null;
   };

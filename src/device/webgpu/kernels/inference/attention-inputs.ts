@@ -6,6 +6,7 @@ import { Tensor } from '../../../../tensor/tensor.ts';
 import { program, programs, unroll } from '../../program.ts';
 import type { Runtime } from '../../runtime.ts';
 import { subgroupDirectives } from '../../subgroups.ts';
+import { cacheElement, inHalves, packHalves } from '../cache-format.ts';
 import { bitsOf, memoryOf, type WeightBits } from '../quantized-weights.ts';
 import { exactAngles } from '../rotary.ts';
 import { cacheRow, cacheRowParameters } from './cache-rows.ts';
@@ -40,6 +41,8 @@ interface Options {
   embedded: boolean;
   subgroupSize: number;
   bits: WeightBits;
+  /** Whether the cache is in f16. */
+  halves: boolean;
 }
 
 /** Pairs of columns: the two that are rotated together, or else neighbours. */
@@ -52,7 +55,7 @@ function pairsOf({ heads, keyValueHeads, headDim, valueDim, half }: Omit<Options
 /** The lanes of a pair take its two products, for several rows; then each lane finishes one row. */
 const attentionInputs = programs((options: Options) => {
   const { inner, heads, keyValueHeads, headDim, valueDim, half, subgroupSize } = options;
-  const { pageSize, epsilon, embedded, bits } = options;
+  const { pageSize, epsilon, embedded, bits, halves } = options;
   const lanes = lanesFor(inner, bits);
   const rows = options.rowsPerThread;
   const product: Products = {
@@ -69,6 +72,23 @@ const attentionInputs = programs((options: Options) => {
     let row = firstRow + i / ${units}u;
     if (row < p.rows) { x[row * ${units}u + i % ${units}u] = table[u32(tokens[row]) * ${units}u + i % ${units}u]; }
   }`;
+  const exchanges = halves && half > 0;
+  const leave = `if (lane >= ${rows}u || row >= p.rows || pair >= ${count}u) { return; }`;
+  const keepKeys = 'keys[begin + first] = a;\n    if (paired) { keys[begin + second] = b; }';
+  const keepValues = 'values[begin + first] = a;\n    if (paired) { values[begin + second] = b; }';
+  // A word has two neighbours, but what is rotated together is not. So of two pairs side by side the first
+  // has the words of both first numbers, and the second that of both second ones.
+  const exchange = /* wgsl */ `
+  exchanged[thread] = select(b, a, at % 2u == 1u);
+  workgroupBarrier();
+  let other = exchanged[thread ^ ${lanes}u];
+  `;
+  const keepHalves = exchanges
+    ? /* wgsl */ `
+    if (at >= ${half}u) { keys[(begin + first) / 2u] = ${packHalves('a', 'b')}; }
+    else if (at % 2u == 0u) { keys[(begin + first) / 2u] = ${packHalves('a', 'other')}; }
+    else { keys[(begin + second) / 2u] = ${packHalves('other', 'b')}; }`
+    : `keys[(begin + first) / 2u] = ${packHalves('a', 'b')};`;
   return program({
     name: embedded ? 'embedAttentionInputs' : 'attentionInputs',
     directives: subgroupDirectives(subgroupSize),
@@ -81,8 +101,8 @@ const attentionInputs = programs((options: Options) => {
       rowPlaces: 'read i32',
       frequencies: half > 0 ? 'read f32' : null,
       query: 'write f32',
-      keys: 'write f32',
-      values: 'write f32',
+      keys: `write ${cacheElement('f32', halves)}`,
+      values: `write ${cacheElement('f32', halves)}`,
     },
     parameters: cacheRowParameters,
     keepsParameters: true,
@@ -90,7 +110,8 @@ const attentionInputs = programs((options: Options) => {
     head: /* wgsl */ `
 ${half > 0 ? exactAngles : ''}
 ${cacheRow(pageSize)}
-${laneMemory(product, sumNames(product).length)}`,
+${laneMemory(product, sumNames(product).length)}
+${exchanges ? `var<workgroup> exchanged: array<f32, ${threads}>;` : ''}`,
     body: /* wgsl */ `
   let lane = thread % ${lanes}u;
   let pair = group.x * ${threads / lanes}u + thread / ${lanes}u;
@@ -116,7 +137,7 @@ ${laneMemory(product, sumNames(product).length)}`,
   ${declareSums(product)}
   ${addProducts(product, { x: embedded ? 'table' : 'x', weights: ['weight', 'weight'], norm: 'norm' })}
   ${laneSums(sumNames(product), product)}
-  if (lane >= ${rows}u || row >= p.rows || pair >= ${count}u) { return; }
+  ${exchanges ? '' : leave}
   ${ofLane('a', rows, (i) => `sum${i}x0`)}
   ${ofLane('b', rows, (i) => `sum${i}x1`)}
   ${ofLane('squares', rows, (i) => `squares${i}`)}
@@ -134,6 +155,7 @@ ${laneMemory(product, sumNames(product).length)}`,
   }`
       : ''
   }
+  ${exchanges ? exchange + leave : ''}
   if (first < ${keysBegin}u) {
     let begin = row * ${keysBegin}u;
     query[begin + first] = a;
@@ -143,12 +165,10 @@ ${laneMemory(product, sumNames(product).length)}`,
   let place = cacheRow(sequenceOf(row), position);
   if (first < ${valuesBegin}u) {
     let begin = place * ${keyValueHeads * headDim}u - ${keysBegin}u;
-    keys[begin + first] = a;
-    if (paired) { keys[begin + second] = b; }
+    ${halves ? keepHalves : keepKeys}
   } else {
     let begin = place * ${keyValueHeads * valueDim}u - ${valuesBegin}u;
-    values[begin + first] = a;
-    if (paired) { values[begin + second] = b; }
+    ${halves ? `values[(begin + first) / 2u] = ${packHalves('a', 'b')};` : keepValues}
   }`,
   });
 });
@@ -178,6 +198,7 @@ export function attentionInputsKernels(
       embedded: table !== null,
       subgroupSize: runtime.subgroupSize,
       bits: bitsOf(weight),
+      halves: inHalves(cache.keys),
     };
     const frequencies =
       rotaryDim > 0

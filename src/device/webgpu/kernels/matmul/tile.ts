@@ -35,7 +35,7 @@ export const tileDepth = (blocks: number) => 32 / blocks;
 export const tileElement = (vector: boolean, weights: TileWeights) =>
   isQuantized(weights) ? 'vec4u' : elementType(vector);
 
-export const elementType = (vector: boolean) => (vector ? 'vec4f' : 'f32');
+export const elementType = (vector: boolean) => (vector ? ('vec4f' as const) : ('f32' as const));
 
 /** The part of which matrices a tile belongs to: see `tileHead`. */
 export const regionType = /* wgsl */ `struct Region {
