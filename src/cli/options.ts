@@ -57,17 +57,23 @@ export async function useDevice<Result>(
   options: DeviceOptions & PrecisionOptions,
   work: (device: Device) => Promise<Result>,
 ): Promise<Result> {
+  const device = await openDevice(options);
+  try {
+    return await work(device);
+  } finally {
+    await device.destroy();
+  }
+}
+
+/** The chosen device, which the caller gives back; says on stderr which it is. */
+export async function openDevice(options: DeviceOptions & PrecisionOptions): Promise<Device> {
   const { threads, precision } = options;
   const device = await createDevice(options.device, {
     ...(threads !== undefined && { threads }),
     ...(precision !== undefined && { precision }),
   });
-  try {
-    console.error(pc.dim(`on ${device.description}`));
-    return await work(device);
-  } finally {
-    await device.destroy();
-  }
+  console.error(pc.dim(`on ${device.description}`));
+  return device;
 }
 
 export function positiveInteger(text: string): number {

@@ -1,4 +1,4 @@
-import { readFile } from 'node:fs/promises';
+import { readFile, stat } from 'node:fs/promises';
 import { basename, resolve } from 'node:path';
 import { Command, InvalidArgumentError, Option } from 'commander';
 import pc from 'picocolors';
@@ -100,6 +100,7 @@ export function serveCommand(): Command {
 
 async function serve(options: ServeOptions): Promise<void> {
   const apiKeys = await readKeys(options.apiKeyFile);
+  if (options.weightsRoot !== undefined) await checkDirectory(options.weightsRoot);
   const {
     model: path,
     device,
@@ -174,6 +175,11 @@ function portNumber(text: string): number {
   const port = naturalNumber(text);
   if (port > 65535) throw new InvalidArgumentError('give a number up to 65535');
   return port;
+}
+
+async function checkDirectory(path: string): Promise<void> {
+  const found = await stat(path).catch(() => null);
+  if (!found?.isDirectory()) throw new UserError(`${path}: there is no such directory; make it`);
 }
 
 async function readKeys(file: string | undefined): Promise<string[]> {

@@ -1,4 +1,6 @@
+import type { Model } from '../model/weights.ts';
 import type { CacheType } from '../tensor/cache-type.ts';
+import { pageSize } from './key-value-pool.ts';
 
 export interface EngineOptions {
   /** Most requests worked on at once; more wait. */
@@ -26,4 +28,34 @@ export interface EngineOptions {
   sessions?: number;
   /** Ids from here on are padding of the head and never sampled. */
   vocabSize?: number;
+}
+
+/** The caches of an engine. */
+export interface EngineMemory {
+  /** Pages that no request holds. */
+  freePages: number;
+  /** Of these, those that are kept for later requests. */
+  keptPages: number;
+  /** What they hold. */
+  cacheType: CacheType;
+  /** Bytes of device memory, by layer kind. */
+  global: number;
+  sliding: number;
+}
+
+/** The options with their defaults for a model, in whole pages. */
+export function limitsOf({ config, mtp }: Model, options: EngineOptions) {
+  const { sequences = 32, prefillTokens = 512 } = options;
+  const longest = config.maxPositions + mtp.length;
+  const { cacheTokens = sequences * longest, prefixTokens = 8 * longest } = options;
+  const { snapshots = sequences + 32, sessions = sequences } = options;
+  const idlePages = Math.ceil(prefixTokens / pageSize);
+  return {
+    sequences,
+    prefillTokens,
+    cacheTokens: Math.ceil(cacheTokens / pageSize) * pageSize,
+    idlePages,
+    snapshots: idlePages > 0 ? snapshots : 0,
+    sessions,
+  };
 }

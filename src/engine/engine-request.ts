@@ -1,12 +1,12 @@
 import type { CachedSequence } from './cached-sequence.ts';
 import { Channel } from './channel.ts';
-import type { Generation, GenerationOptions, GenerationStep } from './generation.ts';
+import type { Generation, GenerationOptions, VersionedStep } from './generation.ts';
 import type { OpenOptions } from './prefix-cache.ts';
 
 /** What an engine is asked for. */
 export interface Request {
   generation: Generation;
-  steps: Channel<GenerationStep>;
+  steps: Channel<VersionedStep>;
   opening: Required<Pick<OpenOptions, 'salt' | 'most'>>;
   /** The conversation of which it is a turn. */
   session: string | null;

@@ -110,6 +110,14 @@ export class EngineSchedule {
     request.steps.close();
   }
 
+  /** Sends the whole batch back to the front of the queue, and forgets all that caches hold. */
+  restart(): void {
+    const running = this.#running;
+    for (const request of running) this.#leave(request);
+    this.#waiting.unshift(...running);
+    this.#sessions.clear();
+  }
+
   /** Ends all requests with an error. */
   fail(error: unknown): void {
     for (const request of this.#waiting.splice(0)) request.steps.fail(error);

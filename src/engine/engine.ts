@@ -1,20 +1,18 @@
 import { UserError } from '../errors.ts';
 import type { Model } from '../model/weights.ts';
-import type { CacheType } from '../tensor/cache-type.ts';
 import type { CachedSequence } from './cached-sequence.ts';
 import { Decoder } from './decoder.ts';
 import { draftGroups } from './draft-groups.ts';
 import { DraftPolicy } from './draft-policy.ts';
-import type { EngineOptions } from './engine-options.ts';
+import { type EngineMemory, type EngineOptions, limitsOf } from './engine-options.ts';
 import { newRequest, type Running } from './engine-request.ts';
 import { EngineSchedule } from './engine-schedule.ts';
 import {
   Generation,
   type GenerationOptions,
-  type GenerationStep,
   type TokenGenerator,
+  type VersionedStep,
 } from './generation.ts';
-import { pageSize } from './key-value-pool.ts';
 import { nextTask } from './next-task.ts';
 import { PrefixCache } from './prefix-cache.ts';
 import { chunkEnd } from './prompt-chunks.ts';
@@ -22,6 +20,7 @@ import type { QueuedStep } from './queued-step.ts';
 import { SessionCache } from './session-cache.ts';
 import type { StepAnswer } from './step-outputs.ts';
 import type { PromptPart } from './step-request.ts';
+import { WeightUpdates } from './weight-updates.ts';
 
 /** A step and whose it is. */
 interface EngineStep {
@@ -44,6 +43,7 @@ export class Engine implements TokenGenerator {
   readonly #sessions: SessionCache;
   readonly #schedule: EngineSchedule;
   readonly #drafting: DraftPolicy;
+  readonly #updates = new WeightUpdates();
   readonly #cacheTokens: number;
   readonly #prefillTokens: number;
   /** Queued before the one before it was read. */
@@ -54,28 +54,32 @@ export class Engine implements TokenGenerator {
   #isReleased = false;
 
   constructor(model: Model, options: EngineOptions = {}) {
-    const { sequences = 32, prefillTokens = 512, vocabSize } = options;
-    const longest = model.config.maxPositions + model.mtp.length;
-    const limit = options.cacheTokens ?? sequences * longest;
-    this.#cacheTokens = Math.ceil(limit / pageSize) * pageSize;
-    this.#prefillTokens = prefillTokens;
+    const { sequences, cacheTokens, sessions, ...limits } = limitsOf(model, options);
+    this.#cacheTokens = cacheTokens;
+    this.#prefillTokens = limits.prefillTokens;
     this.#drafting = new DraftPolicy(model.mtp.length);
-    const {
-      prefixTokens = 8 * longest,
-      snapshots = sequences + 32,
-      sessions = sequences,
-    } = options;
-    const idlePages = Math.ceil(prefixTokens / pageSize);
     this.#decoder = new Decoder(model, {
       sequences,
-      snapshots: sessions + (idlePages > 0 ? snapshots : 0),
-      cacheTokens: this.#cacheTokens,
-      vocabSize,
+      snapshots: sessions + limits.snapshots,
+      cacheTokens,
+      vocabSize: options.vocabSize,
       cacheType: options.cacheType,
     });
-    this.#cache = new PrefixCache(this.#decoder.pool, model.mtp.length, { idlePages, snapshots });
+    this.#cache = new PrefixCache(this.#decoder.pool, model.mtp.length, limits);
     this.#sessions = new SessionCache(this.#cache, sessions);
     this.#schedule = new EngineSchedule(this.#sessions, sequences);
+  }
+
+  /** What the weights are called that tokens are drawn with now; 0 at first. */
+  get weightVersion(): number {
+    return this.#updates.version;
+  }
+
+  /** Most tokens of a prompt and its answer together. */
+  get contextTokens(): number {
+    const { config, mtp } = this.#decoder.model;
+    // A step writes its drafts to the cache, right or wrong.
+    return Math.min(config.maxPositions, this.#cacheTokens - mtp.length);
   }
 
   /** Requests being worked on, those that wait, and how often one had to give its memory back so far. */
@@ -83,17 +87,7 @@ export class Engine implements TokenGenerator {
     return this.#schedule.load;
   }
 
-  /**
-   * Pages of the caches that no request holds, of these the ones that are kept for later requests, and
-   * what they hold, and bytes of device memory by layer kind.
-   */
-  get memory(): {
-    freePages: number;
-    keptPages: number;
-    cacheType: CacheType;
-    global: number;
-    sliding: number;
-  } {
+  get memory(): EngineMemory {
     const { availablePages: freePages } = this.#sessions;
     const { cacheType, cacheBytes } = this.#decoder;
     return { freePages, keptPages: this.#cache.idlePages, cacheType, ...cacheBytes };
@@ -108,7 +102,7 @@ export class Engine implements TokenGenerator {
   async *generate(
     prompt: readonly number[],
     options: GenerationOptions = {},
-  ): AsyncGenerator<GenerationStep> {
+  ): AsyncGenerator<VersionedStep> {
     if (this.#isReleased) throw new UserError('the engine has been released: make a new one');
     const generation = new Generation(this.#decoder.model, prompt, options, this.#cacheTokens);
     generation.signal?.throwIfAborted();
@@ -123,6 +117,21 @@ export class Engine implements TokenGenerator {
     }
   }
 
+  /**
+   * Runs `update`, which changes the model's weights in place, between two steps. Caches hold what the old
+   * weights computed, so they are forgotten: requests that are being answered pass the new ones again before
+   * they go on. So each token is drawn from one version's own distribution.
+   *
+   * @param version what steps call the new weights
+   * @throws what `update` throws; steps then keep the old version
+   */
+  async updateWeights(version: number, update: () => void | Promise<void>): Promise<void> {
+    if (this.#isReleased) throw new UserError('the engine has been released: make a new one');
+    const applied = this.#updates.add(version, update);
+    this.#work ??= this.#run();
+    await applied;
+  }
+
   /** Ends all requests and frees the memory of the caches. */
   async release(): Promise<void> {
     this.#isReleased = true;
@@ -132,10 +141,11 @@ export class Engine implements TokenGenerator {
 
   async #run(): Promise<void> {
     try {
-      while (!this.#schedule.isEmpty || this.#ahead) {
+      while (!this.#schedule.isEmpty || this.#ahead || !this.#updates.isEmpty) {
         if (this.#isReleased) throw new UserError('the engine was released while it was answering');
         this.#schedule.dropCancelled();
         await this.#finishAhead();
+        await this.#updateWeights();
         this.#schedule.admit();
         const isBusy = await this.#prefill();
         await this.#decode(isBusy);
@@ -144,6 +154,7 @@ export class Engine implements TokenGenerator {
     } catch (error) {
       // What failed is the device or the whole engine, not one request.
       this.#schedule.fail(error);
+      this.#updates.fail(error);
       // Its memory is given back when the device is done with it.
       await this.#ahead?.queued.read().catch(() => {});
     } finally {
@@ -151,6 +162,13 @@ export class Engine implements TokenGenerator {
       this.#lastEnd = null;
       this.#work = null;
     }
+  }
+
+  async #updateWeights(): Promise<void> {
+    if (this.#updates.isEmpty) return;
+    this.#schedule.restart();
+    this.#lastEnd = null;
+    await this.#updates.apply();
   }
 
   /** One chunk of each prompt, as many as may pass between two steps; → whether that may still go on. */
@@ -199,7 +217,7 @@ export class Engine implements TokenGenerator {
     for (const request of this.#schedule.running.filter(isReady)) {
       const { generation, steps } = request;
       if (!generation.isEmpty) continue;
-      steps.push(generation.takeNothing());
+      steps.push({ ...generation.takeNothing(), weightVersion: this.weightVersion });
       this.#schedule.finish(request);
     }
     const mostDrafts = this.#decoder.model.mtp.length;
@@ -226,7 +244,8 @@ export class Engine implements TokenGenerator {
   async #finishAhead(): Promise<void> {
     if (!this.#ahead) return;
     const { queued, requests } = this.#ahead;
-    if (this.#schedule.isAll(requests) && !this.#schedule.canAdmit) return;
+    const isNext = this.#schedule.isAll(requests) && !this.#schedule.canAdmit;
+    if (isNext && this.#updates.isEmpty) return;
     const given = await queued.read();
     this.#ahead = null;
     this.#give(requests, given, 0);
@@ -237,6 +256,7 @@ export class Engine implements TokenGenerator {
     return (
       this.#schedule.isAll(requests) &&
       !this.#schedule.canAdmit &&
+      this.#updates.isEmpty &&
       requests.every(({ generation }) => generation.goesOn) &&
       draftGroups(requests, this.#drafting).has(0) &&
       this.#schedule.reserveAhead(requests)
@@ -250,7 +270,7 @@ export class Engine implements TokenGenerator {
       const step = request.generation.take(given[i]!, drafts);
       request.sequence.append(step.tokens);
       this.#cache.afterStep(request.sequence);
-      request.steps.push(step);
+      request.steps.push({ ...step, weightVersion: this.weightVersion });
       if (step.experts) request.routes.push(...step.experts);
       if (step.finish) this.#schedule.finish(request);
     });

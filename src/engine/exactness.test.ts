@@ -1,11 +1,11 @@
 /**
- * With quantised weights on wasm, a request's numbers are the same bits alone, in a batch and after a
- * cached prefix, whatever the caches hold. (With weights in f32 they are not: products of more than eight
- * rows have other sums.)
+ * On wasm a request's numbers are the same bits alone, in a batch and after a cached prefix, whatever
+ * weights and caches are held in.
  */
 import { afterAll, expect, test } from 'vitest';
 import { quantizableConfig, quantizedModel } from '../../test/support/quantized-model.ts';
 import { createWasmDevice } from '../device/wasm/device.ts';
+import { initializeModel } from '../model/initialize.ts';
 import { releaseModel } from '../model/weights.ts';
 import { Random } from '../random.ts';
 import { Engine } from './engine.ts';
@@ -53,12 +53,17 @@ async function answer(engine: Engine, seed: number): Promise<Answer> {
 }
 
 test.each([
+  [32, 'f32'],
+  [32, 'f16'],
   [8, 'f32'],
   [8, 'f16'],
   [8, 'i8'],
   [4, 'f16'],
 ] as const)('weights of %i bits, caches of %s', async (bits, cacheType) => {
-  const model = await quantizedModel(device, bits, config);
+  const model =
+    bits === 32
+      ? await initializeModel(device, config, 1)
+      : await quantizedModel(device, bits, config);
   const alone: Answer[] = [];
   for (const seed of prompts.keys()) {
     const engine = new Engine(model, { cacheType, prefixTokens: 0 });

@@ -59,6 +59,11 @@ export interface GenerationStep {
   prompt?: PromptReading;
 }
 
+/** A step of an `Engine`, with the version of the weights that drew its tokens. */
+export interface VersionedStep extends GenerationStep {
+  weightVersion: number;
+}
+
 export interface PromptReading {
   /** Tokens that were in a cache. */
   cachedTokens: number;

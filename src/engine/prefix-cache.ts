@@ -142,6 +142,11 @@ export class PrefixCache {
     while (this.#tree.idle > this.#limits.idlePages) this.#evict();
   }
 
+  /** Forgets all pages that no sequence holds. */
+  clear(): void {
+    while (this.#evict());
+  }
+
   #openRing() {
     for (;;) {
       const held = this.#pool.open();

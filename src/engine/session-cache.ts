@@ -78,6 +78,12 @@ export class SessionCache {
     });
   }
 
+  /** Forgets all conversations, and all that is kept for later requests. */
+  clear(): void {
+    while (this.#dropOldest());
+    this.#cache.clear();
+  }
+
   /** Goes on with a conversation if its tokens are what the request begins with. */
   #resume(name: string, request: Request): CachedSequence | null {
     const session = this.#sessions.get(name);

@@ -6,10 +6,13 @@ export interface Clock {
   after(milliseconds: number, action: () => void): () => void;
 }
 
+/** What a timer of Node holds; longer ones would end at once. */
+const LONGEST = 2 ** 31 - 1;
+
 export const systemClock: Clock = {
   now: () => performance.now(),
   after(milliseconds, action) {
-    const timer = setTimeout(action, milliseconds);
+    const timer = setTimeout(action, Math.min(milliseconds, LONGEST));
     return () => clearTimeout(timer);
   },
 };

@@ -70,8 +70,13 @@ export class RoutesBuilder {
         `routes of ${this.#positions} positions for a sequence of ${positions + 1} tokens`,
       );
     }
+    return this.contents;
+  }
+
+  /** What was recorded so far. */
+  get contents(): Routes {
     const { layers, perToken } = this.#shape;
-    return { layers, perToken, experts: this.#experts.slice(0, positions * this.#width) };
+    return { layers, perToken, experts: this.#experts.slice(0, this.#positions * this.#width) };
   }
 
   get #width(): number {

@@ -77,13 +77,20 @@ export class TrajectoryBuilder {
     });
   }
 
-  finish(told: Pick<Trajectory, 'id' | 'group' | 'domain' | 'reward' | 'finish'>): Trajectory {
+  /** What there is so far, one entry a token. */
+  get contents(): Pick<Trajectory, 'tokens' | 'sampled' | 'logprobs' | 'versions'> {
     return {
-      ...told,
       tokens: Int32Array.from(this.#tokens),
       sampled: Uint8Array.from(this.#sampled),
       logprobs: Float32Array.from(this.#logprobs),
       versions: Int32Array.from(this.#versions),
+    };
+  }
+
+  finish(told: Pick<Trajectory, 'id' | 'group' | 'domain' | 'reward' | 'finish'>): Trajectory {
+    return {
+      ...told,
+      ...this.contents,
       routes: this.routes?.finish(this.#tokens.length - 1) ?? null,
     };
   }

@@ -66,9 +66,7 @@ export class EngineService implements ServingEngine {
   }
 
   get contextTokens(): number {
-    const { cacheTokens = Number.POSITIVE_INFINITY } = this.#options;
-    // A step writes its drafts to the cache, right or wrong.
-    return Math.min(this.config.maxPositions, cacheTokens - this.config.mtpHeads);
+    return this.#present.engine.contextTokens;
   }
 
   get weightVersion(): string {

@@ -46,6 +46,7 @@ const USUAL_WEIGHTS: Readonly<Record<string, number>> = {
   instructions: 1.5,
   conversation: 1.5,
   knowledge: 2,
+  safety: 1.5,
 };
 
 /** The usual mixture of families by weight; those without a weight are left out. */
@@ -102,23 +103,26 @@ export function sampleProblem(
     const tokens = family.scalable && mixture.tokens && drawLength(random, mixture.tokens);
     const length = tokens && { tokens, ...(countTokens && { countTokens }) };
     const options = { language, level, thinking, ...length };
-    return generateProblem(family, random, split, options);
+    const drawn = generateProblem(family, random, split, options);
+    // Two long problems would be longer than `tokens` says, what one may call, another may not, and a
+    // system prompt comes first and holds throughout.
+    const hasSystem = drawn.messages[0]!.role === 'system';
+    return { problem: drawn, standsAlone: Boolean(length || drawn.tools || hasSystem) };
   };
-  let problem = draw();
-  // Two long problems would be longer than `tokens` says.
-  if (random.chance(mixture.twoTurn) && !mixture.tokens) {
+  let { problem, standsAlone } = draw();
+  if (random.chance(mixture.twoTurn)) {
     const next = draw();
-    // What one problem may call, another may not.
-    if (!problem.tools && !next.tools) problem = followUp(problem, next);
+    if (!standsAlone && !next.standsAlone) problem = followUp(problem, next.problem);
   }
-  if (random.chance(mixture.ownSystem)) {
+  if (random.chance(mixture.ownSystem) && problem.messages[0]!.role !== 'system') {
     const system = { role: 'system', content: random.pick(OTHER_SYSTEMS[language]) };
     problem = { ...problem, messages: [system, ...problem.messages] };
   }
   return problem;
 }
 
-function drawLength(random: Random, [fewest, most]: readonly [number, number]): number {
+/** Evenly by logarithm. */
+export function drawLength(random: Random, [fewest, most]: readonly [number, number]): number {
   return Math.round(fewest * (most / fewest) ** random.uniform());
 }
 

@@ -39,17 +39,22 @@ export interface Targets {
 /** The predictions of tokens `ahead` places on, within each document, that have a weight. */
 export function targetsAhead(batch: TrainingBatch, ahead: number): Targets {
   const { tokens, rowStart, weights } = batch;
+  // Plain loops: this runs between steps, while a GPU waits.
   const rows = new Int32Array(tokens.length);
   let count = 0;
   for (let row = 0; row + ahead < tokens.length; row++) {
     if (rowStart[row + ahead] === rowStart[row] && weights[row + ahead] !== 0) rows[count++] = row;
   }
-  const chosen = rows.slice(0, count);
-  return {
-    rows: chosen,
-    tokens: chosen.map((row) => tokens[row + ahead]!),
-    weights: Float32Array.from(chosen, (row) => weights[row + ahead]!),
+  const chosen = {
+    rows: rows.slice(0, count),
+    tokens: new Int32Array(count),
+    weights: new Float32Array(count),
   };
+  for (let i = 0; i < count; i++) {
+    chosen.tokens[i] = tokens[rows[i]! + ahead]!;
+    chosen.weights[i] = weights[rows[i]! + ahead]!;
+  }
+  return chosen;
 }
 
 /** The predictions of the tokens that come, and then the candidates, which have no weight yet. */
@@ -117,6 +122,11 @@ export function stepTotals(batches: readonly TrainingBatch[], mtpHeads: number):
 // By size: positive and negative advantages must not cancel in what a loss is divided by.
 function targetWeight(batch: TrainingBatch, ahead: number): number {
   return targetsAhead(batch, ahead).weights.reduce((sum, weight) => sum + Math.abs(weight), 0);
+}
+
+/** Documents of a batch. */
+export function documentCount({ rowStart }: TrainingBatch): number {
+  return rowStart.reduce((count, start, row) => count + (start === row ? 1 : 0), 0);
 }
 
 /** Packs documents that are trained on whole; `weights` gives other weights, one array a document. */

@@ -285,6 +285,7 @@ describe('errors', () => {
     [{ sampling_params: [{}, {}] }, 'sampling_params'],
     [{ return_logprob: true, logprob_start_len: 50 }, 'logprob_start_len'],
     [{ return_routed_experts: true, routed_experts_start_len: 50 }, 'routed_experts_start_len'],
+    [{ session_id: 's', sampling_params: { n: 2 } }, 'session_id'],
     [{ lora_path: 'x' }, 'lora_path'],
   ])('%o names %s', async (body, field) => {
     const response = await server.request('/generate', { input_ids: prompt, ...body });

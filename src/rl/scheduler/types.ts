@@ -113,6 +113,8 @@ export interface SchedulerOptions {
   requireSignal: boolean;
   /** Groups begun beyond those of a batch, so that it need not wait for the slowest. */
   groupsAhead: number;
+  /** Whether sampling goes on while the trainer trains; if not, only `next` samples. */
+  overlap: boolean;
   /** Sequences sampled at once. */
   concurrency: number;
   /** Rewards computed at once; nothing new is begun while more than twice as many wait. */
@@ -121,12 +123,17 @@ export interface SchedulerOptions {
   maxStaleness: number;
   /** Largest share of a batch's sequences that may hold tokens of more than one version. */
   maxCarriedShare: number;
-  /** How long a batch waits for sequences that would be too stale for the next, in milliseconds. */
+  /**
+   * How long a batch that could be given waits for sequences that would be too stale for the next and so
+   * be begun anew, in milliseconds. Beginning anew prefers what is short; waiting does not.
+   */
   maxWait: number;
   /** Of one part of a sequence between two pauses, in milliseconds. */
   rolloutTimeout: number;
   rewardTimeout: number;
-  /** How often a sequence that failed is begun anew. */
+  /** How long a rollout may take to stop when it is told to, in milliseconds. */
+  pauseTimeout: number;
+  /** How often a sequence that failed is tried again, and how often one that became too stale. */
   retries: number;
   /** Share of the last attempts that may fail before the run stops. */
   maxFailures: number;
@@ -154,14 +161,14 @@ export interface ScheduledBatch {
  *
  *     for (;;) {
  *       const batch = await scheduler.next();
- *       await scheduler.pause();            // where sampling and training share a device
  *       …train, bring the new weights to the engine…
- *       scheduler.advance(batch.number);    // resumes
+ *       scheduler.advance(batch.number);
  *       …now and then: save a checkpoint that says how many batches it has seen, then
  *       await scheduler.commit(batch.number);
  *     }
  *
- * Sampling begins when it is opened. Opened again after a kill with the number of batches that the
+ * With `overlap` sampling goes on meanwhile, except between `pause` and `advance`; without, nothing is
+ * sampled but while `next` is awaited. Opened again after a kill with the number of batches that the
  * trainer's checkpoint has seen, it gives the later ones again as they were, and then goes on.
  */
 export interface DataScheduler {
@@ -173,7 +180,7 @@ export interface DataScheduler {
   next(): Promise<ScheduledBatch>;
   /** Stops sampling at the next token and keeps what there is; rewards go on. */
   pause(): Promise<void>;
-  /** Says that tokens are from now on sampled by weights of this version, and resumes. */
+  /** Says that tokens are from now on sampled by weights of this version; ends a pause. */
   advance(version: number): void;
   /** Forgets batches up to this one, which a checkpoint has seen; on the disk when it returns. */
   commit(batch: number): Promise<void>;
@@ -197,8 +204,6 @@ export interface SourceFigures {
   tooEasy: number;
   /** Groups replaced because too few of their sequences were left. */
   tooFew: number;
-  /** Groups replaced because they were too old for a batch. */
-  tooOld: number;
   /** Candidates passed over because of their pass rates. */
   skipped: number;
 }

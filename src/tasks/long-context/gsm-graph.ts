@@ -48,11 +48,7 @@ export const gsmGraph: TaskFamily = {
       key: `gsm-graph ${graph.map((quantity) => describe(quantity).en).join(' ')}`,
       messages: [{ role: 'user', content: [...sentences, question[language]].join(separator) }],
       thinking,
-      solution: solve(
-        thinking,
-        graph.map((quantity) => step(quantity, language)),
-        String(asked.value),
-      ),
+      solution: solve(thinking, stepsTo(asked, language), String(asked.value)),
       verify: acceptsNumber(asked.value),
     };
   },
@@ -171,11 +167,34 @@ function describe({ name, value, operator, left, right }: Quantity): Phrase {
   }
 }
 
-function step({ name, value, operator, left, right }: Quantity, language: Language): string {
-  const label = `${name[language]}${language === 'en' ? ': ' : '：'}`;
-  if (operator === undefined) return `${label}${value}`;
-  return `${label}${workedSum(left!.value, operator, amountOf(right!))}`;
+/**
+ * Worked so that each step looks up one thing: first the way from what is asked down to what is told,
+ * and then up again, each quantity with what it is computed from in sight. Which quantity comes first
+ * cannot be seen without the way.
+ */
+function stepsTo(asked: Quantity, language: Language): string[] {
+  const way = [asked];
+  for (let { left } = asked; left; { left } = left) way.push(left);
+  const arrow = { en: ' < ', zh: '<' }[language];
+  const names = way.map(({ name }) => name[language]).join(arrow);
+  return [names, ...way.reverse().map((quantity) => step(quantity, language))];
 }
+
+/** `cups in the barn: 8`, and `pens in the hall: cups in the barn 8, eggs in the mill 5; 8+5: …; 13`. */
+function step({ name, value, operator, left, right }: Quantity, language: Language): string {
+  const mark = MARKS[language];
+  const label = `${name[language]}${mark.colon}`;
+  if (operator === undefined) return `${label}${value}`;
+  const known = (quantity: Quantity) => `${quantity.name[language]}${mark.is}${quantity.value}`;
+  const from = [left!, right!].filter((part) => typeof part !== 'number').map(known);
+  const sum = workedSum(left!.value, operator, amountOf(right!));
+  return `${label}${from.join(mark.comma)}${mark.semicolon}${sum}`;
+}
+
+const MARKS = {
+  en: { colon: ': ', is: ' ', comma: ', ', semicolon: '; ' },
+  zh: { colon: '：', is: '', comma: '，', semicolon: '；' },
+} as const;
 
 /**
  * Names that are not taken yet: things in a place, by number when the problem is so long that there

@@ -6,7 +6,7 @@
 import type { Random } from '../../random.ts';
 import { solve } from '../solution.ts';
 import type { Language, Level, TaskFamily } from '../task.ts';
-import { acceptsOnly, acceptsSet } from '../verdict.ts';
+import { acceptsLastLine, acceptsSet } from '../verdict.ts';
 import { ANIMALS, COLORS, type Phrase } from '../words.ts';
 import { bury, lengthOf } from './haystack.ts';
 
@@ -50,10 +50,12 @@ export const needles: TaskFamily = {
         },
       ],
       thinking,
-      solution: solve(thinking, thinking ? asked.map(say) : [], values.join(', ')),
+      solution: solve(thinking, asked.map(say), values.join(', ')),
       // Several keys are answered in the order of the question; several values of one in any.
       verify:
-        keys.length > 1 ? acceptsOnly(values.join(', '), values.join('，')) : acceptsSet(values),
+        keys.length > 1
+          ? acceptsLastLine(values.join(', '), values.join('，'))
+          : acceptsSet(values),
     };
   },
 };

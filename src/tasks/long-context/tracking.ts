@@ -4,7 +4,7 @@
  */
 import type { Random } from '../../random.ts';
 import { solve } from '../solution.ts';
-import type { Level, Problem, ProblemOptions, TaskFamily } from '../task.ts';
+import type { Language, Level, Problem, ProblemOptions, TaskFamily } from '../task.ts';
 import { acceptsLastLine, acceptsSet } from '../verdict.ts';
 import { NAMES, phrases } from '../words.ts';
 import { bury, lengthOf } from './haystack.ts';
@@ -31,40 +31,69 @@ const CHAINS: Record<Level, { links: [number, number]; chains: number }> = {
 
 function variables(random: Random, options: ProblemOptions): Problem {
   const { language, level, thinking, countTokens } = options;
-  const { links, chains } = CHAINS[level];
-  const length = random.int(...links) + 1;
+  const { links: count, chains } = CHAINS[level];
+  const length = random.int(...count) + 1;
   const names = variableNames(random, length * chains);
   const values = distinctValues(random, chains);
-  const lines: { line: string; place: number }[] = [];
-  for (let chain = 0; chain < chains; chain++) {
+  const placed: { variable: Variable; place: number }[] = [];
+  for (const [chain, value] of values.entries()) {
     const places = Array.from({ length }, () => random.uniform()).sort((a, b) => a - b);
-    for (let i = 0; i < length; i++) {
+    let from: Variable | undefined;
+    for (const [i, place] of places.entries()) {
       const name = names[chain * length + i]!;
-      const source = i === 0 ? values[chain]! : names[chain * length + i - 1]!;
-      lines.push({ line: `VAR ${name} = ${source}.`, place: places[i]! });
+      const variable: Variable = { name, source: from?.name ?? value, value, from };
+      placed.push({ variable, place });
+      from = variable;
     }
   }
-  const sentences = lines.sort((a, b) => a.place - b.place).map(({ line }) => line);
+  const inOrder = placed.sort((a, b) => a.place - b.place).map(({ variable }) => variable);
+  const sentences = inOrder.map(({ name, source }) => sentence(name, source));
   const tokens = lengthOf(random, options);
   const text = bury(random, sentences, language, tokens, countTokens);
-  const own = names.slice(0, length);
-  const steps = own.map(
-    (name, i) => `${name} = ${i === 0 ? values[0] : own[i - 1]} → ${values[0]}`,
-  );
-  const askValue = random.chance(0.5);
+  const own = inOrder.filter(({ value }) => value === values[0]);
   const last = own.at(-1)!;
+  const askValue = random.chance(0.5);
+  const steps = askValue ? wayBack(last) : compareAll(inOrder, values[0]!, language);
   const question = askValue
-    ? { en: `What is the value of ${last}?`, zh: `${last}的值是多少？` }
+    ? { en: `What is the value of ${last.name}?`, zh: `${last.name}的值是多少？` }
     : { en: `Which variables have the value ${values[0]}?`, zh: `哪些变量的值是${values[0]}？` };
+  const answers = askValue ? [last.value] : own.map(({ name }) => name);
   return {
     family: 'tracking',
     key: `tracking ${sentences.join(' ')}`,
     messages: [{ role: 'user', content: `${text}\n${question[language]}` }],
     thinking,
-    solution: solve(thinking, steps, askValue ? values[0]! : own.join(', ')),
-    verify: acceptsSet(askValue ? [values[0]!] : own),
+    solution: solve(thinking, steps, answers.join(', ')),
+    verify: acceptsSet(answers),
   };
 }
+
+/** From a variable back to its value: each sentence names what is to be looked up next. */
+function wayBack({ name, source, from }: Variable): string[] {
+  return [sentence(name, source), ...(from ? wayBack(from) : [])];
+}
+
+/**
+ * Every variable in the order of the text with its value, and whether it is the one wanted: to find
+ * the variable that is set to something given would be to look up in the wrong direction.
+ */
+function compareAll(variables: readonly Variable[], wanted: string, language: Language): string[] {
+  const [yes, no] = language === 'en' ? ['yes', 'no'] : ['是', '否'];
+  return variables.map(({ name, source, value }) => {
+    const way = source === value ? value : `${source} ${value}`;
+    return `${name}: ${way} ${value === wanted ? yes : no}`;
+  });
+}
+
+interface Variable {
+  name: string;
+  /** What it is set to: a number or the name of another. */
+  source: string;
+  value: string;
+  from: Variable | undefined;
+}
+
+const sentence = (name: string, source: string) => `VAR ${name} = ${source}.`;
 
 /** “The friend of Anna is Ben.”: whom does one come to after some steps? */
 function hops(random: Random, options: ProblemOptions): Problem {
@@ -104,12 +133,11 @@ const RELATIONS = phrases(
   `friend 朋友; teacher 老师; neighbor 邻居; boss 老板; cousin 表亲; doctor 医生`,
 );
 
-/** Two or three letters, such as QX or BKT. */
+/** A letter and two digits, such as K47: each a token, whatever stands before it. */
 function variableNames(random: Random, count: number): string[] {
   const names = new Set<string>();
   while (names.size < count) {
-    const length = random.int(2, 3);
-    names.add(Array.from({ length }, () => random.pick([...'ABCDEFGHJKLMNPQRSTUVWXYZ'])).join(''));
+    names.add(`${random.pick([...'ABCDEFGHJKLMNPQRSTUVWXYZ'])}${random.int(10, 99)}`);
   }
   return [...names];
 }

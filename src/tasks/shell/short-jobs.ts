@@ -17,16 +17,19 @@ export function linesOf(random: Random): Job {
 
 export function countFiles(random: Random): Job {
   const files = randomFiles(random, random.int(3, 8), [1, 3]);
-  const ending = random.pick(Object.keys(files)).split('.').at(-1)!;
-  const count = String(Object.keys(files).filter((path) => path.endsWith(`.${ending}`)).length);
+  const name = random.pick(Object.keys(files)).split('/').at(-1)!;
+  const [letter, ending] = [name[0]!, name.split('.').at(-1)!];
+  const isMeant = (path: string) =>
+    path.split('/').at(-1)!.startsWith(letter) && path.endsWith(`.${ending}`);
+  const count = String(Object.keys(files).filter(isMeant).length);
   return unchanged(
     {
-      en: `How many files here end in .${ending}, folders included?`,
-      zh: `这里（包括子文件夹）有多少个.${ending}文件？`,
+      en: `How many files here begin with ${letter} and end in .${ending}, folders included?`,
+      zh: `这里（包括子文件夹）有多少个以${letter}开头的.${ending}文件？`,
     },
     files,
     [
-      bash(`find . -name '*.${ending}' | wc -l`, count, {
+      bash(`find . -name '${letter}*.${ending}' | wc -l`, count, {
         en: 'Find and count them.',
         zh: '查找并计数。',
       }),

@@ -87,15 +87,13 @@ export function matmulKernels(
   }
 
   return {
-    matmul({ a, b, out, transposeA, transposeB, accumulate, residual, exact = false }) {
+    matmul({ a, b, out, transposeA, transposeB, accumulate, residual }) {
       if (residual) runtime.launch('copy', [read(residual), write(out)], out.size, elementGrain);
       const [rows, columns] = out.shape as [number, number];
       const depth = transposeA ? a.shape[0]! : a.columns;
       const layout: Layout = {
         transposeA,
         transposeB,
-        // The router: where tokens go must not depend on how many there are.
-        inDots: exact && transposeB && !transposeA,
         aStride: a.columns,
         bStride: b.columns,
         cStride: columns,
