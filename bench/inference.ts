@@ -14,7 +14,7 @@ import { describeModel } from '../src/model/describe.ts';
 import { parseHubConfig } from '../src/model/hub-config.ts';
 import { type StepCache, stepLogits, stepTrunk } from '../src/model/step.ts';
 import { trunk } from '../src/model/trunk.ts';
-import { allocateModel, allocateQuantizedModel, type Model } from '../src/model/weights.ts';
+import type { Model } from '../src/model/weights.ts';
 import { Random } from '../src/random.ts';
 import { type CacheType, cachedHeadSize, cacheTypes } from '../src/tensor/cache-type.ts';
 import type { Device } from '../src/tensor/device.ts';
@@ -22,6 +22,7 @@ import { linear } from '../src/tensor/ops/index.ts';
 import { QuantizedMatrix } from '../src/tensor/quantized-matrix.ts';
 import { readInts, Scope } from '../src/tensor/scope.ts';
 import { bytesPerElement, sizeOf, Tensor } from '../src/tensor/tensor.ts';
+import { modelOfNoise } from './model-of-noise.ts';
 
 const { values: options, positionals } = parseArgs({
   allowPositionals: true,
@@ -40,45 +41,6 @@ const { values: options, positionals } = parseArgs({
 const pageSize = 64;
 const cacheType = cacheTypes.find((type) => type === options['cache-type']);
 if (!cacheType) throw new Error(`give a type of cache: ${cacheTypes.join(', ')}`);
-
-/** Noise of the deviation that a new model has, repeated where there is more than a mebibyte of it. */
-function fillWithNoise(device: Device, model: Model): void {
-  const random = new Random(1);
-  const noise = random.normals(2 ** 18, model.config.initializerRange);
-  const integers = Uint8Array.from({ length: 2 ** 20 }, () => random.int(0, 255));
-  for (const parameter of new Set(model.parameters.values())) {
-    if (parameter instanceof QuantizedMatrix) {
-      // In parts, whole blocks of rows.
-      const part = Math.max(4, Math.floor(2 ** 20 / parameter.columns / 4) * 4);
-      const flat = new QuantizedMatrix(
-        [parameter.rows, parameter.columns],
-        parameter.bits,
-        parameter.storage,
-        parameter.byteOffset,
-      );
-      for (let begin = 0; begin < flat.rows; begin += part) {
-        const rows = flat.slice(begin, Math.min(begin + part, flat.rows));
-        const numbers = integers.slice(0, (rows.size * rows.bits) / 8);
-        // Uniform numbers deviate by 2^bits/√12; the scale as a bfloat16.
-        const scale = new Float32Array([
-          (noise.length && model.config.initializerRange * Math.sqrt(12)) / 2 ** rows.bits,
-        ]);
-        const code = new Uint32Array(scale.buffer)[0]! >>> 16;
-        device.writeQuantized!(rows, {
-          numbers,
-          scales: new Uint16Array(rows.size / 32).fill(code),
-        });
-      }
-      continue;
-    }
-    const isVector = parameter.shape.length === 1;
-    for (let begin = 0; begin < parameter.size; begin += noise.length) {
-      const count = Math.min(noise.length, parameter.size - begin);
-      const data = isVector ? new Float32Array(count).fill(1) : noise.subarray(0, count);
-      device.write(parameter.storage, parameter.byteOffset + 4 * begin, data);
-    }
-  }
-}
 
 /** Caches that hold `positions` of one sequence; a ring of the window where there is one. */
 function makeCache(scope: Scope, model: Model, positions: number, cacheType: CacheType) {
@@ -247,12 +209,8 @@ const seconds = Number(options.seconds);
 const config = parseHubConfig(JSON.parse(await readFile(path, 'utf8')), path);
 const plain = await createDevice(options.device, { threads: Number(options.threads) });
 const { device, take } = options.profile ? timed(plain) : { device: plain, take: () => [] };
-const model =
-  bits === 8 || bits === 4
-    ? allocateQuantizedModel(device, config, bits)
-    : allocateModel(device, config);
 const loading = performance.now();
-fillWithNoise(device, model);
+const model = modelOfNoise(device, config, bits);
 const { parameters, cache } = describeModel(config, cacheType);
 const bytesPerParameter = bits === 32 ? 4 : bits / 8 + 1 / 16;
 console.log(

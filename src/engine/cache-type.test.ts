@@ -133,7 +133,7 @@ test('by default they are f16 with quantised weights, and f32 with others', asyn
   open.push(() => releaseModel(odd));
   expect(typeOf(odd)).toBe('f32');
   expect(() => new Sequence(odd, { cacheType: 'i8' })).toThrow(
-    'caches of i8 need heads in multiples of 8, and the model has heads of 12: ask for f32',
+    'caches of i8 need heads in multiples of 8, rotated in multiples of 4, and the model has 12: ask for f32',
   );
 });
 

@@ -1,7 +1,7 @@
 import { UserError } from '../errors.ts';
 import { attentionOf } from '../model/config.ts';
 import type { Model } from '../model/weights.ts';
-import { type CacheType, cachedHeadMultiple } from '../tensor/cache-type.ts';
+import { type CacheType, cachedHeadMultiple, cachedRotaryMultiple } from '../tensor/cache-type.ts';
 import { QuantizedMatrix } from '../tensor/quantized-matrix.ts';
 
 /**
@@ -19,14 +19,14 @@ export function cacheTypeOf(model: Model, asked?: CacheType): CacheType {
   const { name, cacheTypes } = model.device;
   throw new UserError(
     cacheTypes.includes(asked)
-      ? `caches of ${asked} need heads in multiples of ${cachedHeadMultiple}, and the model has heads of ${oddHead(model)}: ask for f32`
+      ? `caches of ${asked} need heads in multiples of ${cachedHeadMultiple}, rotated in multiples of ${cachedRotaryMultiple}, and the model has ${oddSize(model)}: ask for f32`
       : `the ${name} device has no caches of ${asked}: ask for ${cacheTypes.join(' or ')}`,
   );
 }
 
 /** What they may hold. */
 export function allowedCacheTypes(model: Model): CacheType[] {
-  const takesAll = oddHead(model) === undefined;
+  const takesAll = oddSize(model) === undefined;
   return model.device.cacheTypes.filter((type) => type === 'f32' || takesAll);
 }
 
@@ -34,10 +34,13 @@ function isQuantized({ parameters }: Model): boolean {
   return [...parameters.values()].some((matrix) => matrix instanceof QuantizedMatrix);
 }
 
-/** The size of a head that fits no cache but one of f32. */
-function oddHead({ config }: Model): number | undefined {
+/** What of its sizes fits no cache but one of f32. */
+function oddSize({ config }: Model): number | undefined {
   const attentions = config.layers.map((_, layer) => attentionOf(config, layer));
-  return [...attentions, config.slidingAttention]
-    .flatMap(({ headDim, valueHeadDim }) => [headDim, valueHeadDim])
-    .find((size) => size % cachedHeadMultiple !== 0);
+  for (const { headDim, valueHeadDim, rotaryDim } of [...attentions, config.slidingAttention]) {
+    const odd = [headDim, valueHeadDim].find((size) => size % cachedHeadMultiple !== 0);
+    if (odd !== undefined) return odd;
+    if (rotaryDim % cachedRotaryMultiple !== 0) return rotaryDim;
+  }
+  return undefined;
 }

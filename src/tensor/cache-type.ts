@@ -8,6 +8,9 @@ export type CacheType = (typeof cacheTypes)[number];
 /** In caches of other types than f32, heads are multiples of so many numbers. */
 export const cachedHeadMultiple = 8;
 
+/** And so many of them are rotated. */
+export const cachedRotaryMultiple = 4;
+
 /** In caches of i8 so many rows lie together: pages are multiples of it. */
 export const cachedRowMultiple = 4;
 

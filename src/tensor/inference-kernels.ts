@@ -175,8 +175,8 @@ export interface InferenceKernels<Weight extends Matrix = Tensor> {
 
 /**
  * A layer's cache, and where the rows of a call lie in it. Its type is one of `Device.cacheTypes`: f32;
- * f16, in heads of multiples of 8 numbers, with what is beyond its range cut to it; or i8, in heads of
- * multiples of 8 and pages of multiples of 4, zeroed before they are first used. A head of i8 has four
+ * f16, with what is beyond its range cut to it; or i8, in pages of multiples of 4, zeroed before they are
+ * first used. Heads of both are multiples of 8 numbers, of which multiples of 4 are rotated. A head of i8 has four
  * bytes more, for a scale. Types other than f32 are arranged as the device likes. With i8 a device may
  * round queries and probabilities to bytes too.
  */

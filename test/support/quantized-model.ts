@@ -8,16 +8,15 @@ import { tinyConfig } from '../tiny-config.ts';
 
 const tiny = tinyConfig();
 
+const heads = { heads: 8, keyValueHeads: 2, headDim: 16, valueHeadDim: 16 };
+
 /** The features of the tiny config in sizes with which every matrix can be quantised. */
 export const quantizableConfig: ModelConfig = tinyConfig({
   hiddenSize: 128,
   initializerRange: 0.08,
   maxPositions: 1024,
-  globalAttention: { ...tiny.globalAttention, heads: 8, headDim: 16, valueHeadDim: 16 },
-  slidingAttention: {
-    ...{ ...tiny.slidingAttention, heads: 16, keyValueHeads: 1 },
-    ...{ headDim: 16, valueHeadDim: 16, window: 40 },
-  },
+  globalAttention: { ...tiny.globalAttention, ...heads },
+  slidingAttention: { ...tiny.slidingAttention, ...heads, window: 40 },
   intermediateSize: 128,
   experts: { ...tiny.experts, intermediateSize: 128 },
 });

@@ -162,14 +162,15 @@ export class Runtime {
     return tensor.storage.byteLength <= bindingBytes || tensor.byteLength <= bindingBytes;
   }
 
-  /** Copies elements between tensors of one size that lie anywhere, but not in one buffer. */
+  /** Copies between tensors of as many bytes that lie anywhere, but not in one buffer. */
   copyWords(source: Tensor, out: Tensor): void {
     const [from, to] = [this.alignedDown(source), this.alignedDown(out)];
+    const size = out.byteLength / 4;
     this.run(
       copyWords,
       { source: from.tensor, out: to.tensor },
-      { size: out.size, sourceBegin: from.begin, outBegin: to.begin },
-      this.grid(out.size, copyWords.threads),
+      { size, sourceBegin: from.begin, outBegin: to.begin },
+      this.grid(size, copyWords.threads),
     );
   }
 
@@ -179,13 +180,12 @@ export class Runtime {
     return [Math.min(Math.ceil(items / threads), most), 1, 1];
   }
 
-  /** The tensor with the elements before it, back to where a binding can begin. */
+  /** The words of a tensor with those before it, back to where a binding can begin. */
   alignedDown(tensor: Tensor): { tensor: Tensor; begin: number } {
     const skipped = tensor.byteOffset % this.limits.offsetAlignment;
-    const begin = skipped / 4;
-    const shape = [tensor.size + begin];
+    const shape = [(tensor.byteLength + skipped) / 4];
     const offset = tensor.byteOffset - skipped;
-    return { tensor: new Tensor(shape, tensor.dtype, tensor.storage, offset), begin };
+    return { tensor: new Tensor(shape, 'i32', tensor.storage, offset), begin: skipped / 4 };
   }
 
   /** A small tensor that never changes, made when first asked for. */

@@ -1,5 +1,6 @@
 import type { Device } from '../../../tensor/device.ts';
 import type { Kernels } from '../../../tensor/kernels.ts';
+import type { Matrix } from '../../../tensor/quantized-matrix.ts';
 import { composedKernels } from '../../host/composed.ts';
 import type { Runtime } from '../runtime.ts';
 import { activationKernels } from './activation.ts';
@@ -32,7 +33,7 @@ import { routerKernels } from './router.ts';
 import { rowKernels } from './rows.ts';
 
 /** All kernels: one file a family. `device` is the one whose kernels they will be. */
-export function webgpuKernels(runtime: Runtime, device: Device): Kernels {
+export function webgpuKernels(runtime: Runtime, device: Device): Kernels<Matrix> {
   const composed = composedKernels(device);
   const activation = activationKernels(runtime);
   const rows = rowKernels(runtime);
@@ -55,13 +56,13 @@ export function webgpuKernels(runtime: Runtime, device: Device): Kernels {
     ...addAttentionKernel(runtime, composed),
     ...attentionInputsKernels(runtime, composed),
     ...cachedAttentionKernel(runtime),
-    ...cachedRowsKernels(rows),
+    ...cachedRowsKernels(runtime, rows),
     ...drawKernels(runtime),
     ...logitKernels(runtime),
     ...scoreTokensKernel(runtime),
     ...expertProductsKernel(runtime),
     ...gatedProductKernels(runtime),
-    ...normProductKernels(runtime, composed),
+    ...normProductKernels(runtime, composed, rows),
     ...routedGatedProductKernel(runtime, composed),
     ...routeTokensKernel(runtime),
     ...sampleTokensKernel(runtime),
