@@ -318,7 +318,8 @@ describe('bad input ends in one line', () => {
 
   test('runs in a directory that is not there', async () => {
     expect(messageOf(await run(['runs', join(folder, 'none')]))).toMatch(/cannot read .*none/);
-    expect((await run(['runs', folder])).stdout).toContain('no runs in');
+    const empty = await mkdtemp(join(folder, 'empty-'));
+    expect((await run(['runs', empty])).stdout).toContain('no runs in');
   });
 
   test('a broken line of JSONL, and nothing is left behind', async () => {

@@ -42,7 +42,7 @@ export function evalCommand(): Command {
         .default(shippedFamilies, 'those that the model that ships was trained on'),
     )
     .addOption(new Option('--levels <level...>', 'levels to ask, all by default').choices(LEVELS))
-    .option('--problems <count>', 'problems of each family, language and way', positiveInteger, 60)
+    .option('--problems <count>', 'problems of each family, language and way', positiveInteger, 30)
     .option('--tokens <count>', 'length of the prompts of long-context families', positiveInteger)
     .option('--seed <number>', 'seed of the problems', naturalNumber, 1)
     .option('--mistakes', 'show some wrong answers')

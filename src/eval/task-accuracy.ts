@@ -140,7 +140,9 @@ async function tryProblem(
   const turns: GenerationStatistics[] = [];
   const response = await play(problem, async (messages) => {
     const events: ResponseEvent[] = [];
-    const options = { thinking, maxTokens, ...(tools && { tools }) };
+    // Of all heads, whatever is fastest in this batch: acceptance is the model's.
+    const drafts = assistant.model.mtp.length;
+    const options = { thinking, maxTokens, drafts, ...(tools && { tools }) };
     for await (const event of assistant.reply(messages, options, engine)) {
       if (event.type === 'finish') turns.push(event.statistics);
       else events.push(event);

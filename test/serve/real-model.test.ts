@@ -6,7 +6,6 @@ import OpenAI from 'openai';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import type { EngineService } from '../../src/serve/engine-service.ts';
 import type { RunningServer } from '../../src/serve/server.ts';
-import { shippedModel } from '../../src/shipped-model.ts';
 import { type RealServer, startRealServer } from './real-server.ts';
 import { until } from './test-server.ts';
 
@@ -130,7 +129,7 @@ describe('new weights', () => {
   };
   const copy = async (name: string) => {
     const path = join(root, name);
-    await cp(shippedModel, path, { recursive: true });
+    await cp(running.directory, path, { recursive: true });
     return path;
   };
 
@@ -160,7 +159,7 @@ describe('new weights', () => {
       'of another shape',
       async (path) => {
         const config = join(path, 'config.json');
-        const { default: present } = await import(join(shippedModel, 'config.json'), {
+        const { default: present } = await import(join(running.directory, 'config.json'), {
           with: { type: 'json' },
         });
         await writeFile(config, JSON.stringify({ ...present, max_position_embeddings: 99 }));

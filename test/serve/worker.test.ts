@@ -1,7 +1,7 @@
 /** An engine in a thread of its own is the same engine, and says so when it is no more. */
 import { MessageChannel, type Worker } from 'node:worker_threads';
 import { afterEach, describe, expect, test, vi } from 'vitest';
-import { loadModel } from '../../src/checkpoint/load-model.ts';
+import { loadInferenceModel } from '../../src/checkpoint/load-model.ts';
 import { createDevice } from '../../src/device/create-device.ts';
 import { UserError } from '../../src/errors.ts';
 import { Vocabulary } from '../../src/grammar/vocabulary.ts';
@@ -171,11 +171,15 @@ describe('a thread', () => {
 
   test('gives what the engine gives here', async () => {
     const device = await createDevice('wasm', { threads: 1 });
-    const here = new EngineService(await loadModel(device, shippedModel), 'first', {
-      ...options,
-      vocabSize,
-      vocabulary: new Vocabulary(text.tokenizer),
-    });
+    const here = new EngineService(
+      await loadInferenceModel(device, shippedModel, () => {}),
+      'first',
+      {
+        ...options,
+        vocabSize,
+        vocabulary: new Vocabulary(text.tokenizer),
+      },
+    );
     const { engine, description, end } = await startEngine(message, handlers);
     const prompt = text.tokenizer.encode('a long beginning that both of these share. '.repeat(20));
     // How greedy tokens come in steps depends on measured times; what is drawn with a seed does not.
