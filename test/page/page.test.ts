@@ -40,7 +40,7 @@ describe('a chat with the server', () => {
     expect(await text()).toMatch(/[1-9][\d,]* tokens\/s/);
     expect(await text()).toMatch(/Head 1 [1-9]\d*%/);
     expect(await text()).toMatch(/this chat, \d+ tokens 1\.\d× smaller/);
-    expect(await text()).toMatch(/at 1,024 tokens 2\.8× smaller/);
+    expect(await text()).toMatch(/at 33,792 tokens 8\.7× smaller/);
     expect(await text()).toMatch(/In the batch \d+ Waiting 0/);
   });
 
