@@ -22,6 +22,17 @@ export function cacheReader(name: string, array: string, unit: Unit, halves: boo
   return `fn ${name}(i: u32) -> ${unit} { ${halves ? read[unit] : `return ${array}[i];`} }`;
 }
 
-/** Two numbers as a word of halves; what is too large for a half becomes the largest. */
-export const packHalves = (a: string, b: string) =>
-  `pack2x16float(clamp(vec2f(${a}, ${b}), vec2f(-65504.0), vec2f(65504.0)))`;
+/**
+ * `packHalves(a, b)`: two numbers as a word of halves; what is too large for a half becomes the largest.
+ * WGSL lets an adapter round either way when it packs, and a compiler may take packing and unpacking for
+ * nothing, so numbers are rounded by their bits, to the nearest and ties to even.
+ */
+export const halvesFunctions = /* wgsl */ `
+fn roundToHalf(value: f32) -> f32 {
+  let x = clamp(value, -65504.0, 65504.0);
+  if (abs(x) < 0x1p-14f) { return round(x * 0x1p24f) * 0x1p-24f; }
+  let bits = bitcast<u32>(x);
+  return bitcast<f32>((bits + 0xfffu + ((bits >> 13u) & 1u)) & 0xffffe000u);
+}
+fn packHalves(a: f32, b: f32) -> u32 { return pack2x16float(vec2f(roundToHalf(a), roundToHalf(b))); }
+`;

@@ -6,7 +6,7 @@ import { Tensor } from '../../../../tensor/tensor.ts';
 import { program, programs, unroll } from '../../program.ts';
 import type { Runtime } from '../../runtime.ts';
 import { subgroupDirectives } from '../../subgroups.ts';
-import { cacheElement, inHalves, packHalves } from '../cache-format.ts';
+import { cacheElement, halvesFunctions, inHalves } from '../cache-format.ts';
 import { bitsOf, memoryOf, type WeightBits } from '../quantized-weights.ts';
 import { exactAngles } from '../rotary.ts';
 import { cacheRow, cacheRowParameters } from './cache-rows.ts';
@@ -85,10 +85,10 @@ const attentionInputs = programs((options: Options) => {
   `;
   const keepHalves = exchanges
     ? /* wgsl */ `
-    if (at >= ${half}u) { keys[(begin + first) / 2u] = ${packHalves('a', 'b')}; }
-    else if (at % 2u == 0u) { keys[(begin + first) / 2u] = ${packHalves('a', 'other')}; }
-    else { keys[(begin + second) / 2u] = ${packHalves('other', 'b')}; }`
-    : `keys[(begin + first) / 2u] = ${packHalves('a', 'b')};`;
+    if (at >= ${half}u) { keys[(begin + first) / 2u] = packHalves(a, b); }
+    else if (at % 2u == 0u) { keys[(begin + first) / 2u] = packHalves(a, other); }
+    else { keys[(begin + second) / 2u] = packHalves(other, b); }`
+    : `keys[(begin + first) / 2u] = packHalves(a, b);`;
   return program({
     name: embedded ? 'embedAttentionInputs' : 'attentionInputs',
     directives: subgroupDirectives(subgroupSize),
@@ -110,6 +110,7 @@ const attentionInputs = programs((options: Options) => {
     head: /* wgsl */ `
 ${half > 0 ? exactAngles : ''}
 ${cacheRow(pageSize)}
+${halves ? halvesFunctions : ''}
 ${laneMemory(product, sumNames(product).length)}
 ${exchanges ? `var<workgroup> exchanged: array<f32, ${threads}>;` : ''}`,
     body: /* wgsl */ `
@@ -168,7 +169,7 @@ ${exchanges ? `var<workgroup> exchanged: array<f32, ${threads}>;` : ''}`,
     ${halves ? keepHalves : keepKeys}
   } else {
     let begin = place * ${keyValueHeads * valueDim}u - ${valuesBegin}u;
-    ${halves ? `values[(begin + first) / 2u] = ${packHalves('a', 'b')};` : keepValues}
+    ${halves ? `values[(begin + first) / 2u] = packHalves(a, b);` : keepValues}
   }`,
   });
 });

@@ -3,7 +3,7 @@ import type { Kernels } from '../../../../tensor/kernels.ts';
 import type { Tensor } from '../../../../tensor/tensor.ts';
 import { program } from '../../program.ts';
 import type { Runtime } from '../../runtime.ts';
-import { inHalves, packHalves } from '../cache-format.ts';
+import { halvesFunctions, inHalves } from '../cache-format.ts';
 import { eachOf } from '../elementwise.ts';
 
 /** Rows of f32 into a cache of halves, a pair at a time. */
@@ -12,12 +12,13 @@ const writeHalfRows = program({
   bindings: { source: 'read vec2f', indices: 'read i32', out: 'write u32' },
   parameters: { pairs: 'u32', perRow: 'u32' },
   threads: 256,
+  head: halvesFunctions,
   body: eachOf(
     'p.pairs',
     /* wgsl */ `
     let index = indices[i / p.perRow];
     let pair = source[i];
-    if (index >= 0) { out[u32(index) * p.perRow + i % p.perRow] = ${packHalves('pair.x', 'pair.y')}; }`,
+    if (index >= 0) { out[u32(index) * p.perRow + i % p.perRow] = packHalves(pair.x, pair.y); }`,
   ),
 });
 
@@ -26,7 +27,8 @@ const roundToHalves = program({
   bindings: { x: 'write vec2f' },
   parameters: { pairs: 'u32' },
   threads: 256,
-  body: eachOf('p.pairs', `x[i] = unpack2x16float(${packHalves('x[i].x', 'x[i].y')});`),
+  head: halvesFunctions,
+  body: eachOf('p.pairs', `x[i] = vec2f(roundToHalf(x[i].x), roundToHalf(x[i].y));`),
 });
 
 export function cachedRowsKernels(
