@@ -2,22 +2,24 @@
  * Steps of inference on the shape `small`, without an engine: the trunk on few rows, the head, sampling,
  * and reading one token, over caches that hold random values.
  *
- *   node bench/decoding.ts [kernels]
+ *   node bench/decoding.ts [kernels] [--bits 32|8|4] [--cache-type f32|f16]
  *
  * A line a case: microseconds a step, of these on the host until all is queued, and rows a second. With
  * `kernels`, the time of each kernel, on a device that measures it (and is slower for it).
  */
 import { readFileSync } from 'node:fs';
+import { parseArgs } from 'node:util';
 import { createWebgpuDevice } from '../src/device/webgpu/device.ts';
 import { attentionOf } from '../src/model/config.ts';
 import { parseHubConfig } from '../src/model/hub-config.ts';
-import { initializeModel } from '../src/model/initialize.ts';
 import { stepLogits, stepTrunk } from '../src/model/step.ts';
 import type { Model } from '../src/model/weights.ts';
 import { Random } from '../src/random.ts';
+import { type CacheType, cachedHeadSize, cacheTypes } from '../src/tensor/cache-type.ts';
 import type { CachedRows } from '../src/tensor/inference-kernels.ts';
 import { readInts, Scope } from '../src/tensor/scope.ts';
-import type { Tensor } from '../src/tensor/tensor.ts';
+import { bytesPerElement, sizeOf, Tensor } from '../src/tensor/tensor.ts';
+import { modelOfNoise } from './model-of-noise.ts';
 
 const pageSize = 64;
 
@@ -49,7 +51,7 @@ class Caches {
   readonly #layouts = new Map<number | null, { layout: Tensor; table: number[] }>();
   readonly #work: Case;
 
-  constructor(model: Model, work: Case) {
+  constructor(model: Model, work: Case, type: CacheType) {
     const { config, device } = model;
     this.#scope = new Scope(device);
     this.#work = work;
@@ -65,15 +67,23 @@ class Caches {
         const layout = this.#scope.empty([2 * sequences * rows + pages], 'i32');
         this.#layouts.set(window, { layout, table });
       }
-      const filled = (columns: number) => {
-        const values = random.normals(pages * pageSize * columns, 1);
-        return this.#scope.from([pages * pageSize, columns], values);
+      const held = pages * pageSize;
+      const empty = (numbers: number) => {
+        const shape = [held, keyValueHeads * cachedHeadSize(type, numbers)];
+        const { storage } = this.#scope.zeros([(sizeOf(shape) * bytesPerElement[type]) / 4]);
+        return new Tensor(shape, type, storage);
       };
-      return {
-        keys: filled(keyValueHeads * headDim),
-        values: filled(keyValueHeads * valueHeadDim),
-        ...{ pageSize, width, layout: this.#layouts.get(window)!.layout },
+      const [keys, values] = [empty(headDim), empty(valueHeadDim)];
+      const inner = new Scope(device);
+      const noise = (numbers: number) => {
+        const columns = keyValueHeads * numbers;
+        return inner.from([held, columns], random.normals(held * columns, 1));
       };
+      const [key, value] = [noise(headDim), noise(valueHeadDim)];
+      const indices = inner.from([held], Int32Array.from(Array(held).keys()));
+      device.kernels.writeCachedRows({ key, value, indices, keyValueHeads, keys, values });
+      inner.close();
+      return { keys, values, pageSize, width, layout: this.#layouts.get(window)!.layout };
     });
   }
 
@@ -96,10 +106,15 @@ class Caches {
 }
 
 /** Microseconds of a step, and of these on the host. */
-async function timeSteps(model: Model, work: Case, steps: number): Promise<[number, number]> {
+async function timeSteps(
+  model: Model,
+  work: Case,
+  type: CacheType,
+  steps: number,
+): Promise<[number, number]> {
   const { device, config } = model;
   const kept = new Scope(device);
-  const caches = new Caches(model, work);
+  const caches = new Caches(model, work, type);
   const count = work.sequences * work.rows;
   const random = new Random(5);
   const tokens = kept.from(
@@ -140,19 +155,28 @@ async function timeSteps(model: Model, work: Case, steps: number): Promise<[numb
   return [(1e6 * seconds) / steps, (1e3 * host) / steps];
 }
 
-const profile = process.argv.includes('kernels');
+const { values: options, positionals } = parseArgs({
+  allowPositionals: true,
+  options: {
+    bits: { type: 'string', default: '32' },
+    'cache-type': { type: 'string', default: 'f32' },
+  },
+});
+const profile = positionals.includes('kernels');
+const cacheType = cacheTypes.find((type) => type === options['cache-type']);
+if (!cacheType) throw new Error(`give a type of cache: ${cacheTypes.join(', ')}`);
 const device = await createWebgpuDevice({ profile });
 console.log(device.description);
 const hub = JSON.parse(readFileSync(new URL('small.json', import.meta.url), 'utf8'));
-const model = await initializeModel(device, parseHubConfig(hub, 'small'), 1);
+const model = modelOfNoise(device, parseHubConfig(hub, 'small'), Number(options.bits));
 // The first steps compile kernels, and an idle GPU takes some hundred milliseconds to reach its clock.
-await timeSteps(model, cases[0]!, 300);
+await timeSteps(model, cases[0]!, cacheType, 300);
 for (const work of cases) {
   const { sequences, rows, context, sampling } = work;
-  await timeSteps(model, work, 20);
+  await timeSteps(model, work, cacheType, 20);
   await device.takeTimes();
   const steps = 200;
-  const [whole, host] = await timeSteps(model, work, steps);
+  const [whole, host] = await timeSteps(model, work, cacheType, steps);
   const rate = (1e6 * sequences * rows) / whole;
   console.log(
     `${sequences} × ${rows} rows at ${context}, sampling ${sampling}:`,

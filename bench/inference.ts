@@ -3,7 +3,7 @@
  * of decoding after contexts, and what verifying four tokens costs against one.
  *
  * Run: node bench/inference.ts bench/small.json [--bits 8|4|32] [--threads 2] [--contexts 0,4096,16384]
- *      [--cache f32|f16|i8] [--prompt 512] [--seconds 2] [--profile]
+ *      [--cache-type f32|f16|i8] [--prompt 512] [--seconds 2] [--profile]
  */
 import { readFile } from 'node:fs/promises';
 import { parseArgs } from 'node:util';
@@ -14,13 +14,15 @@ import { describeModel } from '../src/model/describe.ts';
 import { parseHubConfig } from '../src/model/hub-config.ts';
 import { type StepCache, stepLogits, stepTrunk } from '../src/model/step.ts';
 import { trunk } from '../src/model/trunk.ts';
-import { allocateModel, allocateQuantizedModel, type Model } from '../src/model/weights.ts';
+import type { Model } from '../src/model/weights.ts';
 import { Random } from '../src/random.ts';
+import { type CacheType, cachedHeadSize, cacheTypes } from '../src/tensor/cache-type.ts';
 import type { Device } from '../src/tensor/device.ts';
 import { linear } from '../src/tensor/ops/index.ts';
 import { QuantizedMatrix } from '../src/tensor/quantized-matrix.ts';
 import { readInts, Scope } from '../src/tensor/scope.ts';
-import { bytesPerElement, type DType, sizeOf, Tensor } from '../src/tensor/tensor.ts';
+import { bytesPerElement, sizeOf, Tensor } from '../src/tensor/tensor.ts';
+import { modelOfNoise } from './model-of-noise.ts';
 
 const { values: options, positionals } = parseArgs({
   allowPositionals: true,
@@ -31,56 +33,17 @@ const { values: options, positionals } = parseArgs({
     contexts: { type: 'string', default: '0,4096,16384' },
     prompt: { type: 'string', default: '512' },
     seconds: { type: 'string', default: '2' },
-    cache: { type: 'string', default: 'f32' },
+    'cache-type': { type: 'string', default: 'f32' },
     profile: { type: 'boolean', default: false },
   },
 });
 
 const pageSize = 64;
-const cacheTypes: Record<string, DType> = { f32: 'f32', f16: 'f16', i8: 'i8' };
-const cacheType = cacheTypes[options.cache] ?? 'f32';
-
-/** Noise of the deviation that a new model has, repeated where there is more than a mebibyte of it. */
-function fillWithNoise(device: Device, model: Model): void {
-  const random = new Random(1);
-  const noise = random.normals(2 ** 18, model.config.initializerRange);
-  const integers = Uint8Array.from({ length: 2 ** 20 }, () => random.int(0, 255));
-  for (const parameter of new Set(model.parameters.values())) {
-    if (parameter instanceof QuantizedMatrix) {
-      // In parts, whole blocks of rows.
-      const part = Math.max(4, Math.floor(2 ** 20 / parameter.columns / 4) * 4);
-      const flat = new QuantizedMatrix(
-        [parameter.rows, parameter.columns],
-        parameter.bits,
-        parameter.storage,
-        parameter.byteOffset,
-      );
-      for (let begin = 0; begin < flat.rows; begin += part) {
-        const rows = flat.slice(begin, Math.min(begin + part, flat.rows));
-        const numbers = integers.slice(0, (rows.size * rows.bits) / 8);
-        // Uniform numbers deviate by 2^bits/√12; the scale as a bfloat16.
-        const scale = new Float32Array([
-          (noise.length && model.config.initializerRange * Math.sqrt(12)) / 2 ** rows.bits,
-        ]);
-        const code = new Uint32Array(scale.buffer)[0]! >>> 16;
-        device.writeQuantized!(rows, {
-          numbers,
-          scales: new Uint16Array(rows.size / 32).fill(code),
-        });
-      }
-      continue;
-    }
-    const isVector = parameter.shape.length === 1;
-    for (let begin = 0; begin < parameter.size; begin += noise.length) {
-      const count = Math.min(noise.length, parameter.size - begin);
-      const data = isVector ? new Float32Array(count).fill(1) : noise.subarray(0, count);
-      device.write(parameter.storage, parameter.byteOffset + 4 * begin, data);
-    }
-  }
-}
+const cacheType = cacheTypes.find((type) => type === options['cache-type']);
+if (!cacheType) throw new Error(`give a type of cache: ${cacheTypes.join(', ')}`);
 
 /** Caches that hold `positions` of one sequence; a ring of the window where there is one. */
-function makeCache(scope: Scope, model: Model, positions: number) {
+function makeCache(scope: Scope, model: Model, positions: number, cacheType: CacheType) {
   const { config } = model;
   const layers = config.layers.map((_, layer) => {
     const attention = attentionOf(config, layer);
@@ -89,8 +52,7 @@ function makeCache(scope: Scope, model: Model, positions: number) {
     // A window is small and not in whole pages of four rows: it stays in f32.
     const dtype = attention.window === null ? cacheType : 'f32';
     const rows = (columns: number) => {
-      const own = dtype === 'i8' ? columns + 4 : columns;
-      const shape = [width * pageSize, keyValueHeads * own];
+      const shape = [width * pageSize, keyValueHeads * cachedHeadSize(dtype, columns)];
       const { storage } = scope.zeros([(sizeOf(shape) * bytesPerElement[dtype]) / 4]);
       return new Tensor(shape, dtype, storage);
     };
@@ -123,10 +85,14 @@ function pagesOf({ window }: AttentionConfig, positions: number): number {
 }
 
 /** Seconds of a pass of `rows` tokens after `context`, read back; the best and the median of several. */
-async function timeSteps(model: Model, context: number, rows: number, seconds: number) {
+async function timeSteps(
+  model: Model,
+  { context, rows, cacheType }: { context: number; rows: number; cacheType: CacheType },
+  seconds: number,
+) {
   const { device } = model;
   const scope = new Scope(device);
-  const cacheAt = makeCache(scope, model, context + rows + 1);
+  const cacheAt = makeCache(scope, model, context + rows + 1, cacheType);
   const random = new Random(2);
   const times: number[] = [];
   const begin = performance.now();
@@ -243,13 +209,9 @@ const seconds = Number(options.seconds);
 const config = parseHubConfig(JSON.parse(await readFile(path, 'utf8')), path);
 const plain = await createDevice(options.device, { threads: Number(options.threads) });
 const { device, take } = options.profile ? timed(plain) : { device: plain, take: () => [] };
-const model =
-  bits === 8 || bits === 4
-    ? allocateQuantizedModel(device, config, bits)
-    : allocateModel(device, config);
 const loading = performance.now();
-fillWithNoise(device, model);
-const { parameters, cache } = describeModel(config);
+const model = modelOfNoise(device, config, bits);
+const { parameters, cache } = describeModel(config, cacheType);
 const bytesPerParameter = bits === 32 ? 4 : bits / 8 + 1 / 16;
 console.log(
   `${path}: ${(parameters.trunk / 1e6).toFixed(0)}M parameters, ${(parameters.active / 1e6).toFixed(0)}M active, ` +
@@ -279,10 +241,10 @@ if (length > 0) show(`prompt of ${length}`, length, await timePrompt(model, leng
 for (const context of options.contexts.split(',').filter(Boolean).map(Number)) {
   const held =
     cache.globalBytesPerToken * context + cache.slidingBytes * Math.min(1, context / cache.window);
-  const bytes = parameters.active * bytesPerParameter + held * (bytesPerElement[cacheType] / 4);
-  const one = await timeSteps(model, context, 1, seconds);
+  const bytes = parameters.active * bytesPerParameter + held;
+  const one = await timeSteps(model, { context, rows: 1, cacheType }, seconds);
   show(`decoding after ${context}`, 1, one, bytes);
-  const four = await timeSteps(model, context, 4, seconds / 2);
+  const four = await timeSteps(model, { context, rows: 4, cacheType }, seconds / 2);
   console.log(
     `  four tokens after ${context}: ${(four.best / one.best).toFixed(2)} times one (median ${(four.median / one.median).toFixed(2)})`,
   );

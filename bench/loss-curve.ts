@@ -40,7 +40,7 @@ const perturbation = Number(values.perturb);
 const file = (path: string) => fileURLToPath(new URL(`../${path}`, import.meta.url));
 const config = await readTrainingConfig(file('runs/tiny-1-one-head.json'));
 // The tokenizer that this very run learnt.
-const loaded = await loadText(file('models/mimoflash-tiny'));
+const loaded = await loadText(file('models/mimoflash-25m'));
 const { text } = loaded;
 const { seed, cache: cacheDirectory } = config;
 const sources = await openSources(config.data, loaded, { seed, cacheDirectory, threads: 0 });

@@ -5,7 +5,7 @@ import { basename, dirname, join, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
 
 const root = resolve(dirname(fileURLToPath(import.meta.url)), '..');
-const [folder, checkpoint = join(root, 'models/mimoflash-tiny')] = process.argv.slice(2);
+const [folder, checkpoint = join(root, 'models/mimoflash-25m')] = process.argv.slice(2);
 
 if (folder === undefined) fail('say where to: node scripts/static-page.js <folder> [checkpoint]');
 if (existsSync(folder)) fail(`${folder}: is there already; choose a new folder`);

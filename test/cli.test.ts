@@ -159,11 +159,58 @@ describe('commands', () => {
       ...['--device', 'wasm'],
     ]);
     expect(first.code).toBe(0);
-    expect(first.stdout).toMatch(/KL to f32 0\.\d+ nats.*perplexity/);
+    expect(first.stdout).toMatch(/^weights of 4 bits.*KL to f32 \d\.\de[+-]\d+ nats.*perplexity/m);
     const generate = ['generate', 'hello', '--model', quantized, '--max-tokens', '5'];
     expect((await run([...generate, '--device', 'wasm'])).code).toBe(0);
     const again = await run(['quantize', quantized, join(folder, 'again')]);
     expect(messageOf(again)).toMatch(/is quantised already, to 4 bits/);
+  });
+
+  test('pipeline trains stage after stage, finds what is done, and names what is missing', async () => {
+    const sft = {
+      ...{ stage: 'sft', output: 'post/sft', steps: 1, batchSequences: 2 },
+      ...{ model: { checkpoint: good }, microBatchTokens: 64, maxLength: 64 },
+      data: [{ tasks: 'train', families: { arithmetic: 1 } }],
+    };
+    const teacher = {
+      ...{
+        stage: 'teacher',
+        output: 'post/teacher',
+        steps: 1,
+        maxLength: 64,
+        microBatchTokens: 64,
+      },
+      model: { checkpoint: 'post/sft/step-000001' },
+      sources: [{ domain: 'sums', families: { arithmetic: 1 }, levels: { easy: 1 }, maxTokens: 4 }],
+      schedule: { groups: 1, groupSize: 2, requireSignal: false },
+      learningRate: { peak: 1e-4 },
+    };
+    const write = (name: string, json: object) =>
+      writeFile(join(folder, `${name}.json`), JSON.stringify(json));
+    await Promise.all([write('sft', sft), write('teacher', teacher)]);
+    await write('pipeline', { stages: ['sft.json', 'teacher.json'] });
+    const command = ['pipeline', join(folder, 'pipeline.json'), '--device', 'reference'];
+    const first = await run(command);
+    expect(first.stderr).toMatch(/^stage 2 of 2, teacher$/m);
+    expect(first.stderr).toMatch(/^step 1\/1 {2}reward [01]\.\d+ /m);
+    expect(first.code).toBe(0);
+    const again = await run(command);
+    expect(again.stderr).toMatch(
+      /^stage 1 of 2, sft: done\nstage 2 of 2, teacher: done\nall stages/,
+    );
+    const plots = await run(['runs', join(folder, 'post'), '--plot', join(folder, 'plots')]);
+    expect(plots.stdout).toMatch(/plots\/sft-num-zeros\.svg$/m);
+    await write('pipeline', { stages: ['sft.json', 'sft.json'] });
+    expect(messageOf(await run(command))).toMatch(
+      /sft writes to .*post.sft, as a stage before does/,
+    );
+    await write('teacher', { ...teacher, model: { checkpoint: 'nowhere' } });
+    await write('pipeline', { stages: ['sft.json', 'teacher.json'] });
+    expect(messageOf(await run(command))).toMatch(
+      /teacher needs .*nowhere, which is not there and/,
+    );
+    const other = await run(['train', join(folder, 'teacher.json')]);
+    expect(messageOf(other)).toMatch(/model is not what the run in .*step-000001 began with/);
   });
 
   test('an unknown option is explained', async () => {
@@ -242,11 +289,18 @@ describe('bad input ends in one line', () => {
     const serve = (...parameters: string[]) => run(['serve', '--model', good, ...parameters]);
     expect(messageOf(await serve('--api-key-file', keys))).toMatch(/keys: has no keys/);
     expect(messageOf(await serve('--api-key-file', `${keys}.txt`))).toMatch(/keys\.txt/);
+    expect(messageOf(await serve('--weights-root', '/nowhere'))).toMatch(/no such directory/);
     expect(messageOf(await serve('--host', '192.0.2.1'))).toMatch(/192\.0\.2\.1:8000.*--host/);
   });
 
   test('a fixture that is not there', async () => {
     expect(messageOf(await run(['parity', join(folder, 'tiny')]))).toMatch(/tiny\.scalars\.json/);
+  });
+
+  test('caches that the model’s heads do not fit', async () => {
+    const asked = ['--cache-type', 'i8', '--device', 'wasm'];
+    const message = messageOf(await run(['generate', 'hi', '--model', good, ...asked]));
+    expect(message).toMatch(/caches of i8 need heads in multiples of 8/);
   });
 
   test('a precision that the device does not have', async () => {
@@ -264,7 +318,8 @@ describe('bad input ends in one line', () => {
 
   test('runs in a directory that is not there', async () => {
     expect(messageOf(await run(['runs', join(folder, 'none')]))).toMatch(/cannot read .*none/);
-    expect((await run(['runs', folder])).stdout).toContain('no runs in');
+    const empty = await mkdtemp(join(folder, 'empty-'));
+    expect((await run(['runs', empty])).stdout).toContain('no runs in');
   });
 
   test('a broken line of JSONL, and nothing is left behind', async () => {

@@ -66,7 +66,7 @@ function printInference({ shape, prefill, decode }: NonNullable<BenchReport['inf
     const rows = table('decoding', 'tokens/s', 'GB/s', 'of reading');
     for (const figure of decode) {
       rows.push([
-        `${figure.sequences} at context ${figure.length}`,
+        `${figure.sequences} at context ${figure.length}, caches of ${figure.cacheType}`,
         figure.tokensPerSecond.toFixed(1),
         figure.gigabytesPerSecond.toFixed(1),
         percent(figure.shareOfBandwidth),

@@ -5,9 +5,11 @@ import { bench } from '../eval/bench.ts';
 import type { BatchSizes } from '../eval/bench-inference.ts';
 import { printBench } from './bench-tables.ts';
 import {
+  type CacheOptions,
   type DeviceOptions,
   type PrecisionOptions,
   positiveInteger,
+  withCacheType,
   withDevice,
   withPrecision,
 } from './options.ts';
@@ -16,7 +18,7 @@ import { statusLine } from './status-line.ts';
 const shapeFile = (name: string) =>
   fileURLToPath(new URL(`../../bench/${name}.json`, import.meta.url));
 
-interface BenchCommandOptions extends DeviceOptions, PrecisionOptions {
+interface BenchCommandOptions extends DeviceOptions, PrecisionOptions, CacheOptions {
   sizes: number[];
   train: string;
   tokens: number;
@@ -54,7 +56,7 @@ export function benchCommand(): Command {
     )
     .option('--profile', 'show how long each kernel takes, and how long it must')
     .option('--json', 'print JSON');
-  return withPrecision(withDevice(command)).action(run);
+  return withPrecision(withCacheType(withDevice(command))).action(run);
 }
 
 async function run(options: BenchCommandOptions): Promise<void> {
@@ -71,6 +73,7 @@ async function run(options: BenchCommandOptions): Promise<void> {
       decodeShape: options.decode === 'none' ? null : options.decode,
       prefill: options.prefill === 'none' ? null : options.prefill,
       contexts: options.contexts,
+      cacheType: options.cacheType,
       profile: options.profile === true,
     },
     statusLine.show,

@@ -1,10 +1,10 @@
 import { createInterface } from 'node:readline/promises';
 import { Command } from 'commander';
 import pc from 'picocolors';
-import { Assistant } from '../engine/assistant.ts';
+import type { Assistant } from '../engine/assistant.ts';
 import { UserError } from '../errors.ts';
 import type { ChatMessage } from '../text/chat-messages.ts';
-import { generationOptions, type ModelOptions, withModel } from './model-options.ts';
+import { generationOptions, loadAssistant, type ModelOptions, withModel } from './model-options.ts';
 import { useDevice } from './options.ts';
 import { formatStatistics } from './statistics-line.ts';
 
@@ -23,7 +23,7 @@ export function chatCommand(): Command {
 
 async function chat(options: ChatOptions): Promise<void> {
   await useDevice(options, async (device) => {
-    const assistant = await Assistant.load(device, options.model, console.error);
+    const assistant = await loadAssistant(device, options);
     if (process.stdin.isTTY) {
       console.log(pc.dim(options.model));
       console.log(pc.dim('/new begins a new chat, /exit or Ctrl-D ends, Ctrl-C stops an answer'));

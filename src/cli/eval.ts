@@ -1,20 +1,22 @@
 import Table from 'cli-table3';
 import { Command, Option } from 'commander';
 import pc from 'picocolors';
-import { Assistant } from '../engine/assistant.ts';
 import { evaluateTasks, type FamilyResult } from '../eval/task-accuracy.ts';
 import { shippedFamilies, shippedModel } from '../shipped-model.ts';
 import { familyNames, LEVELS, type Level } from '../tasks/index.ts';
+import { loadAssistant } from './model-options.ts';
 import {
+  type CacheOptions,
   type DeviceOptions,
   naturalNumber,
   positiveInteger,
   useDevice,
+  withCacheType,
   withDevice,
 } from './options.ts';
 import { statusLine } from './status-line.ts';
 
-interface EvalOptions extends DeviceOptions {
+interface EvalOptions extends DeviceOptions, CacheOptions {
   model: string;
   families?: string[];
   levels?: Level[];
@@ -40,17 +42,17 @@ export function evalCommand(): Command {
         .default(shippedFamilies, 'those that the model that ships was trained on'),
     )
     .addOption(new Option('--levels <level...>', 'levels to ask, all by default').choices(LEVELS))
-    .option('--problems <count>', 'problems of each family, language and way', positiveInteger, 60)
+    .option('--problems <count>', 'problems of each family, language and way', positiveInteger, 30)
     .option('--tokens <count>', 'length of the prompts of long-context families', positiveInteger)
     .option('--seed <number>', 'seed of the problems', naturalNumber, 1)
     .option('--mistakes', 'show some wrong answers')
     .option('--json', 'print JSON');
-  return withDevice(command).action(evaluate);
+  return withCacheType(withDevice(command)).action(evaluate);
 }
 
 async function evaluate(options: EvalOptions): Promise<void> {
   await useDevice(options, async (device) => {
-    const assistant = await Assistant.load(device, options.model, console.error);
+    const assistant = await loadAssistant(device, options);
     const results: FamilyResult[] = [];
     const { tokens, ...rest } = options;
     const choice = { ...rest, ...(tokens !== undefined && { promptTokens: tokens }) };

@@ -1,8 +1,7 @@
 import { Command } from 'commander';
 import pc from 'picocolors';
-import { Assistant } from '../engine/assistant.ts';
 import { GenerationStatistics } from '../engine/statistics.ts';
-import { generationOptions, type ModelOptions, withModel } from './model-options.ts';
+import { generationOptions, loadAssistant, type ModelOptions, withModel } from './model-options.ts';
 import { useDevice } from './options.ts';
 import { formatStatistics } from './statistics-line.ts';
 
@@ -15,7 +14,7 @@ export function generateCommand(): Command {
 
 async function generate(prompt: string, options: ModelOptions): Promise<void> {
   await useDevice(options, async (device) => {
-    const { sequence, text } = await Assistant.load(device, options.model, console.error);
+    const { sequence, text } = await loadAssistant(device, options);
     const decoder = text.tokenizer.streamDecoder();
     const statistics = new GenerationStatistics();
     process.stdout.write(prompt);

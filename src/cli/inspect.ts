@@ -1,25 +1,29 @@
 import Table from 'cli-table3';
-import { Command } from 'commander';
+import { Command, Option } from 'commander';
 import { openCheckpoint } from '../checkpoint/load.ts';
 import { describeModel, type ModelSummary } from '../model/describe.ts';
 import { hubNames, parameterSpecs } from '../model/parameters.ts';
+import { type CacheType, cacheTypes } from '../tensor/cache-type.ts';
 
 export function inspectCommand(): Command {
   return new Command('inspect')
     .description('show what a checkpoint holds: shapes, sizes, active parameters, cache per token')
     .argument('<checkpoint>', 'directory in the hub’s layout')
     .option('--tensors', 'list every parameter')
+    .addOption(
+      new Option('--cache-type <name>', 'of keys and values').choices(cacheTypes).default('f32'),
+    )
     .option('--json', 'print JSON')
     .action(inspect);
 }
 
 async function inspect(
   path: string,
-  options: { json?: boolean; tensors?: boolean },
+  options: { json?: boolean; tensors?: boolean; cacheType: CacheType },
 ): Promise<void> {
   const checkpoint = await openCheckpoint(path);
   try {
-    const summary = describeModel(checkpoint.config);
+    const summary = describeModel(checkpoint.config, options.cacheType);
     const tensors = parameterSpecs(checkpoint.config).map((spec) => ({
       name: spec.name,
       shape: spec.shape,
@@ -29,14 +33,14 @@ async function inspect(
       console.log(JSON.stringify({ config: checkpoint.config, ...summary, tensors }, null, 2));
       return;
     }
-    printSummary(summary);
+    printSummary(summary, options.cacheType);
     if (options.tensors) printTensors(tensors);
   } finally {
     await checkpoint.close();
   }
 }
 
-function printSummary(summary: ModelSummary): void {
+function printSummary(summary: ModelSummary, cacheType: CacheType): void {
   const { parameters, cache, layers } = summary;
   const table = new Table({ style: { head: [], border: [] } });
   table.push(
@@ -46,7 +50,7 @@ function printSummary(summary: ModelSummary): void {
     ['  active per token', count(parameters.active)],
     ['  embedding and head', count(parameters.embedding)],
     ['parameters, MTP', `${count(parameters.mtp)} in ${layers.mtp} heads`],
-    ['cache, global layers', `${cache.globalBytesPerToken} bytes a token`],
+    ['cache, global layers', `${cache.globalBytesPerToken} bytes a token in ${cacheType}`],
     ['cache, sliding layers', `${cache.slidingBytes} bytes in all, ${cache.window} positions`],
     [
       'cache at full context',

@@ -11,6 +11,7 @@ import { generateCommand } from './generate.ts';
 import { inspectCommand } from './inspect.ts';
 import { labCommand } from './lab.ts';
 import { parityCommand } from './parity.ts';
+import { pipelineCommand } from './pipeline.ts';
 import { quantizeCommand } from './quantize.ts';
 import { runsCommand } from './runs.ts';
 import { serveCommand } from './serve.ts';
@@ -30,6 +31,7 @@ const program = new Command('mimoflash')
   .addCommand(serveCommand())
   .addCommand(dataCommand())
   .addCommand(trainCommand())
+  .addCommand(pipelineCommand())
   .addCommand(runsCommand())
   .addCommand(evalCommand())
   .addCommand(tasksCommand())

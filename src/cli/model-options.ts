@@ -1,15 +1,20 @@
 import { type Command, Option } from 'commander';
+import pc from 'picocolors';
+import { Assistant } from '../engine/assistant.ts';
 import type { SamplingOptions } from '../engine/sampling.ts';
 import { shippedModel } from '../shipped-model.ts';
+import type { Device } from '../tensor/device.ts';
 import {
+  type CacheOptions,
   type DeviceOptions,
   naturalNumber,
   numberBetween,
   positiveInteger,
+  withCacheType,
   withDevice,
 } from './options.ts';
 
-export interface ModelOptions extends DeviceOptions {
+export interface ModelOptions extends DeviceOptions, CacheOptions {
   model: string;
   temperature: number;
   topP: number;
@@ -22,7 +27,7 @@ export interface ModelOptions extends DeviceOptions {
 
 /** Adds the options of commands that generate text. */
 export function withModel(command: Command): Command {
-  return withDevice(command)
+  return withCacheType(withDevice(command))
     .addOption(
       new Option('--model <directory>', 'checkpoint in the hub’s layout').default(
         shippedModel,
@@ -55,6 +60,16 @@ export function withModel(command: Command): Command {
       'MTP heads to draft with; 0 for none (default: all)',
       naturalNumber,
     );
+}
+
+/** Loads the model that is asked for, and says on stderr what its caches hold. */
+export async function loadAssistant(
+  device: Device,
+  { model, cacheType }: { model: string } & CacheOptions,
+): Promise<Assistant> {
+  const assistant = await Assistant.load(device, model, console.error, { cacheType });
+  console.error(pc.dim(`caches of ${assistant.sequence.cacheType}`));
+  return assistant;
 }
 
 export function generationOptions(options: ModelOptions): {

@@ -1,11 +1,16 @@
 import { type Command, InvalidArgumentError, Option } from 'commander';
 import pc from 'picocolors';
 import { createDevice, deviceNames } from '../device/create-device.ts';
+import { type CacheType, cacheTypes } from '../tensor/cache-type.ts';
 import type { Device, Precision } from '../tensor/device.ts';
 
 export interface DeviceOptions {
   device: string;
   threads?: number;
+}
+
+export interface CacheOptions {
+  cacheType?: CacheType;
 }
 
 export interface PrecisionOptions {
@@ -25,6 +30,16 @@ export function withDevice(command: Command): Command {
     );
 }
 
+/** Adds the option that chooses what keys and values are kept in. */
+export function withCacheType(command: Command): Command {
+  return command.addOption(
+    new Option(
+      '--cache-type <name>',
+      'of keys and values (default: f32, and f16 with quantised weights)',
+    ).choices(cacheTypes),
+  );
+}
+
 /** Adds the option that chooses what a command that trains computes in. */
 export function withPrecision(command: Command): Command {
   return command.addOption(
@@ -42,17 +57,23 @@ export async function useDevice<Result>(
   options: DeviceOptions & PrecisionOptions,
   work: (device: Device) => Promise<Result>,
 ): Promise<Result> {
+  const device = await openDevice(options);
+  try {
+    return await work(device);
+  } finally {
+    await device.destroy();
+  }
+}
+
+/** The chosen device, which the caller gives back; says on stderr which it is. */
+export async function openDevice(options: DeviceOptions & PrecisionOptions): Promise<Device> {
   const { threads, precision } = options;
   const device = await createDevice(options.device, {
     ...(threads !== undefined && { threads }),
     ...(precision !== undefined && { precision }),
   });
-  try {
-    console.error(pc.dim(`on ${device.description}`));
-    return await work(device);
-  } finally {
-    await device.destroy();
-  }
+  console.error(pc.dim(`on ${device.description}`));
+  return device;
 }
 
 export function positiveInteger(text: string): number {

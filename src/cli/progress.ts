@@ -59,11 +59,11 @@ export class TrainingProgress {
 }
 
 function formatStep(metrics: RunMetrics, steps: number, secondsPerStep: number): string {
-  const { step, loss, mtpLosses, tokensPerSecond } = metrics;
+  const { step, loss, mtpLosses, tokensPerSecond, reward } = metrics;
   const left = formatDuration((steps - step) * secondsPerStep);
   const parts = [
     `step ${String(step).padStart(String(steps).length)}/${steps}`,
-    `loss ${loss.toFixed(4)}`,
+    reward === undefined ? `loss ${loss.toFixed(4)}` : `reward ${reward.toFixed(3)}`,
     ...(mtpLosses.length > 0 ? [`mtp ${mtpLosses.map((x) => x.toFixed(3)).join(' ')}`] : []),
     `${tokensPerSecond.toFixed(0)} tokens/s`,
     pc.dim(`${left} left`),

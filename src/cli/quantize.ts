@@ -1,16 +1,16 @@
-import { Command, InvalidArgumentError } from 'commander';
+import { Command, InvalidArgumentError, Option } from 'commander';
 import { findCheckpoint } from '../checkpoint/checkpoint-directory.ts';
 import { openCheckpoint } from '../checkpoint/load.ts';
 import { loadInferenceModel, loadModel } from '../checkpoint/load-model.ts';
 import { saveCheckpoint } from '../checkpoint/save.ts';
+import { allowedCacheTypes } from '../engine/cache-type.ts';
 import { UserError } from '../errors.ts';
-import {
-  compareQuantized,
-  heldOutDocuments,
-  type QuantizationQuality,
-} from '../eval/quantization.ts';
+import { type Divergence, divergenceOf, heldOutDocuments } from '../eval/divergence.ts';
+import { passedAtOnce, passedInSteps, type TextLogits } from '../eval/text-logits.ts';
 import { parameterSpecs } from '../model/parameters.ts';
 import { quantizes, releaseModel } from '../model/weights.ts';
+import { shippedFamilies } from '../shipped-model.ts';
+import { familyNames } from '../tasks/index.ts';
 import type { QuantizedBits } from '../tensor/quantized-matrix.ts';
 import { loadTextFiles } from '../text/tokenizer-files.ts';
 import { companionFiles } from './companion-files.ts';
@@ -22,6 +22,7 @@ interface QuantizeOptions extends DeviceOptions {
   bits: QuantizedBits;
   check?: boolean;
   documents: number;
+  families: string[];
 }
 
 export function quantizeCommand(): Command {
@@ -30,7 +31,12 @@ export function quantizeCommand(): Command {
     .argument('<checkpoint>', 'directory in the hub’s layout')
     .argument('<directory>', 'where to write')
     .option('--bits <count>', 'bits of a weight: 8 or 4', eightOrFour, 8)
-    .option('--check', 'compare it with the original on held-out text of the task families')
+    .option('--check', 'compare it with the original on held-out text of task families')
+    .addOption(
+      new Option('--families <name...>', 'families to compare on')
+        .choices(familyNames)
+        .default(shippedFamilies, 'those that the model that ships was trained on'),
+    )
     .option('--documents <count>', 'documents to compare on', positiveInteger, 200);
   return withDevice(command).action(quantize);
 }
@@ -59,38 +65,45 @@ async function quantize(from: string, to: string, options: QuantizeOptions): Pro
     await checkpoint.close();
   }
   console.log(`wrote ${to} in ${bits} bits`);
-  if (options.check) print(await check(from, to, options));
+  if (options.check) await check(from, to, options);
 }
 
-/** The tokenizer of the original encodes the text. */
-async function check(
-  from: string,
-  to: string,
-  options: QuantizeOptions,
-): Promise<QuantizationQuality> {
+/**
+ * Says what the weights cost, against those in f32, and then what caches do that are not in f32, with the
+ * original weights. The tokenizer of the original encodes the text.
+ */
+async function check(from: string, to: string, options: QuantizeOptions): Promise<void> {
   const { tokenizer } = await loadTextFiles(await findCheckpoint(from));
-  const documents = heldOutDocuments(tokenizer, options.documents, 1);
-  return useDevice(options, async (device) => {
+  const documents = heldOutDocuments(tokenizer, options.families, options.documents, 1);
+  await useDevice(options, async (device) => {
     const original = await loadModel(device, from);
-    const quantized = await loadInferenceModel(device, to, console.error);
     tokenizer.assertFits(original.config);
-    const quality = await compareQuantized(original, quantized, documents, (done) =>
-      statusLine.show(`${done} of ${documents.length} documents`),
-    );
-    statusLine.clear();
-    releaseModel(original);
+    const compare = async (what: string, exact: TextLogits, rounded: TextLogits) => {
+      const divergence = await divergenceOf(exact, rounded, documents, (done) =>
+        statusLine.show(`${what}: ${done} of ${documents.length} documents`),
+      );
+      statusLine.clear();
+      print(what, divergence);
+    };
+    const quantized = await loadInferenceModel(device, to, console.error);
+    const weights = `weights of ${options.bits} bits`;
+    await compare(weights, passedAtOnce(original), passedAtOnce(quantized));
     releaseModel(quantized);
-    return quality;
+    for (const type of allowedCacheTypes(original).filter((type) => type !== 'f32')) {
+      const exact = passedInSteps(original, 'f32');
+      await compare(`caches of ${type}`, exact, passedInSteps(original, type));
+    }
+    releaseModel(original);
   });
 }
 
-function print({ tokens, divergence, agreement, perplexity }: QuantizationQuality): void {
-  const { f32, quantized } = perplexity;
-  const change = 100 * (quantized / f32 - 1);
+function print(what: string, { tokens, nats, agreement, perplexity }: Divergence): void {
+  const { exact, rounded } = perplexity;
+  const change = 100 * (rounded / exact - 1);
   console.log(
-    `on ${tokens} tokens of held-out text: KL to f32 ${divergence.toFixed(5)} nats, ` +
+    `${what}, on ${tokens} tokens of held-out text: KL to f32 ${nats.toExponential(1)} nats, ` +
       `same first choice ${(100 * agreement).toFixed(2)} %, ` +
-      `perplexity ${f32.toFixed(4)} in f32 and ${quantized.toFixed(4)} quantised ` +
+      `perplexity ${exact.toFixed(4)} in f32 and ${rounded.toFixed(4)} rounded ` +
       `(${change >= 0 ? '+' : ''}${change.toFixed(2)} %)`,
   );
 }

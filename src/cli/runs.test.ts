@@ -1,6 +1,8 @@
 import { stripVTControlCharacters } from 'node:util';
 import { expect, test } from 'vitest';
+import type { RunCurves } from '../watch/curves.ts';
 import type { RunSummary } from '../watch/summary.ts';
+import { runPlots } from './run-plots.ts';
 import { runsTable } from './runs.ts';
 import { sparkline } from './sparkline.ts';
 
@@ -21,6 +23,7 @@ test('a run is a line', () => {
     mtpLosses: [2, 3.456],
     lossByLabel: {},
     heldOutLoss: null,
+    reward: null,
     gradientNorm: 0.5,
     numZeros: 12_345,
     deadExperts: 0,
@@ -28,7 +31,7 @@ test('a run is a line', () => {
     tokensPerSecond: 456_789,
     remainingSeconds: 90,
     writtenAt: 0,
-    curves: { loss: [3, 2, 1], meanViolation: [0, 1] },
+    curves: { loss: [3, 2, 1], meanViolation: [0, 1], reward: [] },
   };
   const [, row] = stripVTControlCharacters(runsTable([run], 'out'))
     .split('\n')
@@ -51,5 +54,29 @@ test('a run is a line', () => {
     '1m 30s left',
     '',
   ]);
+  const curves = { ...run.curves, reward: [0, 1] };
+  const learning = stripVTControlCharacters(runsTable([{ ...run, reward: 0.5, curves }], 'out'));
+  expect(learning).toMatch(/1\.235 +│ ▁█ +│ reward 0\.50/);
   expect(runsTable([], 'out')).toBe('no runs in out');
+});
+
+test('a run’s plots are of what it wrote', () => {
+  const steps = {
+    step: [1, 2],
+    loss: [3, 2],
+    mtpLosses: [[4, 3]],
+    meanViolation: [0.5, 0.25],
+    zerosByLayer: [
+      [0, 0],
+      [0.25, 0.5],
+    ],
+    reward: [null, null],
+  };
+  const curves = { run: 'a', steps, evaluations: [] } as unknown as RunCurves;
+  const plots = runPlots(curves);
+  expect(Object.keys(plots)).toEqual(['loss', 'num-zeros', 'load']);
+  expect(plots['num-zeros']).toContain('layer 1');
+  expect(plots.loss).toContain('head 1');
+  const rewarded = { ...curves, steps: { ...steps, zerosByLayer: [], reward: [0.25, 0.5] } };
+  expect(Object.keys(runPlots(rewarded as unknown as RunCurves))).toEqual(['reward', 'load']);
 });

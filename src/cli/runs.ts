@@ -1,17 +1,21 @@
-import { resolve } from 'node:path';
+import fs from 'node:fs/promises';
+import { join, resolve } from 'node:path';
 import { setTimeout } from 'node:timers/promises';
 import Table from 'cli-table3';
 import { Command } from 'commander';
 import pc from 'picocolors';
+import { asUserError } from '../checkpoint/file-errors.ts';
 import type { RunSummary } from '../watch/summary.ts';
 import { RunWatcher } from '../watch/watcher.ts';
 import { numberBetween } from './options.ts';
 import { formatDuration } from './progress.ts';
+import { runPlots } from './run-plots.ts';
 import { sparkline } from './sparkline.ts';
 
 interface RunsOptions {
   once?: boolean;
   json?: boolean;
+  plot?: string;
   every: number;
 }
 
@@ -21,6 +25,7 @@ export function runsCommand(): Command {
     .argument('[directory]', 'where the runs are', 'out')
     .option('--once', 'show them once')
     .option('--every <seconds>', 'time between two looks', numberBetween(0.2, 3600), 2)
+    .option('--plot <folder>', 'draw the curves of each as SVG, once')
     .option('--json', 'print JSON, once')
     .action(show);
 }
@@ -29,6 +34,10 @@ async function show(directory: string, options: RunsOptions): Promise<void> {
   const watcher = new RunWatcher(resolve(directory));
   if (options.json) {
     console.log(JSON.stringify(await watcher.summaries(), null, 2));
+    return;
+  }
+  if (options.plot !== undefined) {
+    await draw(watcher, resolve(options.plot));
     return;
   }
   const { stdout } = process;
@@ -40,6 +49,25 @@ async function show(directory: string, options: RunsOptions): Promise<void> {
     const table = runsTable(await watcher.summaries(), directory);
     stdout.write(`\x1b[H\x1b[J${table}\n${pc.dim('Ctrl-C ends this, not the runs')}\n`);
     await setTimeout(1000 * options.every);
+  }
+}
+
+/** Most points of a curve. */
+const plottedPoints = 1000;
+
+async function draw(watcher: RunWatcher, folder: string): Promise<void> {
+  await fs.mkdir(folder, { recursive: true }).catch((error) => {
+    throw asUserError(error, `cannot make ${folder}`);
+  });
+  for (const { run } of await watcher.summaries()) {
+    const curves = await watcher.curves(run, 0, plottedPoints);
+    for (const [name, svg] of Object.entries(curves ? runPlots(curves) : {})) {
+      const file = join(folder, `${run.replaceAll(/[/.]+/g, '-')}-${name}.svg`);
+      await fs.writeFile(file, svg).catch((error) => {
+        throw asUserError(error, `cannot write ${file}`);
+      });
+      console.log(file);
+    }
   }
 }
 
@@ -85,8 +113,9 @@ export function runsTable(runs: readonly RunSummary[], directory: string): strin
       run.steps === null ? run.step : `${run.step}/${run.steps}`,
       short(run.totalTokens),
       run.loss.toFixed(3),
-      sparkline(run.curves.loss),
-      run.heldOutLoss?.toFixed(3) ?? '',
+      // The loss of reinforcement learning says little.
+      sparkline(run.reward === null ? run.curves.loss : run.curves.reward),
+      run.reward === null ? (run.heldOutLoss?.toFixed(3) ?? '') : `reward ${run.reward.toFixed(2)}`,
       run.mtpLosses.map((loss) => loss.toFixed(2)).join(' '),
       run.meanViolation.toFixed(2),
       sparkline(run.curves.meanViolation),

@@ -1,27 +1,25 @@
-import { readFile } from 'node:fs/promises';
+import { readFile, stat } from 'node:fs/promises';
 import { basename, resolve } from 'node:path';
 import { Command, InvalidArgumentError, Option } from 'commander';
 import pc from 'picocolors';
 import { findCheckpoint } from '../checkpoint/checkpoint-directory.ts';
-import { loadInferenceModel } from '../checkpoint/load-model.ts';
 import { UserError } from '../errors.ts';
-import { Vocabulary } from '../grammar/vocabulary.ts';
-import { EngineService } from '../serve/engine-service.ts';
-import { loadPage, type Page } from '../serve/page.ts';
-import { isLoopback, type RunningServer, startServer } from '../serve/server.ts';
+import { loadPage } from '../serve/page.ts';
+import { isLoopback, startServer } from '../serve/server.ts';
+import { startEngine } from '../serve/worker/start-engine.ts';
 import { shippedModel } from '../shipped-model.ts';
-import type { Device } from '../tensor/device.ts';
 import { loadTextFiles } from '../text/tokenizer-files.ts';
 import {
+  type CacheOptions,
   type DeviceOptions,
   naturalNumber,
   numberBetween,
   positiveInteger,
-  useDevice,
+  withCacheType,
   withDevice,
 } from './options.ts';
 
-interface ServeOptions extends DeviceOptions {
+interface ServeOptions extends DeviceOptions, CacheOptions {
   model: string;
   name?: string;
   host: string;
@@ -29,6 +27,7 @@ interface ServeOptions extends DeviceOptions {
   apiKeyFile?: string;
   batch: number;
   cacheTokens?: number;
+  prefixTokens?: number;
   maxRequests: number;
   requestTimeout: number;
   shutdownTimeout: number;
@@ -68,6 +67,11 @@ export function serveCommand(): Command {
       positiveInteger,
     )
     .option(
+      '--prefix-tokens <count>',
+      'positions of ended requests kept for later ones that begin alike; 0 for none (default: eight contexts)',
+      naturalNumber,
+    )
+    .option(
       '--max-requests <count>',
       'most requests waiting or in work; more get status 429',
       positiveInteger,
@@ -91,15 +95,62 @@ export function serveCommand(): Command {
       'folder that /update_weights_from_disk may load from (default: none)',
     )
     .option('--runs <directory>', 'training runs to tell of at /runs (default: none)');
-  return withDevice(command).action(serve);
+  return withCacheType(withDevice(command)).action(serve);
 }
 
 async function serve(options: ServeOptions): Promise<void> {
   const apiKeys = await readKeys(options.apiKeyFile);
-  await useDevice(options, async (device) => {
-    const page = await loadPage();
-    const { engine, server } = await open(device, options, apiKeys, page);
-    console.log(`serving ${options.model} on ${device.description} at ${pc.bold(server.url)}`);
+  if (options.weightsRoot !== undefined) await checkDirectory(options.weightsRoot);
+  const {
+    model: path,
+    device,
+    threads,
+    batch,
+    cacheTokens,
+    cacheType,
+    prefixTokens,
+    runs,
+  } = options;
+  const text = await loadTextFiles(await findCheckpoint(path));
+  const page = await loadPage();
+  const name = options.name ?? basename(resolve(path));
+  const { engine, description, end } = await startEngine(
+    {
+      device,
+      ...(threads !== undefined && { threads }),
+      model: path,
+      version: name,
+      options: {
+        sequences: batch,
+        ...(cacheTokens !== undefined && { cacheTokens }),
+        ...(cacheType !== undefined && { cacheType }),
+        ...(prefixTokens !== undefined && { prefixTokens }),
+      },
+    },
+    {
+      notice: console.error,
+      failure: (reason) => console.error(`${pc.red('error:')} ${reason}`),
+    },
+  );
+  try {
+    const server = await startServer({
+      engine,
+      text,
+      modelName: name,
+      modelPath: resolve(path),
+      device: description,
+      page,
+      host: options.host,
+      port: options.port,
+      apiKeys,
+      maxRequests: options.maxRequests,
+      requestSeconds: options.requestTimeout,
+      bodyBytes: options.bodyLimit * 2 ** 20,
+      weightsRoot: options.weightsRoot ?? null,
+      runs: runs === undefined ? null : resolve(runs),
+    });
+    const { cacheType: held } = engine.figures();
+    console.log(`serving ${path} on ${description}, caches of ${held}, at ${pc.bold(server.url)}`);
     if (page === null) {
       console.error(
         pc.yellow('the page is not built, only the API is there; npm run build makes it'),
@@ -112,54 +163,11 @@ async function serve(options: ServeOptions): Promise<void> {
         pc.yellow(`anyone who reaches ${server.url} can use it; --api-key-file asks for a key`),
       );
     }
-    try {
-      await askedToEnd();
-      console.error(pc.dim(`finishing requests, at most ${options.shutdownTimeout} s`));
-      await server.close(options.shutdownTimeout);
-    } finally {
-      await engine.release();
-    }
-  });
-}
-
-async function open(
-  device: Device,
-  options: ServeOptions,
-  apiKeys: readonly string[],
-  page: Page | null,
-): Promise<{ engine: EngineService; server: RunningServer }> {
-  const { model: path, batch, cacheTokens, weightsRoot = null } = options;
-  const text = await loadTextFiles(await findCheckpoint(path));
-  const name = options.name ?? basename(resolve(path));
-  const load = (directory: string) => loadInferenceModel(device, directory, console.error);
-  const engineOptions = {
-    sequences: batch,
-    vocabSize: text.tokenizer.vocabSize,
-    vocabulary: new Vocabulary(text.tokenizer),
-    ...(cacheTokens !== undefined && { cacheTokens }),
-  };
-  const engine = new EngineService(await load(path), name, engineOptions, load);
-  try {
-    const server = await startServer({
-      engine,
-      text,
-      modelName: name,
-      modelPath: resolve(path),
-      device: device.description,
-      page,
-      host: options.host,
-      port: options.port,
-      apiKeys,
-      maxRequests: options.maxRequests,
-      requestSeconds: options.requestTimeout,
-      bodyBytes: options.bodyLimit * 2 ** 20,
-      weightsRoot,
-      runs: options.runs === undefined ? null : resolve(options.runs),
-    });
-    return { engine, server };
-  } catch (error) {
-    await engine.release();
-    throw error;
+    await askedToEnd();
+    console.error(pc.dim(`finishing requests, at most ${options.shutdownTimeout} s`));
+    await server.close(options.shutdownTimeout);
+  } finally {
+    await end();
   }
 }
 
@@ -167,6 +175,11 @@ function portNumber(text: string): number {
   const port = naturalNumber(text);
   if (port > 65535) throw new InvalidArgumentError('give a number up to 65535');
   return port;
+}
+
+async function checkDirectory(path: string): Promise<void> {
+  const found = await stat(path).catch(() => null);
+  if (!found?.isDirectory()) throw new UserError(`${path}: there is no such directory; make it`);
 }
 
 async function readKeys(file: string | undefined): Promise<string[]> {

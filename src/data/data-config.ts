@@ -25,6 +25,28 @@ const fieldsSchema = z
     { message: 'give either "text", or "user" and "assistant"' },
   );
 
+/** Which problems of the task families; in `data` they go with `tasks`. */
+export const taskFields = {
+  /** Families by name and their weights. */
+  families: z
+    .partialRecord(z.enum([...familyNames], known(familyNames)), natural)
+    .refine(hasWeight, 'gives no family a weight')
+    .optional(),
+  /** Levels and their weights. */
+  levels: z
+    .partialRecord(z.enum([...LEVELS], known(LEVELS)), natural)
+    .refine(hasWeight, 'gives no level a weight')
+    .optional(),
+  /** Fewest and most tokens of the prompts of long-context families. */
+  tokens: z
+    .tuple([count, count], 'must be [fewest, most]')
+    .refine(([fewest, most]) => fewest <= most, { message: 'the first is above the second' })
+    .optional(),
+  /** Share of problems in Chinese, and of those with thinking. */
+  chinese: share.optional(),
+  thinking: share.optional(),
+};
+
 /** Exactly one of these: documents of one kind, and how much of the mixture they are. */
 export const dataSchema = z
   .strictObject({
@@ -46,18 +68,7 @@ export const dataSchema = z
     /** With files: share of the rows that may be malformed. */
     maxMalformed: share.default(0.01),
 
-    /** With `tasks`: families by name and their weights. */
-    families: z.partialRecord(z.enum([...familyNames], known(familyNames)), natural).optional(),
-    /** With `tasks`: levels and their weights. */
-    levels: z.partialRecord(z.enum([...LEVELS], known(LEVELS)), natural).optional(),
-    /** With `tasks`: fewest and most tokens of the prompts of long-context families. */
-    tokens: z
-      .tuple([count, count], 'must be [fewest, most]')
-      .refine(([fewest, most]) => fewest <= most, { message: 'the first is above the second' })
-      .optional(),
-    /** With `tasks`: share of problems in Chinese, and of those with thinking. */
-    chinese: share.optional(),
-    thinking: share.optional(),
+    ...taskFields,
   })
   .refine(
     ({ tasks, jsonl, text, parquet }) =>
@@ -70,12 +81,6 @@ export const dataSchema = z
       message: `${quoted(['families', 'levels', 'tokens', 'chinese', 'thinking'])} go with "tasks"`,
     },
   )
-  .refine(({ families }) => families === undefined || hasWeight(families), {
-    message: '"families" gives no family a weight',
-  })
-  .refine(({ levels }) => levels === undefined || hasWeight(levels), {
-    message: '"levels" gives no level a weight',
-  })
   .refine(({ fields, tasks, text }) => fields === undefined || (tasks ?? text) === undefined, {
     message: '"fields" goes with "jsonl" and "parquet"',
   });

@@ -2,7 +2,7 @@
 import { createHash } from 'node:crypto';
 import os from 'node:os';
 import { join } from 'node:path';
-import { mixtureOf, tokenizerCorpus } from '../tasks/index.ts';
+import { type Mixture, mixtureOf, tokenizerCorpus } from '../tasks/index.ts';
 import type { ChatTemplate } from '../text/chat-template.ts';
 import type { TextFiles } from '../text/text-files.ts';
 import type { DataConfig } from './data-config.ts';
@@ -92,23 +92,25 @@ export async function corpusOf(
 }
 
 function taskOptions(entry: DataConfig, seed: number): TaskSourceOptions {
-  const { tasks, learn, families, levels, tokens, chinese, thinking } = entry;
+  const { tasks, learn } = entry;
+  return { seed, split: tasks!, learn, mixture: mixtureFrom(entry) };
+}
+
+/** The usual mixture of tasks with what a config says otherwise. */
+export function mixtureFrom(
+  entry: Pick<DataConfig, 'families' | 'levels' | 'tokens' | 'chinese' | 'thinking'>,
+): Mixture {
+  const { families, levels, tokens, chinese, thinking } = entry;
   const usual = mixtureOf(families);
-  const wanted = usual.levels.map(({ level, weight }) => ({
-    level,
-    weight: levels ? (levels[level] ?? 0) : weight,
-  }));
   return {
-    seed,
-    split: tasks!,
-    learn,
-    mixture: {
-      ...usual,
-      levels: wanted,
-      ...(chinese !== undefined && { chinese }),
-      ...(thinking !== undefined && { thinking }),
-      ...(tokens && { tokens }),
-    },
+    ...usual,
+    levels: usual.levels.map(({ level, weight }) => ({
+      level,
+      weight: levels ? (levels[level] ?? 0) : weight,
+    })),
+    ...(chinese !== undefined && { chinese }),
+    ...(thinking !== undefined && { thinking }),
+    ...(tokens && { tokens }),
   };
 }
 

@@ -1,4 +1,4 @@
-import { afterEach, describe, expect, test } from 'vitest';
+import { afterEach, describe, expect, test, vi } from 'vitest';
 import { tinyConfig } from '../../test/tiny-config.ts';
 import { createReferenceDevice } from '../device/reference/device.ts';
 import { initializeModel } from '../model/initialize.ts';
@@ -19,6 +19,8 @@ let events: ('step' | 'tokens')[] = [];
 let work = Promise.resolve();
 /** Milliseconds that it takes for a step. */
 let time = 0;
+/** Of a clock by which rows that a step has more cost more than they could be worth. */
+let clock = 0;
 
 /** The reference device as one that queues its calls: what it reads arrives later, one after another. */
 const queueing: Device = Object.assign(Object.create(reference) as Device, {
@@ -27,6 +29,7 @@ const queueing: Device = Object.assign(Object.create(reference) as Device, {
     ...reference.kernels,
     embedAttentionInputs(call: Parameters<Device['kernels']['embedAttentionInputs']>[0]) {
       events.push('step');
+      clock += call.tokens.size ** 2;
       reference.kernels.embedAttentionInputs(call);
     },
   },
@@ -145,6 +148,35 @@ describe('a device that queues its calls', () => {
       await engine.release();
       const ahead = events.filter((event, i) => event === 'step' && events[i - 1] === 'step');
       expect(ahead.length).toBeGreaterThan(5);
+    });
+  });
+
+  test('goes ahead as long as drafts are not worth it, and no further', async () => {
+    time = 1;
+    const fixed = { ...requests[1]!, maxTokens: 150, stopTokens: [] };
+    const greedy = { ...fixed, sampling: { temperature: 0 }, adaptiveDrafts: true, drafts: 3 };
+    const free = [greedy, { ...greedy, prompt: [9, 8] }, { ...greedy, prompt: [3, 4, 5] }];
+    const expected = await answersAlone(reference, [...free, fixed]);
+    await withModel(queueing, async (model) => {
+      const now = vi.spyOn(performance, 'now').mockImplementation(() => clock);
+      const engine = new Engine(model);
+      /** Steps that the device had before the tokens of those before them had arrived. */
+      const aheadOf = async (answers: () => Promise<number[][]>, tokens: number[][]) => {
+        events = [];
+        expect(await answers()).toEqual(tokens);
+        let waiting = 0;
+        return events.filter((event) => {
+          waiting += event === 'step' ? 1 : -1;
+          return event === 'step' && waiting > 1;
+        }).length;
+      };
+      for (const _ of free) await answer(engine, greedy);
+      const alone = async () => [await answer(engine, greedy)];
+      expect(await aheadOf(alone, expected.slice(0, 1))).toBeGreaterThan(100);
+      const together = () => Promise.all([...free, fixed].map((one) => answer(engine, one)));
+      expect(await aheadOf(together, expected)).toBeGreaterThan(100);
+      now.mockRestore();
+      await engine.release();
     });
   });
 

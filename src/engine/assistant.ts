@@ -1,6 +1,7 @@
 import { findCheckpoint } from '../checkpoint/checkpoint-directory.ts';
 import { loadInferenceModel } from '../checkpoint/load-model.ts';
 import { type Model, releaseModel } from '../model/weights.ts';
+import type { CacheType } from '../tensor/cache-type.ts';
 import type { Device } from '../tensor/device.ts';
 import { type ChatMessage, regularMessages, type Tool } from '../text/chat-messages.ts';
 import { renderGuarded } from '../text/chat-template.ts';
@@ -29,6 +30,11 @@ export type ReplyEvent =
   | ResponseEvent
   | { type: 'finish'; reason: FinishReason; statistics: GenerationStatistics };
 
+export interface AssistantOptions {
+  /** What the caches hold; by default as `cacheTypeOf` says. */
+  cacheType?: CacheType | undefined;
+}
+
 /** A model with its tokenizer and chat template: messages in, text out. */
 export class Assistant {
   readonly model: Model;
@@ -36,11 +42,11 @@ export class Assistant {
   /** The tokens of the last chat, and their caches. */
   readonly sequence: Sequence;
 
-  constructor(model: Model, text: TextFiles) {
+  constructor(model: Model, text: TextFiles, { cacheType }: AssistantOptions = {}) {
     text.tokenizer.assertFits(model.config);
     this.model = model;
     this.text = text;
-    this.sequence = new Sequence(model, { vocabSize: text.tokenizer.vocabSize });
+    this.sequence = new Sequence(model, { vocabSize: text.tokenizer.vocabSize, cacheType });
   }
 
   /**
@@ -52,11 +58,12 @@ export class Assistant {
     device: Device,
     path: string,
     notice?: (line: string) => void,
+    options: AssistantOptions = {},
   ): Promise<Assistant> {
     const text = await loadTextFiles(await findCheckpoint(path));
     const model = await loadInferenceModel(device, path, notice);
     try {
-      return new Assistant(model, text);
+      return new Assistant(model, text, options);
     } catch (error) {
       releaseModel(model);
       throw error;

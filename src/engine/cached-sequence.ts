@@ -6,6 +6,8 @@ import type { Snapshot } from './row-ranges.ts';
 /** A sequence that shares pages: its first ones are those of `node` and its ancestors. */
 export class CachedSequence extends DecoderSequence {
   node: PrefixNode;
+  /** Whether it shares nothing. */
+  isPrivate = false;
   /** Positions of its prompt at which snapshots are to be taken. */
   planned: readonly number[] = [];
   /** Snapshots that are being taken. */

@@ -96,10 +96,12 @@ describe('answers that keep to a grammar', () => {
   });
 
   test('end with the grammar where no token ends them', async () => {
-    const grammar = grammarOf('(ab){2}c(de|f)');
-    const { tokens, finish } = await answer(engine, { grammar, stopTokens: [] });
-    expect(finish).toBe('stop');
-    expect(textOf(tokens)).toMatch(/^ababc(de|f)$/);
+    for (const pattern of ['q', 'qq', 'qqq', '(ab){2}c(de|f)', 'a{5}']) {
+      const grammar = grammarOf(pattern);
+      const { tokens, finish } = await answer(engine, { grammar, stopTokens: [] });
+      expect(finish).toBe('stop');
+      expect(textOf(tokens)).toMatch(new RegExp(`^${pattern}$`));
+    }
   });
 
   test('go on where an earlier part ended', async () => {

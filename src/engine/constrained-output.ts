@@ -1,16 +1,7 @@
 /** Output that has to keep to a grammar: which tokens may come next, also after drafts. */
+import type { GrammarState } from '../grammar/grammar-state.ts';
 import { readInts, type Scope } from '../tensor/scope.ts';
 import type { Tensor } from '../tensor/tensor.ts';
-
-/** Where a grammar stands after some tokens; it never changes. */
-export interface GrammarState {
-  /** Bit t % 32 of word ⌊t/32⌋ says whether token t may come next. */
-  readonly mask: Int32Array;
-  /** Whether the output may end here. */
-  readonly isFinal: boolean;
-  /** After one more token; null if it may not come next. */
-  after(token: number): GrammarState | null;
-}
 
 /** What one answer may say. It may stop where the grammar is at an end, and nowhere else. */
 export class ConstrainedOutput {
@@ -23,13 +14,15 @@ export class ConstrainedOutput {
     this.#stops = stops;
   }
 
-  /** Goes on by tokens that were chosen under its masks. */
-  add(tokens: readonly number[]): void {
-    for (const token of tokens) {
+  /** Goes on by tokens that were chosen under its masks → how many, since it may be over before the last. */
+  add(tokens: readonly number[]): number {
+    for (const [i, token] of tokens.entries()) {
+      if (this.isOver) return i;
       const next = this.#state.after(token);
       if (next) this.#state = next;
       else if (!this.#stops.includes(token)) throw new Error(`token ${token} was not allowed`);
     }
+    return tokens.length;
   }
 
   /** Whether there is nothing more to say and no token to say so. */

@@ -1,11 +1,12 @@
 import { mtpBlock, mtpInput } from '../model/mtp.ts';
-import { stepLogits, stepMtpBlock, stepStates, stepTrunk } from '../model/step.ts';
-import { trunk } from '../model/trunk.ts';
+import { stepMtpBlock, stepStates, stepTrunk } from '../model/step.ts';
+import { fillCache, trunk } from '../model/trunk.ts';
 import type { Model } from '../model/weights.ts';
-import type { Random } from '../random.ts';
+import type { CacheType } from '../tensor/cache-type.ts';
 import { gatherRows } from '../tensor/ops/index.ts';
 import { Scope } from '../tensor/scope.ts';
 import type { Tensor } from '../tensor/tensor.ts';
+import { cacheTypeOf } from './cache-type.ts';
 import {
   type ConstrainedOutput,
   firstMasks,
@@ -14,51 +15,26 @@ import {
 } from './constrained-output.ts';
 import { DecoderSequence } from './decoder-sequence.ts';
 import { KeyValuePool } from './key-value-pool.ts';
-import type { LogitChanges } from './logit-changes.ts';
+import { OutputHead } from './output-head.ts';
 import { packRows } from './packed-rows.ts';
-import type { PromptReport } from './prompt-report.ts';
 import { type QueuedStep, queuedStep } from './queued-step.ts';
-import { firstRows, type RowRange, type Snapshot } from './row-ranges.ts';
-import type { SamplingOptions } from './sampling.ts';
+import { firstRows, type RowRange } from './row-ranges.ts';
 import { type StepInputs, uploadStep } from './step-inputs.ts';
 import { type StepAnswer, StepOutputs } from './step-outputs.ts';
 import { planStep, type StepPlan, uncertainRows } from './step-plan.ts';
+import type { PromptPart, StepRequest } from './step-request.ts';
 
 export interface DecoderLimits {
   /** Most positions of all sequences together. */
   cacheTokens: number;
   /** Most sequences open at once. */
   sequences: number;
-  /** Rings kept beside those of sequences; see `PrefixCache`. */
+  /** Rings kept beside those of sequences; see `PrefixCache` and `SessionCache`. */
   snapshots?: number;
   /** Ids from here on are padding of the head and never sampled; by default the model's size. */
   vocabSize?: number | undefined;
-}
-
-/** One sequence of a step, and how its tokens are drawn. */
-export interface StepRequest {
-  sequence: DecoderSequence;
-  sampling: SamplingOptions;
-  /** Each step draws the same number of times for the same number of drafts. */
-  random: Random;
-  /** Penalties and biases. */
-  changes?: LogitChanges | null;
-  /** What may be said. */
-  constraint?: ConstrainedOutput | null;
-  /** Scores its tokens, and gives the most probable ones. */
-  scores?: { top: number } | undefined;
-  /** Gives the experts that its tokens were routed to. */
-  routes?: boolean;
-}
-
-/** Tokens of a sequence that are to pass the trunk, from its length on, up to `end`. */
-export interface PromptPart {
-  sequence: DecoderSequence;
-  end: number;
-  /** Is told about them. */
-  report?: PromptReport | null;
-  /** To be taken on the way, none after `end`. */
-  snapshots?: readonly Snapshot[];
+  /** What the caches hold; see `cacheTypeOf`. */
+  cacheType?: CacheType | undefined;
 }
 
 /**
@@ -72,13 +48,15 @@ export interface PromptPart {
 export class Decoder {
   readonly model: Model;
   readonly #pool: KeyValuePool;
-  readonly #vocabSize: number;
+  readonly #head: OutputHead;
 
   constructor(model: Model, limits: DecoderLimits) {
     const { vocabSize, cacheTokens, sequences, snapshots = 0 } = limits;
+    const cacheType = cacheTypeOf(model, limits.cacheType);
     this.model = model;
-    this.#vocabSize = vocabSize ?? model.config.vocabSize;
-    this.#pool = new KeyValuePool(model, { tokens: cacheTokens, rings: sequences + snapshots });
+    this.#head = new OutputHead(model, vocabSize ?? model.config.vocabSize);
+    const rings = sequences + snapshots;
+    this.#pool = new KeyValuePool(model, { tokens: cacheTokens, rings, cacheType });
   }
 
   /** The memory of its sequences. */
@@ -89,6 +67,11 @@ export class Decoder {
   /** Bytes of device memory for keys and values, by layer kind. */
   get cacheBytes(): { global: number; sliding: number } {
     return this.#pool.bytes;
+  }
+
+  /** What they are kept in. */
+  get cacheType(): CacheType {
+    return this.#pool.cacheType;
   }
 
   /** A sequence of `tokens`, none of which has passed the model; null if there is no room for more. */
@@ -114,23 +97,26 @@ export class Decoder {
   async prefill(parts: readonly PromptPart[]): Promise<void> {
     const ranges = parts.map((part) => ({ ...part, begin: part.sequence.length }));
     await this.#inScope(async (scope) => {
-      const packed = packRows(
-        scope,
-        this.#pool,
-        ranges,
-        ({ tokens }, position) => tokens[position]!,
-      );
+      const packed = packRows(scope, this.#pool, ranges);
+      const pass = () => {
+        for (const { sequence, end } of parts) sequence.length = end;
+      };
+      if (this.model.mtp.length === 0 && parts.every(({ report }) => !report)) {
+        fillCache(scope, this.model, packed.batch, packed.cache);
+        pass();
+        return;
+      }
       const result = trunk(scope, this.model, packed.batch, { cache: packed.cache });
       const places = [packed.stateRows, ...packed.snapshotRows];
       this.#pool.writeStates(mtpInput(this.model, result), places);
-      for (const { sequence, end } of parts) sequence.length = end;
+      pass();
       const first = firstRows(ranges);
       const reads = parts.map(({ report }, i) => {
         const { begin, end } = ranges[i]!;
         const rowsOf = (tensor: Tensor) => tensor.slice(first[i]!, first[i]! + end - begin);
         const hidden = rowsOf(result.hidden);
         const experts = result.routes.map((route) => rowsOf(route.experts));
-        return report?.queue(scope, this.model, this.#vocabSize, { begin, hidden, experts });
+        return report?.queue(scope, this.#head, { begin, hidden, experts });
       });
       await Promise.all(reads.map((read) => read?.()));
     });
@@ -207,12 +193,7 @@ export class Decoder {
     }
     if (ranges.length === 0) return;
     await this.#inScope(async (scope) => {
-      const packed = packRows(
-        scope,
-        this.#pool,
-        ranges,
-        ({ tokens }, position) => tokens[position + 1 + head]!,
-      );
+      const packed = packRows(scope, this.#pool, ranges, 1 + head);
       const states = gatherRows(scope, this.#pool.states, packed.stateRows);
       mtpBlock(scope, this.model, head, packed.batch, states, packed.cache);
     });
@@ -221,8 +202,7 @@ export class Decoder {
 
   /** `drawn`: the last tokens, if they are on the device alone. */
   #queue(requests: readonly StepRequest[], drawn: Tensor | null): QueuedStep {
-    const { device } = this.model;
-    const scope = new Scope(device);
+    const scope = new Scope(this.model.device);
     try {
       const sequences = requests.map(({ sequence }) => sequence);
       const plan = planStep(sequences, 0, this.#window, drawn ? 1 : 0);
@@ -230,8 +210,7 @@ export class Decoder {
       const logits = this.#passTrunk(scope, inputs, []);
       const { settings, uniforms, places } = inputs.trunk;
       const out = scope.empty([requests.length], 'i32');
-      const vocabSize = this.#vocabSize;
-      device.kernels.sampleTokens({ logits, settings, vocabSize, uniforms, places, out });
+      this.#head.sample({ logits, settings, uniforms, places, out });
       return queuedStep(scope, requests, out);
     } catch (error) {
       scope.close();
@@ -259,13 +238,11 @@ export class Decoder {
       const cache = this.#pool.stepCache({ sliding: slidingLayout });
       // A sequence of a single token has no rows: its drafts are guesses from a state of zeros.
       const x = rows > 0 ? stepMtpBlock(scope, model, head, own, states, stateRows, cache) : states;
-      stepLogits(model, model.mtp[head]!.finalNorm, x, lastRows, logits);
-      this.#penalize(inputs, logits, inputs.changes?.blockRows[head]);
-      const { kernels } = model.device;
+      this.#head.normLogits(model.mtp[head]!.finalNorm, x, lastRows, logits);
+      this.#head.penalize(inputs, logits, inputs.changes?.blockRows[head]);
       // What may follow a draft is known only once it is, but guesses need not be allowed.
-      if (head === 0 && masks) kernels.maskLogits({ logits, ...masks });
-      const vocabSize = this.#vocabSize;
-      kernels.sampleTokens({ logits, settings, vocabSize, uniforms, places, out: tokens });
+      if (head === 0 && masks) model.device.kernels.maskLogits({ logits, ...masks });
+      this.#head.sample({ logits, settings, uniforms, places, out: tokens });
     }
     return distributions;
   }
@@ -285,15 +262,11 @@ export class Decoder {
     const targets = this.#passTrunk(scope, inputs, experts);
     // Log-probabilities are the model's own, whatever is done to its logits next.
     const scored = inputs.scored && gatherRows(scope, targets, inputs.scored.rows);
-    this.#penalize(inputs, targets, inputs.changes?.trunkRows);
+    this.#head.penalize(inputs, targets, inputs.changes?.trunkRows);
     if (masks) kernels.maskLogits({ logits: targets, ...masks });
-    this.#distribution(targets, settings);
+    this.#head.distributions(targets, settings);
     kernels.verifyDrafts({ targets, drafts, tokens, uniforms, out: chosen });
-    if (scored && scores) {
-      const { places } = inputs.scored!;
-      const vocabSize = this.#vocabSize;
-      kernels.scoreTokens({ logits: scored, tokens: chosen, places, vocabSize, ...scores });
-    }
+    if (scored && scores) this.#head.score(scored, chosen, inputs.scored!.places, scores);
   }
 
   /** Passes the last tokens and their drafts through the trunk → logits [S·(D+1), V]. */
@@ -307,19 +280,8 @@ export class Decoder {
       this.#pool.writeStates(stepStates(scope, model, residual), [stateRows]);
     }
     const logits = scope.empty([tokens.size, model.head.shape[0]!]);
-    stepLogits(model, model.finalNorm, residual, null, logits);
+    this.#head.normLogits(model.finalNorm, residual, null, logits);
     return logits;
-  }
-
-  #penalize({ tokens, changes }: StepInputs, logits: Tensor, rows: Tensor | undefined): void {
-    if (!changes || !rows) return;
-    this.model.device.kernels.penalizeLogits({ logits, rows, tokens, ...changes.shared });
-  }
-
-  /** Logits to what is sampled from, in their place. */
-  #distribution(logits: Tensor, settings: Tensor): void {
-    const vocabSize = this.#vocabSize;
-    this.model.device.kernels.samplingDistribution({ logits, settings, vocabSize });
   }
 
   get #window(): number {

@@ -1,10 +1,11 @@
 import { type AttentionConfig, attentionOf } from '../model/config.ts';
 import type { StepCache } from '../model/step.ts';
 import type { Model } from '../model/weights.ts';
+import { type CacheType, cachedHeadSize, cachedRowMultiple } from '../tensor/cache-type.ts';
 import type { CachedRows } from '../tensor/inference-kernels.ts';
 import type { PastKeys } from '../tensor/kernels.ts';
 import type { Tensor } from '../tensor/tensor.ts';
-import { PagePool } from './page-pool.ts';
+import { PagePool, type RowFormat } from './page-pool.ts';
 
 /** Positions of a page of a global layer. */
 export const pageSize = 64;
@@ -50,44 +51,55 @@ export interface PackedPlaces {
  * a step: a rejected draft has not overwritten anything that is still to be seen.
  */
 export class KeyValuePool {
+  /** Of keys and values; states are f32. */
+  readonly cacheType: CacheType;
   readonly #model: Model;
   readonly #global: PagePool;
   readonly #sliding: PagePool;
   /** Which pool has a slot's keys, and as which of its tensors; values are the next. */
-  readonly #slots: { pool: PagePool; index: number }[] = [];
+  readonly #slots: { pool: PagePool; index: number; keyValueHeads: number }[] = [];
 
-  /** `tokens` and `rings`: the most that it may hold. */
-  constructor(model: Model, { tokens, rings }: { tokens: number; rings: number }) {
+  /** `tokens` and `rings`: the most that it may hold. `cacheType`: see `cacheTypeOf`. */
+  constructor(
+    model: Model,
+    { tokens, rings, cacheType }: { tokens: number; rings: number; cacheType: CacheType },
+  ) {
     this.#model = model;
+    this.cacheType = cacheType;
     const { config, device } = model;
     const attentions = [
       ...config.layers.map((_, layer) => attentionOf(config, layer)),
       ...model.mtp.map(() => config.slidingAttention),
     ];
     const isGlobal = ({ window }: AttentionConfig) => window === null;
-    const columnsOf = (some: AttentionConfig[]) =>
-      some.flatMap(({ keyValueHeads, headDim, valueHeadDim }) => [
-        keyValueHeads * headDim,
-        keyValueHeads * valueHeadDim,
-      ]);
+    const rowsOf = (some: AttentionConfig[]): RowFormat[] =>
+      some.flatMap(({ keyValueHeads, headDim, valueHeadDim }) =>
+        [headDim, valueHeadDim].map((numbers) => ({
+          columns: keyValueHeads * cachedHeadSize(cacheType, numbers),
+          dtype: cacheType,
+        })),
+      );
     const global = attentions.filter(isGlobal);
     const sliding = attentions.filter((attention) => !isGlobal(attention));
     this.#global = new PagePool(device, {
-      columns: columnsOf(global),
+      rows: rowsOf(global),
       pageSize,
       limit: Math.ceil(tokens / pageSize),
     });
-    const states = model.mtp.length > 0 ? [config.hiddenSize] : [];
+    const states: RowFormat[] =
+      model.mtp.length > 0 ? [{ columns: config.hiddenSize, dtype: 'f32' }] : [];
+    const ringSize = (config.slidingAttention.window ?? 1) + model.mtp.length;
     this.#sliding = new PagePool(device, {
-      columns: [...columnsOf(sliding), ...states],
-      pageSize: (config.slidingAttention.window ?? 1) + model.mtp.length,
+      rows: [...rowsOf(sliding), ...states],
+      pageSize: Math.ceil(ringSize / cachedRowMultiple) * cachedRowMultiple,
       limit: rings,
     });
     const next = { global: 0, sliding: 0 };
     for (const attention of attentions) {
       const kind = isGlobal(attention) ? 'global' : 'sliding';
       const pool = kind === 'global' ? this.#global : this.#sliding;
-      this.#slots.push({ pool, index: next[kind] });
+      const { keyValueHeads } = attention;
+      this.#slots.push({ pool, index: next[kind], keyValueHeads });
       next[kind] += 2;
     }
   }
@@ -153,13 +165,7 @@ export class KeyValuePool {
 
   /** Copies all that a ring holds. */
   copyRing(from: number, to: number): void {
-    const { ringSize } = this;
-    for (const tensor of this.#sliding.tensors) {
-      this.#model.device.kernels.copy({
-        source: tensor.slice(from * ringSize, (from + 1) * ringSize),
-        out: tensor.slice(to * ringSize, (to + 1) * ringSize),
-      });
-    }
+    this.#sliding.copyPage(from, to);
   }
 
   release(): void {
@@ -186,14 +192,24 @@ export class KeyValuePool {
     return { keys, values, pageSize: pool.pageSize, table, lengths, sequence };
   }
 
+  /** Keys and values of rows, in their place, as the slot will give them back. */
+  round(slot: number, key: Tensor, value: Tensor): void {
+    const { cacheType: type } = this;
+    if (type === 'f32') return;
+    const { kernels } = this.#model.device;
+    const { keyValueHeads: heads } = this.#slots[slot]!;
+    kernels.roundToCache({ x: key, heads, type });
+    kernels.roundToCache({ x: value, heads, type });
+  }
+
   /** Writes rows to a slot. */
   write(slot: number, key: Tensor, value: Tensor, places: PackedPlaces): void {
     const { keys, values, pool } = this.#slot(slot);
+    const { keyValueHeads } = this.#slots[slot]!;
     const { globalRows, ringRows, snapshotRows } = places;
     const { kernels } = this.#model.device;
     for (const indices of pool === this.#global ? [globalRows] : [ringRows, ...snapshotRows]) {
-      kernels.writeRows({ source: key, indices, out: keys });
-      kernels.writeRows({ source: value, indices, out: values });
+      kernels.writeCachedRows({ key, value, indices, keyValueHeads, keys, values });
     }
   }
 

@@ -1,18 +1,21 @@
 import type { Batch, KeyValueCache } from '../model/batch.ts';
 import type { Scope } from '../tensor/scope.ts';
 import type { Tensor } from '../tensor/tensor.ts';
-import type { HeldPages, KeyValuePool } from './key-value-pool.ts';
+import type { DecoderSequence } from './decoder-sequence.ts';
+import type { KeyValuePool } from './key-value-pool.ts';
 import {
-  eachRow,
   firstRows,
   globalRows,
+  ofEachRange,
   pageTable,
+  positionsOf,
   type RowRange,
   ringRows,
   ringTable,
   type Snapshot,
   snapshotRows,
   tableWidth,
+  tokensOf,
 } from './row-ranges.ts';
 import { upload } from './upload.ts';
 
@@ -27,27 +30,27 @@ export interface PackedRows {
 }
 
 /** Rows of a sequence, of which snapshots may be taken on the way. */
-export interface PackedRange<Sequence extends HeldPages> extends RowRange<Sequence> {
+export interface PackedRange extends RowRange<DecoderSequence> {
   snapshots?: readonly Snapshot[];
 }
 
 /**
  * Many rows of several sequences, for a call of `trunk` or `mtpBlock`: chunks of prompts. All of them are
- * certain, so nothing is ever taken back.
+ * certain, so nothing is ever taken back. The batch's tokens are those `ahead` positions after the rows'.
  */
-export function packRows<Sequence extends HeldPages>(
+export function packRows(
   scope: Scope,
   pool: KeyValuePool,
-  ranges: readonly PackedRange<Sequence>[],
-  token: (sequence: Sequence, position: number) => number,
+  ranges: readonly PackedRange[],
+  ahead = 0,
 ): PackedRows {
   const first = firstRows(ranges);
   const snapshots = Math.max(0, ...ranges.map((range) => range.snapshots?.length ?? 0));
   const inputs = upload(scope, {
-    tokens: eachRow(ranges, (position, { sequence }) => token(sequence, position)),
-    positions: eachRow(ranges, (position) => position),
-    rowStart: eachRow(ranges, (_position, _range, index) => first[index]!),
-    sequence: eachRow(ranges, (_position, _range, index) => index),
+    tokens: tokensOf(ranges, ahead),
+    positions: positionsOf(ranges),
+    rowStart: ofEachRange(ranges, (_range, index) => first[index]!),
+    sequence: ofEachRange(ranges, (_range, index) => index),
     lengths: Int32Array.from(ranges, ({ begin }) => begin),
     pageTable: pageTable(ranges),
     rings: ringTable(ranges),
@@ -71,14 +74,15 @@ export function packRows<Sequence extends HeldPages>(
   const hasPast = ranges.some(({ begin }) => begin > 0);
   return {
     batch: { tokens, positions, rowStart },
-    cache: {
-      past: (slot) => (hasPast ? pool.past(slot, places) : null),
-      keep(slot, key, value) {
+    cache: (slot) => ({
+      past: hasPast ? pool.past(slot, places) : null,
+      round: (key, value) => pool.round(slot, key, value),
+      keep(key, value) {
         pool.write(slot, key, value, places);
         scope.release(key);
         scope.release(value);
       },
-    },
+    }),
     stateRows: inputs.ringRows,
     snapshotRows: inputs.snapshotRows,
   };

@@ -7,7 +7,8 @@ import { PagePool } from './page-pool.ts';
 const device = createReferenceDevice();
 
 function newPool(limit: number): PagePool {
-  return new PagePool(device, { columns: [3, 1], pageSize: 2, limit });
+  const rows = [3, 1].map((columns) => ({ columns, dtype: 'f32' as const }));
+  return new PagePool(device, { rows, pageSize: 2, limit });
 }
 
 test('grows up to its limit, keeping what pages hold, and gives pages out again', async () => {

@@ -1,8 +1,14 @@
 import type { Device } from '../tensor/device.ts';
-import { OutOfMemoryError, Tensor } from '../tensor/tensor.ts';
+import { bytesPerElement, type DType, OutOfMemoryError, sizeOf, Tensor } from '../tensor/tensor.ts';
 
 /** Pages that a pool begins with, if it may have as many. */
 const initialPages = 4;
+
+/** Of one tensor's rows, in whole words of 4 bytes. */
+export interface RowFormat {
+  columns: number;
+  dtype: DType;
+}
 
 /**
  * Device memory for rows of several tensors of the same number of rows, given out in pages. It grows by
@@ -17,16 +23,16 @@ export class PagePool {
   #free: number[] = [];
   #pages: number;
 
-  /** `columns`: of each tensor. `limit`: the most pages. */
+  /** `rows`: of each tensor. `limit`: the most pages. */
   constructor(
     device: Device,
-    { columns, pageSize, limit }: { columns: readonly number[]; pageSize: number; limit: number },
+    { rows, pageSize, limit }: { rows: readonly RowFormat[]; pageSize: number; limit: number },
   ) {
     this.#device = device;
     this.pageSize = pageSize;
     this.#limit = limit;
     this.#pages = Math.min(initialPages, limit);
-    this.#tensors = this.#allocate(columns, this.#pages);
+    this.#tensors = this.#allocate(rows, this.#pages);
     this.#addFree(0);
   }
 
@@ -54,6 +60,16 @@ export class PagePool {
     this.#free.push(page);
   }
 
+  /** Copies all that a page holds. */
+  copyPage(from: number, to: number): void {
+    const { pageSize } = this;
+    const rowsOf = (tensor: Tensor, page: number) =>
+      inWords(tensor.slice(page * pageSize, (page + 1) * pageSize));
+    for (const tensor of this.#tensors) {
+      this.#device.kernels.copy({ source: rowsOf(tensor, from), out: rowsOf(tensor, to) });
+    }
+  }
+
   release(): void {
     for (const { storage } of this.#tensors) this.#device.release(storage);
   }
@@ -62,17 +78,17 @@ export class PagePool {
     const before = this.#pages;
     const pages = Math.min(2 * before, this.#limit);
     if (pages === before) return;
-    const widths = this.#tensors.map(({ columns }) => columns);
     let larger: Tensor[];
     try {
-      larger = this.#allocate(widths, pages);
+      larger = this.#allocate(this.#tensors, pages);
     } catch (error) {
       if (!(error instanceof OutOfMemoryError)) throw error;
       this.#limit = before;
       return;
     }
     this.#tensors.forEach((source, i) => {
-      this.#device.kernels.copy({ source, out: larger[i]!.slice(0, source.rows) });
+      const out = larger[i]!.slice(0, source.rows);
+      this.#device.kernels.copy({ source: inWords(source), out: inWords(out) });
     });
     this.release();
     this.#tensors = larger;
@@ -81,15 +97,15 @@ export class PagePool {
   }
 
   /** Zeros: kernels may read rows that they then give no weight, but zero times NaN is NaN. */
-  #allocate(widths: readonly number[], pages: number): Tensor[] {
+  #allocate(formats: readonly RowFormat[], pages: number): Tensor[] {
     const tensors: Tensor[] = [];
     try {
-      for (const width of widths) {
-        const rows = pages * this.pageSize;
-        const storage = this.#device.allocate(4 * rows * width);
-        const tensor = new Tensor([rows, width], 'f32', storage);
+      for (const { columns, dtype } of formats) {
+        const shape = [pages * this.pageSize, columns];
+        const storage = this.#device.allocate(sizeOf(shape) * bytesPerElement[dtype]);
+        const tensor = new Tensor(shape, dtype, storage);
         tensors.push(tensor);
-        this.#device.kernels.fill({ out: tensor, value: 0 });
+        this.#device.kernels.fill({ out: inWords(tensor), value: 0 });
       }
     } catch (error) {
       for (const { storage } of tensors) this.#device.release(storage);
@@ -102,4 +118,9 @@ export class PagePool {
   #addFree(from: number): void {
     for (let page = this.#pages - 1; page >= from; page--) this.#free.push(page);
   }
+}
+
+/** A tensor's memory as numbers that a device copies and fills whatever they mean. */
+function inWords({ byteLength, storage, byteOffset }: Tensor): Tensor {
+  return new Tensor([byteLength / 4], 'f32', storage, byteOffset);
 }

@@ -41,11 +41,14 @@ interface Request extends GenerationOptions {
   prompt: number[];
 }
 
+/** Of each step the same number of drafts, or steps would differ by what is measured. */
+const fixed = { stopTokens: [], drafts: 3 };
+
 /** The tokens of every step, and how many of the prompt's were found. */
 async function answer(engine: Engine, { prompt, ...options }: Request) {
   const steps: number[][] = [];
   let cachedTokens = -1;
-  for await (const step of engine.generate(prompt, { stopTokens: [], ...options })) {
+  for await (const step of engine.generate(prompt, { ...fixed, ...options })) {
     steps.push(step.tokens);
     if (step.prompt) cachedTokens = step.prompt.cachedTokens;
   }

@@ -23,6 +23,8 @@ export interface OpenOptions {
   most?: number;
   /** Pages that must be left for others. */
   spare: number;
+  /** Whether it shares nothing, neither now nor later. */
+  isPrivate?: boolean;
 }
 
 /**
@@ -59,12 +61,11 @@ export class PrefixCache {
   }
 
   /** A sequence of `tokens` that begins after what is found of them; null if there is no room for it. */
-  open(
-    tokens: number[],
-    { salt, spare, most = tokens.length }: OpenOptions,
-  ): CachedSequence | null {
+  open(tokens: number[], options: OpenOptions): CachedSequence | null {
+    const { salt, spare, most = tokens.length } = options;
+    const isPrivate = options.isPrivate === true || this.#limits.idlePages === 0;
     // The last token is left to the first step.
-    const pages = Math.floor(Math.min(most, tokens.length - 1) / pageSize);
+    const pages = isPrivate ? 0 : Math.floor(Math.min(most, tokens.length - 1) / pageSize);
     const found = this.#tree.find(salt, keysOf(tokens, 0, pages));
     let start = found;
     while (start.parent && start.snapshot === null) start = start.parent;
@@ -80,7 +81,8 @@ export class PrefixCache {
     held.pages.push(...Array.from(pathOf(start), ({ page }) => page).reverse());
     const sequence = new CachedSequence(held, tokens, this.#blocks, start);
     sequence.length = start.depth * pageSize;
-    if (this.#limits.idlePages > 0) sequence.planned = snapshotPositions(sequence, found);
+    sequence.isPrivate = isPrivate;
+    if (!isPrivate) sequence.planned = snapshotPositions(sequence, found);
     return sequence;
   }
 
@@ -140,6 +142,11 @@ export class PrefixCache {
     while (this.#tree.idle > this.#limits.idlePages) this.#evict();
   }
 
+  /** Forgets all pages that no sequence holds. */
+  clear(): void {
+    while (this.#evict());
+  }
+
   #openRing() {
     for (;;) {
       const held = this.#pool.open();
@@ -155,7 +162,7 @@ export class PrefixCache {
    * has added as well goes on with that one.
    */
   #addPages(sequence: CachedSequence): boolean {
-    if (this.#limits.idlePages === 0) return false;
+    if (sequence.isPrivate) return false;
     const { pages, tokens, length } = sequence;
     const { depth } = sequence.node;
     let index = depth;

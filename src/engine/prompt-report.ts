@@ -1,6 +1,6 @@
-import type { Model } from '../model/weights.ts';
 import type { Scope } from '../tensor/scope.ts';
 import type { Tensor } from '../tensor/tensor.ts';
+import type { OutputHead } from './output-head.ts';
 import { Outputs } from './outputs.ts';
 import { routesOfRow, type ScoredToken, scoredTokens } from './token-reports.ts';
 
@@ -46,6 +46,20 @@ export class PromptReport {
     return Math.min(this.#next.score - 1, this.#next.route);
   }
 
+  /** Of the positions that routes were asked for, as far as they have passed. */
+  get routes(): readonly Int32Array[] {
+    return this.#routes;
+  }
+
+  /** Takes routes of positions from `first` on that passed the model in an earlier turn. */
+  recall(routes: readonly Int32Array[], first: number): void {
+    const { route } = this.#next;
+    if (!this.#asked.routedExperts || route < first) return;
+    const known = routes.slice(route - first);
+    this.#routes.push(...known);
+    this.#next.route += known.length;
+  }
+
   /** As the events of an answer have them. */
   get result(): { logprobs?: (ScoredToken | null)[]; experts?: Int32Array } {
     return {
@@ -62,8 +76,7 @@ export class PromptReport {
    */
   queue(
     scope: Scope,
-    model: Model,
-    vocabSize: number,
+    head: OutputHead,
     { begin, hidden, experts }: { begin: number; hidden: Tensor; experts: readonly Tensor[] },
   ): (() => Promise<void>) | null {
     // The prompt's last position passes the model with the first step.
@@ -83,7 +96,7 @@ export class PromptReport {
     if (ids.length > 0) {
       const out = { logprobs: outputs.tensor(logprobs), top: outputs.tensor(best) };
       const rows = hidden.slice(first - begin, end - begin);
-      scoreRows(scope, model, vocabSize, rows, ids, out);
+      scoreRows(scope, head, rows, ids, out);
     }
     for (const [i, source] of layers.entries()) {
       scope.device.kernels.copy({ source, out: outputs.tensor(routes[i]!) });
@@ -106,24 +119,18 @@ export class PromptReport {
 /** Scores `ids` after the positions of `hidden`, some rows at a time. */
 function scoreRows(
   scope: Scope,
-  { device, head }: Model,
-  vocabSize: number,
+  head: OutputHead,
   hidden: Tensor,
   ids: readonly number[],
   out: { logprobs: Tensor; top: Tensor },
 ): void {
   const tokens = scope.from([ids.length], Int32Array.from(ids));
   const places = scope.from([ids.length], Int32Array.from(ids.keys()));
-  const layout = { transposeA: false, transposeB: true, accumulate: false };
   for (let at = 0; at < ids.length; at += scoredRows) {
     const end = Math.min(at + scoredRows, ids.length);
-    const logits = scope.empty([end - at, head.shape[0]!]);
-    device.kernels.matmul({ a: hidden.slice(at, end), b: head, out: logits, ...layout });
-    device.kernels.scoreTokens({
-      logits,
-      tokens,
-      places: places.slice(at, end),
-      vocabSize,
+    const logits = scope.empty([end - at, head.columns]);
+    head.logits(hidden.slice(at, end), logits);
+    head.score(logits, tokens, places.slice(at, end), {
       logprobs: out.logprobs.slice(at, end),
       top: out.top.columns > 0 ? out.top.slice(at, end) : null,
     });

@@ -1,7 +1,7 @@
 import { readInts, type Scope } from '../tensor/scope.ts';
 import type { Tensor } from '../tensor/tensor.ts';
-import type { StepRequest } from './decoder.ts';
 import type { StepAnswer } from './step-outputs.ts';
+import type { StepRequest } from './step-request.ts';
 
 /**
  * A step without drafts that the device works on. All that the next step needs of it are its tokens, and

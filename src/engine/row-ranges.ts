@@ -38,6 +38,45 @@ export function eachRow<Sequence extends HeldPages>(
   return rows;
 }
 
+/** A number for each range, given to all its rows. `index`: of the range. */
+export function ofEachRange<Sequence extends HeldPages>(
+  ranges: readonly RowRange<Sequence>[],
+  value: (range: RowRange<Sequence>, index: number) => number,
+): Int32Array {
+  const rows = new Int32Array(countRows(ranges));
+  let row = 0;
+  ranges.forEach((range, index) => {
+    const next = row + range.end - range.begin;
+    rows.fill(value(range, index), row, next);
+    row = next;
+  });
+  return rows;
+}
+
+/** The position of each row. Prompts have many rows, so this calls nothing for each, nor do others below. */
+export function positionsOf(ranges: readonly RowRange[]): Int32Array {
+  const rows = new Int32Array(countRows(ranges));
+  let row = 0;
+  for (const { begin, end } of ranges) {
+    for (let position = begin; position < end; position++) rows[row++] = position;
+  }
+  return rows;
+}
+
+/** The token that comes `ahead` positions after each row's. */
+export function tokensOf(
+  ranges: readonly RowRange<HeldPages & { readonly tokens: readonly number[] }>[],
+  ahead: number,
+): Int32Array {
+  const rows = new Int32Array(countRows(ranges));
+  let row = 0;
+  for (const { sequence, begin, end } of ranges) {
+    const { tokens } = sequence;
+    for (let at = begin + ahead; at < end + ahead; at++) rows[row++] = tokens[at]!;
+  }
+  return rows;
+}
+
 /** The first row of each range. */
 export function firstRows(ranges: readonly RowRange[]): number[] {
   let row = 0;
@@ -79,9 +118,9 @@ export function ringTable(ranges: readonly RowRange[]): Int32Array {
 export function layoutOf(ranges: readonly RowRange[], table: Int32Array): Int32Array {
   const count = countRows(ranges);
   const layout = new Int32Array(2 * count + table.length);
-  layout.set(eachRow(ranges, (position) => position));
+  layout.set(positionsOf(ranges));
   layout.set(
-    eachRow(ranges, (_position, _range, index) => index),
+    ofEachRange(ranges, (_range, index) => index),
     count,
   );
   layout.set(table, 2 * count);
@@ -90,10 +129,16 @@ export function layoutOf(ranges: readonly RowRange[], table: Int32Array): Int32A
 
 /** Cache row of each row in the global layers. */
 export function globalRows(ranges: readonly RowRange[]): Int32Array {
-  return eachRow(ranges, (position, { sequence }) => {
-    const page = sequence.pages[Math.floor(position / pageSize)]!;
-    return page * pageSize + (position % pageSize);
-  });
+  const rows = new Int32Array(countRows(ranges));
+  let row = 0;
+  for (const { sequence, begin, end } of ranges) {
+    const { pages } = sequence;
+    for (let position = begin; position < end; position++) {
+      const at = position % pageSize;
+      rows[row++] = pages[(position - at) / pageSize]! * pageSize + at;
+    }
+  }
+  return rows;
 }
 
 /**
@@ -101,9 +146,17 @@ export function globalRows(ranges: readonly RowRange[]): Int32Array {
  * they are not written at all.
  */
 export function ringRows(ranges: readonly RowRange[], ringSize: number): Int32Array {
-  return eachRow(ranges, (position, { sequence, end }) =>
-    position < end - ringSize ? -1 : sequence.ring * ringSize + (position % ringSize),
-  );
+  const rows = new Int32Array(countRows(ranges)).fill(-1);
+  let row = 0;
+  for (const { sequence, begin, end } of ranges) {
+    const kept = Math.max(begin, end - ringSize);
+    row += kept - begin;
+    const first = sequence.ring * ringSize;
+    for (let position = kept; position < end; position++) {
+      rows[row++] = first + (position % ringSize);
+    }
+  }
+  return rows;
 }
 
 /** Cache row of each row in the ring of a snapshot, where a range has one; else −1. */

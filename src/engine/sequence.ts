@@ -1,5 +1,6 @@
 import { UserError } from '../errors.ts';
 import type { Model } from '../model/weights.ts';
+import type { CacheType } from '../tensor/cache-type.ts';
 import { Decoder } from './decoder.ts';
 import type { DecoderSequence } from './decoder-sequence.ts';
 import {
@@ -12,6 +13,13 @@ import { nextTask } from './next-task.ts';
 import { chunkEnd } from './prompt-chunks.ts';
 import type { QueuedStep } from './queued-step.ts';
 
+export interface SequenceOptions {
+  /** Ids from here on are padding of the head and never sampled. */
+  vocabSize?: number;
+  /** What the caches hold; by default as `cacheTypeOf` says. */
+  cacheType?: CacheType | undefined;
+}
+
 /**
  * One sequence of tokens and its caches, on which a model generates. Generating again from a longer
  * prompt that begins with what is already there computes the new part only.
@@ -21,13 +29,13 @@ export class Sequence implements TokenGenerator {
   readonly #cacheTokens: number;
   #sequence: DecoderSequence;
 
-  /** `vocabSize`: ids from here on are padding of the head and never sampled. */
-  constructor(model: Model, { vocabSize }: { vocabSize?: number } = {}) {
+  constructor(model: Model, { vocabSize, cacheType }: SequenceOptions = {}) {
     this.#cacheTokens = model.config.maxPositions + model.mtp.length;
     this.#decoder = new Decoder(model, {
       cacheTokens: this.#cacheTokens,
       sequences: 1,
       vocabSize,
+      cacheType,
     });
     this.#sequence = this.#decoder.open([])!;
   }
@@ -39,6 +47,11 @@ export class Sequence implements TokenGenerator {
   /** Bytes of keys and values held, by layer kind. */
   get cacheBytes(): { global: number; sliding: number } {
     return this.#decoder.cacheBytes;
+  }
+
+  /** What they are kept in. */
+  get cacheType(): CacheType {
+    return this.#decoder.cacheType;
   }
 
   /**
@@ -77,7 +90,7 @@ export class Sequence implements TokenGenerator {
           ahead = this.#decoder.queueAfter(queued);
         }
         const [given] = await (queued?.read() ?? this.#decoder.step(requests, drafts));
-        const step = generation.take(given!);
+        const step = generation.take(given!, drafts);
         sequence.append(step.tokens);
         yield step;
         if (step.finish) return;

@@ -1,6 +1,5 @@
 import type { Scope } from '../tensor/scope.ts';
 import type { Tensor } from '../tensor/tensor.ts';
-import type { StepRequest } from './decoder.ts';
 import { changeArrays } from './logit-changes.ts';
 import {
   layoutOf,
@@ -13,6 +12,7 @@ import {
 import { samplingSettings, uniform32 } from './sampling.ts';
 import { scoreArrays } from './step-outputs.ts';
 import type { StepPlan } from './step-plan.ts';
+import type { StepRequest } from './step-request.ts';
 import { upload } from './upload.ts';
 
 /** What a step of S sequences with D drafts needs on the device. */

@@ -1,8 +1,8 @@
 import type { ModelConfig } from '../model/config.ts';
 import type { Scope } from '../tensor/scope.ts';
 import type { Tensor } from '../tensor/tensor.ts';
-import type { StepRequest } from './decoder.ts';
 import { Outputs } from './outputs.ts';
+import type { StepRequest } from './step-request.ts';
 import { routesOfRow, type ScoredToken, scoredTokens } from './token-reports.ts';
 
 /** The tokens that a step gives a sequence, and what was asked for about each. */

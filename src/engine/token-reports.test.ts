@@ -147,7 +147,7 @@ describe('a prompt that is only read', () => {
 
   test('is scored over several chunks, from any position', async () => {
     const passed = await passAll(text);
-    for (const from of [0, 1, 510, 511, 512, 513, 699]) {
+    for (const from of [0, 1, 511, 512, 699]) {
       const asked = { promptLogprobs: { top: 1, from }, routedExperts: { from } };
       const answer = await collect(engine.generate(text, { maxTokens: 0, ...asked }));
       expect(answer).toMatchObject({ tokens: [], finish: 'length' });

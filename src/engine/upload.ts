@@ -28,11 +28,11 @@ export function upload<Arrays extends HostArrays>(scope: Scope, arrays: Arrays):
     parts.push({ array, begin: size });
     size += alignedLength(array.length);
   });
-  const all = new Int32Array(size);
+  const { integers, floats } = stagingOf(size);
   for (const { array, begin } of parts) {
-    all.set(new Int32Array(array.buffer, array.byteOffset, array.length), begin);
+    (array instanceof Int32Array ? integers : floats).set(array, begin);
   }
-  const { storage } = scope.from([size], all);
+  const { storage } = scope.from([size], integers.subarray(0, size));
   const tensors = new Map(
     parts.map(({ array, begin }) => {
       const dtype = array instanceof Int32Array ? 'i32' : 'f32';
@@ -40,6 +40,22 @@ export function upload<Arrays extends HostArrays>(scope: Scope, arrays: Arrays):
     }),
   );
   return mapArrays(arrays, (array) => tensors.get(array)!) as unknown as Uploaded<Arrays>;
+}
+
+/**
+ * Where parts are put together: a device copies what it is given at once, so one place is enough, and a
+ * step of decoding makes none anew.
+ */
+let staging = stagingFor(1024);
+
+function stagingOf(size: number) {
+  if (size > staging.integers.length) staging = stagingFor(2 * size);
+  return staging;
+}
+
+function stagingFor(size: number) {
+  const memory = new ArrayBuffer(4 * size);
+  return { integers: new Int32Array(memory), floats: new Float32Array(memory) };
 }
 
 /** The elements that an array takes when what follows it is aligned too. */

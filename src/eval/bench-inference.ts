@@ -1,11 +1,13 @@
-import { Decoder, type StepRequest } from '../engine/decoder.ts';
+import { Decoder } from '../engine/decoder.ts';
 import type { DecoderSequence } from '../engine/decoder-sequence.ts';
 import type { QueuedStep } from '../engine/queued-step.ts';
 import { greedy } from '../engine/sampling.ts';
 import type { StepAnswer } from '../engine/step-outputs.ts';
+import type { StepRequest } from '../engine/step-request.ts';
 import { describeModel } from '../model/describe.ts';
 import type { Model } from '../model/weights.ts';
 import { Random } from '../random.ts';
+import type { CacheType } from '../tensor/cache-type.ts';
 import { randomDocuments } from './bench-training.ts';
 import { bestSeconds } from './measure.ts';
 import { forwardFlops } from './model-flops.ts';
@@ -27,6 +29,7 @@ export interface PrefillFigure extends BatchSizes {
 }
 
 export interface DecodeFigure extends BatchSizes {
+  cacheType: CacheType;
   /** Of all sequences together. */
   tokensPerSecond: number;
   /** Bytes of weights and cache that a step needs, times steps a second. */
@@ -37,22 +40,30 @@ export interface DecodeFigure extends BatchSizes {
   profile: { steps: number; kernels: KernelTime[] } | null;
 }
 
+export interface MeasureOptions {
+  profile: KernelProfile | null;
+  /** See `cacheTypeOf`. */
+  cacheType: CacheType | undefined;
+}
+
 /** Prompts that pass the trunk in one call, into the cache, and the first token after each of them. */
 export async function measurePrefill(
   model: Model,
   sizes: BatchSizes,
   roofline: Roofline,
-  profile: KernelProfile | null,
+  { profile, cacheType }: MeasureOptions,
 ): Promise<PrefillFigure> {
   const { sequences, length } = sizes;
-  const batch = new DecodingBatch(model, sizes);
+  const batch = new DecodingBatch(model, sizes, { cacheType });
   try {
     const pass = async () => {
       batch.open();
       await batch.prefill(sequences);
       await batch.step();
     };
-    const seconds = await bestSeconds(pass, { minimumSeconds: 1 });
+    // The first pass compiles kernels, for longer than a GPU keeps its clock; it takes passes to come back.
+    await pass();
+    const seconds = await bestSeconds(pass, { minimumSeconds: 2 });
     const tokens = sequences * length;
     const work = { tokens, sequenceLength: length, predictions: sequences };
     const flops = forwardFlops(model.config, work) / seconds;
@@ -79,18 +90,19 @@ export async function measureDecode(
   model: Model,
   sizes: BatchSizes,
   bandwidth: Bandwidth,
-  profile: KernelProfile | null,
+  { profile, cacheType }: MeasureOptions,
 ): Promise<DecodeFigure> {
-  const batch = new DecodingBatch(model, sizes);
+  const batch = new DecodingBatch(model, sizes, { cacheType });
   try {
     batch.open();
     await batch.prefill(Math.max(1, Math.floor(prefilledRows / sizes.length)));
     // The first steps compile kernels and bring a GPU's clock up.
     await batch.steps({ seconds: 1 });
     const { steps, seconds } = await batch.steps({ seconds: 3 });
-    const gigabytesPerSecond = (stepBytes(model, sizes) * steps) / seconds / 1e9;
+    const gigabytesPerSecond = (stepBytes(model, sizes, batch.cacheType) * steps) / seconds / 1e9;
     return {
       ...sizes,
+      cacheType: batch.cacheType,
       tokensPerSecond: (sizes.sequences * steps) / seconds,
       gigabytesPerSecond,
       shareOfBandwidth: gigabytesPerSecond / bandwidth.read,
@@ -112,7 +124,11 @@ export class DecodingBatch {
   readonly #random = new Random(0);
   #sequences: DecoderSequence[] = [];
 
-  constructor(model: Model, { sequences, length }: BatchSizes, drafts = 0) {
+  constructor(
+    model: Model,
+    { sequences, length }: BatchSizes,
+    { drafts = 0, cacheType }: { drafts?: number; cacheType?: CacheType | undefined } = {},
+  ) {
     this.#drafts = drafts;
     this.#prompts = randomDocuments(model.config.vocabSize, sequences, Math.max(length, 1));
     const positions = length + (2 * (decodedSteps + 1) + profiledSteps + 1) * (drafts + 1);
@@ -120,7 +136,12 @@ export class DecodingBatch {
       // A page of each sequence is not full.
       cacheTokens: sequences * (positions + 64),
       sequences,
+      cacheType,
     });
+  }
+
+  get cacheType(): CacheType {
+    return this.#decoder.cacheType;
   }
 
   /** Begins anew with the prompts, of which nothing has passed the model. */
@@ -197,8 +218,12 @@ export class DecodingBatch {
 }
 
 /** Weights that a step passes, with experts chosen evenly, and the keys and values that it sees. */
-function stepBytes({ config }: Model, { sequences, length }: BatchSizes): number {
-  const { parameters, cache } = describeModel(config);
+function stepBytes(
+  { config }: Model,
+  { sequences, length }: BatchSizes,
+  cacheType: CacheType,
+): number {
+  const { parameters, cache } = describeModel(config, cacheType);
   const { count, perToken } = config.experts;
   const one = perToken / Math.max(count, 1);
   // The share of experts that none but the first token of a step asks for.

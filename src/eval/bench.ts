@@ -10,6 +10,7 @@ import { describeModel } from '../model/describe.ts';
 import { parseHubConfig } from '../model/hub-config.ts';
 import { initializeModel } from '../model/initialize.ts';
 import { releaseModel, type TrainableModel } from '../model/weights.ts';
+import type { CacheType } from '../tensor/cache-type.ts';
 import type { Device, Precision } from '../tensor/device.ts';
 import {
   type BatchSizes,
@@ -68,6 +69,8 @@ export interface BenchOptions {
   prefill: BatchSizes | null;
   /** Sequences that are decoded together, and the tokens before the decoded ones. */
   contexts: BatchSizes[];
+  /** What the caches of keys and values hold; see `cacheTypeOf`. */
+  cacheType?: CacheType | undefined;
   /** Whether to measure how long each kernel takes. */
   profile: boolean;
 }
@@ -99,15 +102,16 @@ export async function bench(options: BenchOptions, progress: Progress): Promise<
     });
     const inference = await onShape(options.decodeShape, (config) =>
       onModel(device, config, async (model) => {
+        const how = { profile, cacheType: options.cacheType };
         const prefill: PrefillFigure[] = [];
         const decode: DecodeFigure[] = [];
         if (options.prefill) {
           progress('prefill');
-          prefill.push(await measurePrefill(model, options.prefill, roofline, profile));
+          prefill.push(await measurePrefill(model, options.prefill, roofline, how));
         }
         for (const context of options.contexts) {
           progress(`decode ${context.sequences} at context ${context.length}`);
-          decode.push(await measureDecode(model, context, bandwidth, profile));
+          decode.push(await measureDecode(model, context, bandwidth, how));
         }
         return { prefill, decode };
       }),

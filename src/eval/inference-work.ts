@@ -1,6 +1,6 @@
 import type { FusedKernels } from '../tensor/fused-kernels.ts';
 import type { InferenceKernels } from '../tensor/inference-kernels.ts';
-import { bytesOf, type KnownIntegers, moving, type Work } from './work.ts';
+import { bytesOf, cachedBytes, type KnownIntegers, moving, type Work } from './work.ts';
 
 type Both = InferenceKernels & FusedKernels;
 type Call<Name extends keyof Both> = Parameters<Both[Name]>[0];
@@ -8,10 +8,16 @@ type Works = { [Name in keyof Both]: (call: Call<Name>, known: KnownIntegers) =>
 
 /** The work of each call of a kernel of inference, as `kernelWork` says it. */
 export const inferenceWork: Works = {
+  writeCachedRows: ({ key, value, indices, ...cache }) => {
+    const read = bytesOf([key, value, indices]);
+    const bytes = read + indices.size * cachedBytes(cache);
+    return { operations: 0, bytes, roundable: false };
+  },
+  roundToCache: ({ x }) => moving([x, x], x.size),
   // Keys and values are written too.
-  attentionInputs: ({ x, norm, weight, query }) => ({
+  attentionInputs: ({ x, norm, weight, query, cache }) => ({
     operations: 2 * x.rows * weight.size,
-    bytes: bytesOf([x, norm, weight, query]) + 4 * (x.rows * weight.shape[0]! - query.size),
+    bytes: bytesOf([x, norm, weight, query]) + x.rows * cachedBytes(cache),
     roundable: true,
   }),
   cachedAttention: ({ query, cache, heads, keyDim, valueDim, window, out }, known) => {
@@ -30,7 +36,7 @@ export const inferenceWork: Works = {
     const keys = [...furthest.values()].reduce((a, b) => a + b, 0);
     return {
       operations: 2 * (keyDim + valueDim) * heads * pairs,
-      bytes: bytesOf([query, out]) + 4 * keys * (cache.keys.columns + cache.values.columns),
+      bytes: bytesOf([query, out]) + keys * cachedBytes(cache),
       roundable: true,
     };
   },

@@ -1,7 +1,7 @@
 import type { AttentionShape, Kernels, PastKeys } from '../tensor/kernels.ts';
 import type { Tensor } from '../tensor/tensor.ts';
 import { inferenceWork } from './inference-work.ts';
-import { bytesOf, type KnownIntegers, moving, type Work } from './work.ts';
+import { bytesOf, cachedBytes, type KnownIntegers, moving, type Work } from './work.ts';
 
 type Call<Name extends keyof Kernels> = Parameters<Kernels[Name]>[0];
 
@@ -91,7 +91,7 @@ export const kernelWork: {
     const seen = seenKeys(call, known);
     if (!seen) return null;
     const { query, key, value, out, logSumExp, heads, keyDim, valueDim, past } = call;
-    const row = past ? (past.keys.columns + past.values.columns) * 4 : 0;
+    const row = past ? cachedBytes(past) : 0;
     return {
       operations: 2 * (keyDim + valueDim) * heads * seen.pairs,
       bytes: bytesOf([query, key, value, out, logSumExp]) + seen.past * row,

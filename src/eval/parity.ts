@@ -155,7 +155,7 @@ async function* compareGeneration(model: Model, { expected }: Fixture): AsyncGen
     unit: 'absolute',
   };
   for (const drafts of model.mtp.length > 0 ? [0, model.mtp.length] : [0]) {
-    const sequence = new Sequence(model);
+    const sequence = new Sequence(model, { cacheType: 'f32' });
     try {
       const tokens: number[] = [];
       const options = { drafts, maxTokens: wanted.length, stopTokens: [] };
@@ -170,7 +170,7 @@ async function* compareGeneration(model: Model, { expected }: Fixture): AsyncGen
 
 /** The prompt's tokens from an engine that answers parts of the prompt at the same time. */
 async function generateInBatch(model: Model, prompt: number[], count: number): Promise<number[]> {
-  const engine = new Engine(model);
+  const engine = new Engine(model, { cacheType: 'f32' });
   try {
     const parts = [0.25, 0.5, 1, 0.75].map((part) => Math.ceil(part * prompt.length));
     const answers = parts.map(async (length) => {

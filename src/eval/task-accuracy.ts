@@ -17,7 +17,9 @@ import {
   type Problem,
   play,
 } from '../tasks/index.ts';
+import { assistantMessage } from '../text/assistant-message.ts';
 import type { ChatMessage } from '../text/chat-messages.ts';
+import type { ResponseEvent } from '../text/response-parser.ts';
 
 export interface FamilyResult {
   family: string;
@@ -60,7 +62,10 @@ export async function* evaluateTasks(
   options: EvaluationOptions,
   progress: (what: string) => void = () => {},
 ): AsyncGenerator<FamilyResult> {
-  const engine = new Engine(assistant.model, { vocabSize: assistant.text.tokenizer.vocabSize });
+  const engine = new Engine(assistant.model, {
+    vocabSize: assistant.text.tokenizer.vocabSize,
+    cacheType: assistant.sequence.cacheType,
+  });
   const sets = problemSets(assistant, options);
   const total = sets.reduce((sum, { problems }) => sum + problems.length, 0);
   let done = 0;
@@ -134,23 +139,15 @@ async function tryProblem(
   const { thinking, tools } = problem;
   const turns: GenerationStatistics[] = [];
   const response = await play(problem, async (messages) => {
-    let [text, reasoning] = ['', ''];
-    const calls: { function: { name: string; arguments: Record<string, unknown> } }[] = [];
-    const options = { thinking, maxTokens, ...(tools && { tools }) };
+    const events: ResponseEvent[] = [];
+    // Of all heads, whatever is fastest in this batch: acceptance is the model's.
+    const drafts = assistant.model.mtp.length;
+    const options = { thinking, maxTokens, drafts, ...(tools && { tools }) };
     for await (const event of assistant.reply(messages, options, engine)) {
-      if (event.type === 'text-delta') text += event.text;
-      else if (event.type === 'reasoning-delta') reasoning += event.text;
-      else if (event.type === 'tool-call') {
-        calls.push({ function: { name: event.name, arguments: event.arguments } });
-      } else if (event.type === 'unknown-tool-call') text += event.text;
-      else turns.push(event.statistics);
+      if (event.type === 'finish') turns.push(event.statistics);
+      else events.push(event);
     }
-    return {
-      role: 'assistant',
-      content: text,
-      ...(thinking && { reasoning_content: reasoning }),
-      ...(calls.length > 0 && { tool_calls: calls }),
-    };
+    return assistantMessage(events, thinking);
   });
   return { response, turns, ...(await problem.verify(response)) };
 }

@@ -22,6 +22,11 @@ export function moving(tensors: readonly Tensor[], operations = 0): Work {
   return { operations, bytes: bytesOf(tensors), roundable: false };
 }
 
+/** Of a position in a cache. */
+export function cachedBytes({ keys, values }: { keys: Tensor; values: Tensor }): number {
+  return bytesOf([keys, values]) / keys.rows;
+}
+
 export function bytesOf(tensors: readonly Tensor[]): number {
   return tensors.reduce((sum, { byteLength }) => sum + byteLength, 0);
 }

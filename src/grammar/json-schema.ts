@@ -19,7 +19,7 @@ import {
   sequence,
 } from './expression.ts';
 import { integer, JsonStrings, number, quoted, space } from './json-text.ts';
-import { type Bounds, integerBetween, numberBetween } from './number-range.ts';
+import { boundsOf, integerBetween, numberBetween } from './number-range.ts';
 import { regex } from './regex.ts';
 import { type Schema, type SchemaReader, typesOf } from './schema-reader.ts';
 import { stringFormats } from './string-formats.ts';
@@ -117,7 +117,7 @@ export class JsonGrammar {
     if (type === 'number' && ![bounds.low, bounds.high].every(isWholeOrInfinite)) {
       throw new UserError(`${path}: bounds of numbers must be whole; leave others out`);
     }
-    const range = type === 'integer' ? integerBetween(rounded(bounds)) : numberBetween(bounds);
+    const range = type === 'integer' ? integerBetween(bounds) : numberBetween(bounds);
     if (range === null) throw new UserError(`${path}: there is no number within the bounds`);
     return range;
   }
@@ -227,34 +227,6 @@ export class JsonGrammar {
     rule.body = this.value(target, reference);
     return { kind: 'rule', rule };
   }
-}
-
-function boundsOf({ minimum, maximum, exclusiveMinimum, exclusiveMaximum }: Schema): Bounds {
-  const low = Math.max(
-    minimum ?? Number.NEGATIVE_INFINITY,
-    exclusiveMinimum ?? Number.NEGATIVE_INFINITY,
-  );
-  const high = Math.min(
-    maximum ?? Number.POSITIVE_INFINITY,
-    exclusiveMaximum ?? Number.POSITIVE_INFINITY,
-  );
-  // Numbers are written with fifteen digits before the point, so larger bounds bind nothing.
-  return {
-    low: low <= -1e15 ? Number.NEGATIVE_INFINITY : low,
-    high: high >= 1e15 ? Number.POSITIVE_INFINITY : high,
-    withoutLow: low === exclusiveMinimum,
-    withoutHigh: high === exclusiveMaximum,
-  };
-}
-
-/** The whole numbers within bounds that need not be whole. */
-function rounded({ low, high, withoutLow, withoutHigh }: Bounds): Bounds {
-  return {
-    low: Math.ceil(low),
-    high: Math.floor(high),
-    withoutLow: withoutLow && Number.isInteger(low),
-    withoutHigh: withoutHigh && Number.isInteger(high),
-  };
 }
 
 function isWholeOrInfinite(bound: number): boolean {

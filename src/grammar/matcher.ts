@@ -3,8 +3,9 @@
  * into states of a deterministic automaton when first reached (as RE2 does), so that what was asked once
  * costs a look-up.
  */
-import type { GrammarState } from '../engine/constrained-output.ts';
+
 import { type Automaton, endState } from './automaton.ts';
+import type { GrammarState } from './grammar-state.ts';
 import type { Vocabulary } from './vocabulary.ts';
 
 /** Places in the automaton at once; more are let go, which forbids texts but allows none. */

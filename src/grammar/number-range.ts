@@ -1,4 +1,5 @@
 /** Numbers between bounds, digit by digit. */
+
 import {
   characters,
   choice,
@@ -8,9 +9,10 @@ import {
   repeat,
   sequence,
 } from './expression.ts';
+import type { Schema } from './schema-reader.ts';
 
 export interface Bounds {
-  /** Whole numbers, or infinite. */
+  /** May be infinite. */
   low: number;
   high: number;
   /** Whether a bound itself is left out. */
@@ -22,9 +24,34 @@ const largest = 10 ** 15 - 1;
 const digits = (low: number, high: number) => characters([[0x30 + low, 0x30 + high]]);
 const anyDigit = digits(0, 9);
 
-/** Null if there is none. */
-export function integerBetween({ low, high, withoutLow, withoutHigh }: Bounds): Expression | null {
+/** Whole numbers, within bounds that need not be whole. Null if there is none. */
+export function integerBetween(bounds: Bounds): Expression | null {
+  const { low, high, withoutLow, withoutHigh } = rounded(bounds);
   return wholeBetween(withoutLow ? low + 1 : low, withoutHigh ? high - 1 : high);
+}
+
+/** The bounds that a schema gives. */
+export function boundsOf({
+  minimum,
+  maximum,
+  exclusiveMinimum,
+  exclusiveMaximum,
+}: Pick<Schema, 'minimum' | 'maximum' | 'exclusiveMinimum' | 'exclusiveMaximum'>): Bounds {
+  const low = Math.max(
+    minimum ?? Number.NEGATIVE_INFINITY,
+    exclusiveMinimum ?? Number.NEGATIVE_INFINITY,
+  );
+  const high = Math.min(
+    maximum ?? Number.POSITIVE_INFINITY,
+    exclusiveMaximum ?? Number.POSITIVE_INFINITY,
+  );
+  // Numbers are written with fifteen digits before the point, so larger bounds bind nothing.
+  return {
+    low: low <= -1e15 ? Number.NEGATIVE_INFINITY : low,
+    high: high >= 1e15 ? Number.POSITIVE_INFINITY : high,
+    withoutLow: low === exclusiveMinimum,
+    withoutHigh: high === exclusiveMaximum,
+  };
 }
 
 /** Decimal numbers without exponents. Null if there is none. */
@@ -105,4 +132,14 @@ function ofOneLength(low: string, high: string): Expression {
 function oneOf(options: readonly (Expression | null)[]): Expression | null {
   const present = options.filter((option) => option !== null);
   return present.length === 0 ? null : choice(...present);
+}
+
+/** The whole numbers within bounds that need not be whole. */
+function rounded({ low, high, withoutLow, withoutHigh }: Bounds): Bounds {
+  return {
+    low: Math.ceil(low),
+    high: Math.floor(high),
+    withoutLow: withoutLow && Number.isInteger(low),
+    withoutHigh: withoutHigh && Number.isInteger(high),
+  };
 }

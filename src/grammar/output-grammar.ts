@@ -1,5 +1,5 @@
 /** What an answer may be, as a request says it, and how that becomes a grammar over tokens. */
-import type { GrammarState } from '../engine/constrained-output.ts';
+
 import type { Tool } from '../text/chat-messages.ts';
 import { compileExpression } from './automaton.ts';
 import {
@@ -11,6 +11,7 @@ import {
   sequence,
   text,
 } from './expression.ts';
+import type { GrammarState } from './grammar-state.ts';
 import { JsonGrammar } from './json-schema.ts';
 import { Matcher } from './matcher.ts';
 import { regex } from './regex.ts';

@@ -15,12 +15,20 @@ export interface Batch {
   rowStart: Tensor;
 }
 
-/** What a model's layer asks of a cache; slots are the trunk's layers, then the MTP blocks. */
-export interface KeyValueCache {
+/** The caches of a call; slots are the trunk's layers, then the MTP blocks. */
+export type KeyValueCache = (slot: number) => LayerCache;
+
+/** What a layer asks of its cache. */
+export interface LayerCache {
   /** Null if no sequence of the call has any. */
-  past(slot: number): PastKeys | null;
-  /** Receives the keys and values of this call's rows; they live as long as the caller's scope. */
-  keep(slot: number, key: Tensor, value: Tensor): void;
+  past: PastKeys | null;
+  /**
+   * Rounds keys and values of this call's rows, in their place, to what the cache will give back: what a
+   * row sees does not depend on which rows were in a call with it.
+   */
+  round(key: Tensor, value: Tensor): void;
+  /** Receives these when the layer is done; they live as long as the caller's scope. */
+  keep(key: Tensor, value: Tensor): void;
 }
 
 /** Packs whole documents, each from position 0. */

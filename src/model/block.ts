@@ -1,8 +1,7 @@
-import type { PastKeys } from '../tensor/kernels.ts';
 import { attention, linear, rmsNorm, rotary } from '../tensor/ops/index.ts';
 import type { Scope } from '../tensor/scope.ts';
 import type { Tensor } from '../tensor/tensor.ts';
-import type { Batch } from './batch.ts';
+import type { Batch, LayerCache } from './batch.ts';
 import type { AttentionConfig, ModelConfig } from './config.ts';
 import { denseLayer, expertsLayer, type Route, type RoutingOptions } from './experts.ts';
 import type { AttentionWeights, LayerWeights } from './weights.ts';
@@ -26,7 +25,7 @@ export function block(
   config: ModelConfig,
   attentionConfig: AttentionConfig,
   batch: Batch,
-  past: PastKeys | null,
+  cache: LayerCache | null,
   routing: RoutingOptions = {},
 ): BlockResult {
   const normed = rmsNorm(scope, x, weights.inputNorm, config.normEpsilon);
@@ -38,7 +37,7 @@ export function block(
     attentionConfig,
     config.valueScale,
     batch,
-    past,
+    cache,
   );
   const { out: middle, key, value } = attended;
   const input = rmsNorm(scope, middle, weights.postAttentionNorm, config.normEpsilon);
@@ -52,6 +51,21 @@ export function block(
   return { hidden: mixed.out, key, value, route: mixed.route };
 }
 
+/** What a layer's attention sees of x, which is normalised: as in `BlockResult`. */
+export function keysAndValues(
+  scope: Scope,
+  x: Tensor,
+  weights: AttentionWeights,
+  { headDim, rotaryDim, ropeTheta }: AttentionConfig,
+  { positions }: Batch,
+): { key: Tensor; value: Tensor } {
+  const rotation = { headDim, rotaryDim, theta: ropeTheta };
+  return {
+    key: rotary(scope, linear(scope, x, weights.key), positions, rotation),
+    value: linear(scope, x, weights.value),
+  };
+}
+
 /** residual + attention(x). */
 function selfAttention(
   scope: Scope,
@@ -61,14 +75,14 @@ function selfAttention(
   config: AttentionConfig,
   valueScale: number,
   batch: Batch,
-  past: PastKeys | null,
+  cache: LayerCache | null,
 ): { out: Tensor; key: Tensor; value: Tensor } {
   const { headDim, rotaryDim, ropeTheta } = config;
-  const turn = (heads: Tensor) =>
-    rotary(scope, heads, batch.positions, { headDim, rotaryDim, theta: ropeTheta });
-  const query = turn(linear(scope, x, weights.query));
-  const key = turn(linear(scope, x, weights.key));
-  const value = linear(scope, x, weights.value);
+  const rotation = { headDim, rotaryDim, theta: ropeTheta };
+  const query = rotary(scope, linear(scope, x, weights.query), batch.positions, rotation);
+  const { key, value } = keysAndValues(scope, x, weights, config, batch);
+  cache?.round(key, value);
+  const past = cache?.past ?? null;
   const mixed = attention(
     scope,
     { query, key, value, sinks: weights.sinks, rowStart: batch.rowStart, past },

@@ -1,7 +1,9 @@
+import { type CacheType, cachedHeadSize } from '../tensor/cache-type.ts';
+import { bytesPerElement } from '../tensor/tensor.ts';
 import { type AttentionConfig, attentionOf, type ModelConfig } from './config.ts';
 import { isStacked, parameterSize, parameterSpecs } from './parameters.ts';
 
-/** Sizes that follow from a config alone. Cache sizes are for float32 keys and values. */
+/** Sizes that follow from a config alone. */
 export interface ModelSummary {
   layers: {
     total: number;
@@ -31,7 +33,9 @@ export interface ModelSummary {
   };
 }
 
-export function describeModel(config: ModelConfig): ModelSummary {
+/** `cacheType`: of the caches whose sizes are told. */
+export function describeModel(config: ModelConfig, cacheType: CacheType = 'f32'): ModelSummary {
+  const bytesPerToken = (attention: AttentionConfig) => cachedBytes(attention, cacheType);
   const attentions = config.layers.map((_, layer) => attentionOf(config, layer));
   const mtpAttentions = Array.from({ length: config.mtpHeads }, () => config.slidingAttention);
   const all = [...attentions, ...mtpAttentions];
@@ -83,8 +87,13 @@ function countParameters(config: ModelConfig): ModelSummary['parameters'] {
   return counts;
 }
 
-function bytesPerToken({ keyValueHeads, headDim, valueHeadDim }: AttentionConfig): number {
-  return keyValueHeads * (headDim + valueHeadDim) * 4;
+/** Of the keys and values of a position. */
+function cachedBytes(
+  { keyValueHeads, headDim, valueHeadDim }: AttentionConfig,
+  type: CacheType,
+): number {
+  const numbers = cachedHeadSize(type, headDim) + cachedHeadSize(type, valueHeadDim);
+  return keyValueHeads * numbers * bytesPerElement[type];
 }
 
 function sum(values: number[]): number {

@@ -309,6 +309,17 @@ describe('writing', () => {
     );
   });
 
+  test('a rotary factor whose product is rounded down has another beside it', () => {
+    const { globalAttention, slidingAttention, ...rest } = parse();
+    const config = {
+      ...rest,
+      globalAttention: { ...globalAttention, headDim: 200, rotaryDim: 58 },
+      slidingAttention: { ...slidingAttention, headDim: 200, rotaryDim: 58 },
+    };
+    const text = JSON.stringify(toHubConfig(config));
+    expect(parseHubConfig(JSON.parse(text), 'config.json')).toEqual(config);
+  });
+
   test('what the hub has no words for is refused', () => {
     const config = parse();
     const { globalAttention, slidingAttention } = config;

@@ -269,11 +269,14 @@ function sameOrFail(
 function rotaryFactor(global: AttentionConfig, sliding: AttentionConfig): number {
   const lowest = Math.max(global.rotaryDim / global.headDim, sliding.rotaryDim / sliding.headDim);
   for (let digits = 0; digits <= 15; digits++) {
-    const factor = Math.ceil(lowest * 10 ** digits) / 10 ** digits;
-    const fits = [global, sliding].every(
-      ({ headDim, rotaryDim }) => Math.trunc(headDim * factor) === rotaryDim,
-    );
-    if (fits) return factor;
+    const least = Math.ceil(lowest * 10 ** digits);
+    // The next as well: 0.29 · 200 is a little less than 58.
+    for (const factor of [least, least + 1].map((value) => value / 10 ** digits)) {
+      const fits = [global, sliding].every(
+        ({ headDim, rotaryDim }) => Math.trunc(headDim * factor) === rotaryDim,
+      );
+      if (fits) return factor;
+    }
   }
   throw new UserError(
     `rotary dimensions ${global.rotaryDim} of ${global.headDim} and ${sliding.rotaryDim} of ` +

@@ -26,7 +26,7 @@ export function mtpBlock(
 ): Tensor {
   const { config } = model;
   const weights = model.mtp[head]!;
-  const slot = config.layers.length + head;
+  const held = cache?.(config.layers.length + head) ?? null;
   const run = (inner: Scope) => {
     const norm = (x: Tensor, weight: Tensor) => rmsNorm(inner, x, weight, config.normEpsilon);
     const embedded = gatherRows(inner, model.embedding, batch.tokens);
@@ -36,15 +36,14 @@ export function mtpBlock(
       norm(hidden, weights.hiddenNorm),
     );
     const x = linear(inner, joined, weights.projection);
-    const past = cache?.past(slot) ?? null;
     const attention = config.slidingAttention;
-    const out = block(inner, x, weights.block, config, attention, batch, past);
+    const out = block(inner, x, weights.block, config, attention, batch, held);
     const { key, value } = out;
-    return { hidden: norm(out.hidden, weights.finalNorm), ...(cache && { key, value }) };
+    return { hidden: norm(out.hidden, weights.finalNorm), ...(held && { key, value }) };
   };
   const flow = { inputs: [hidden], output: (result: { hidden: Tensor }) => result.hidden };
   const result = scope.nested(run, flow);
-  if (result.key && result.value) cache?.keep(slot, result.key, result.value);
+  if (result.key && result.value) held?.keep(result.key, result.value);
   return result.hidden;
 }
 

@@ -218,7 +218,9 @@ function addExperts(
   });
   kernels.addExpertProducts({ x: hidden, experts, weights: routed, down, out: x });
   if (shared && normed) {
-    const [gated, other] = [linear(scope, normed, shared.gate), linear(scope, normed, shared.up)];
+    const [gated, other] = [shared.gate, shared.up].map((weight) => {
+      return linear(scope, normed, weight, { step: true });
+    }) as [Tensor, Tensor];
     addProduct(scope, swiglu(scope, gated, other), shared.down, x);
   }
   return experts;
@@ -233,5 +235,6 @@ function addProduct(scope: Scope, a: Tensor, weight: Matrix, x: Tensor): void {
     transposeA: false,
     transposeB: true,
     accumulate: true,
+    step: true,
   });
 }

@@ -74,11 +74,12 @@ export function createApp(context: ServerContext, limits: AppLimits): Hono {
   app.get('/server_info', serverInfo(context));
   app.post('/tokenize', tokenize(context));
   app.post('/detokenize', detokenize(context));
-  app.get('/health', (c) =>
-    context.admission.isClosing
-      ? c.json({ status: 'shutting down' }, 503)
-      : c.json({ status: 'ok' }),
-  );
+  app.get('/health', (c) => {
+    const { failure } = context.engine;
+    if (failure !== null) return c.json({ status: 'failed', reason: failure }, 503);
+    if (context.admission.isClosing) return c.json({ status: 'shutting down' }, 503);
+    return c.json({ status: 'ok' });
+  });
   app.get('/metrics', (c) =>
     c.text(context.metrics.write(context.engine.figures()), 200, {
       'content-type': 'text/plain; version=0.0.4; charset=utf-8',

@@ -2,6 +2,7 @@
 import type { Context } from 'hono';
 import type { z } from 'zod';
 import { ApiError, invalid } from './errors.ts';
+import { explainIssue, fieldErrorOf } from './field-errors.ts';
 
 /** Deeper JSON than anyone means, so that nothing which walks it runs out of stack. */
 const MAX_DEPTH = 100;
@@ -32,10 +33,9 @@ export function parseWith<Schema extends z.ZodType>(
   schema: Schema,
   value: unknown,
 ): z.output<Schema> {
-  const result = schema.safeParse(value);
+  const result = schema.safeParse(value, { error: explainIssue });
   if (result.success) return result.data;
-  const { path, message } = deepest(result.error.issues);
-  const field = fieldOf(path);
+  const { field, message } = fieldErrorOf(result.error.issues);
   if (field === '') throw new ApiError('invalid', `the body: ${message}`);
   throw invalid(field, message);
 }
@@ -59,39 +59,4 @@ function parseJson(text: string): unknown {
     );
   }
   return value;
-}
-
-interface FoundIssue {
-  path: PropertyKey[];
-  message: string;
-}
-
-/** Of alternatives that all failed, the one that got furthest says best what was meant. */
-function deepest(issues: readonly z.core.$ZodIssue[]): FoundIssue {
-  const issue = issues[0]!;
-  if (issue.code === 'unrecognized_keys') {
-    return { path: [...issue.path, issue.keys[0]!], message: 'is not a field of this request' };
-  }
-  if (issue.code === 'invalid_union' && issue.errors.length > 0) {
-    const [best] = issue.errors
-      .filter((inner) => inner.length > 0)
-      .map(deepest)
-      .sort((a, b) => b.path.length - a.path.length);
-    if (best !== undefined && best.path.length > 0) {
-      return { path: [...issue.path, ...best.path], message: best.message };
-    }
-  }
-  return { path: issue.path, message: lowerFirst(issue.message) };
-}
-
-/** `messages[0].content`. */
-function fieldOf(path: readonly PropertyKey[]): string {
-  return path
-    .map((part) => (typeof part === 'number' ? `[${part}]` : `.${String(part)}`))
-    .join('')
-    .replace(/^\./, '');
-}
-
-function lowerFirst(text: string): string {
-  return text.charAt(0).toLowerCase() + text.slice(1);
 }

@@ -2,11 +2,11 @@
  * The engine as the server knows it. New weights come as a second engine beside the first, which
  * ends when its last request does: no request waits, and none sees two versions of the weights.
  */
-import type { GrammarState } from '../engine/constrained-output.ts';
 import { Engine } from '../engine/engine.ts';
 import type { EngineOptions } from '../engine/engine-options.ts';
 import type { GenerationStep, PromptReading } from '../engine/generation.ts';
 import { UserError } from '../errors.ts';
+import type { GrammarState } from '../grammar/grammar-state.ts';
 import { GrammarCompiler, type OutputGrammar } from '../grammar/output-grammar.ts';
 import type { Vocabulary } from '../grammar/vocabulary.ts';
 import { type Model, releaseModel } from '../model/weights.ts';
@@ -25,6 +25,8 @@ export type LoadWeights = (directory: string) => Promise<Model>;
 
 export class EngineService implements ServingEngine {
   readonly features: ReadonlySet<EngineFeature>;
+  /** A device that fails ends requests; later ones can succeed. */
+  readonly failure = null;
   readonly #loadWeights: LoadWeights | null;
   readonly #grammars: GrammarCompiler | null;
   readonly #options: EngineOptions;
@@ -52,7 +54,7 @@ export class EngineService implements ServingEngine {
     this.#grammars = vocabulary ? new GrammarCompiler(vocabulary) : null;
     this.features = new Set<EngineFeature>([
       ...(['min-p', 'penalties', 'logit-bias', 'logprobs', 'prompt-logprobs'] as const),
-      'routed-experts',
+      ...(['routed-experts', 'cache-salt'] as const),
       ...(loadWeights === null ? [] : (['load-weights'] as const)),
       ...(vocabulary ? (['grammar'] as const) : []),
     ]);
@@ -64,9 +66,7 @@ export class EngineService implements ServingEngine {
   }
 
   get contextTokens(): number {
-    const { cacheTokens = Number.POSITIVE_INFINITY } = this.#options;
-    // A step writes its drafts to the cache, right or wrong.
-    return Math.min(this.config.maxPositions, cacheTokens - this.config.mtpHeads);
+    return this.#present.engine.contextTokens;
   }
 
   get weightVersion(): string {
@@ -75,9 +75,14 @@ export class EngineService implements ServingEngine {
 
   async *submit(request: GenerationRequest): AsyncGenerator<GenerationEvent> {
     const version = this.#present;
-    const { prompt, vocabSize: _, grammar, ...asked } = request;
-    const options = { ...asked, ...(grammar && { grammar: this.#compile(grammar) }) };
+    const { prompt, vocabSize: _, seed, grammar, ...others } = request;
     const drafting = new DraftingCounts();
+    const options = {
+      ...others,
+      seed: seed ?? anySeed(),
+      adaptiveDrafts: seed === null || request.sampling.temperature === 0,
+      ...(grammar && { grammar: this.#compile(grammar) }),
+    };
     let reason: 'stop' | 'length' = 'length';
     const begin = (reading: PromptReading) => {
       return { type: 'prompt' as const, weightVersion: version.name, ...reading };
@@ -112,12 +117,14 @@ export class EngineService implements ServingEngine {
       running: sum(({ engine }) => engine.load.running),
       waiting: sum(({ engine }) => engine.load.waiting),
       preemptions: this.#retiredPreemptions + sum(({ engine }) => engine.load.preemptions),
+      cacheType: this.#present.engine.memory.cacheType,
       cacheBytes: {
         global: sum(({ engine }) => engine.memory.global),
         sliding: sum(({ engine }) => engine.memory.sliding),
       },
       cachePages: {
         used: sum(({ pages, engine }) => pages - engine.memory.freePages),
+        kept: sum(({ engine }) => engine.memory.keptPages),
         total: sum(({ pages }) => pages),
       },
       drafting: this.#drafting.figures,
@@ -187,6 +194,10 @@ class Version {
     await this.engine.release();
     releaseModel(this.model);
   }
+}
+
+function anySeed(): number {
+  return crypto.getRandomValues(new Uint32Array(1))[0]!;
 }
 
 /** All tokens of a step but its last were drafted, the k-th by head k. */

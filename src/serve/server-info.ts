@@ -5,9 +5,10 @@ import type { ServerContext } from './context.ts';
 
 export function serverInfo(context: ServerContext) {
   const { engine, startedAt } = context;
-  const { layers, cache, parameters } = describeModel(engine.config);
-  return (c: Context): Response =>
-    c.json({
+  return (c: Context): Response => {
+    const figures = engine.figures();
+    const { layers, cache, parameters } = describeModel(engine.config, figures.cacheType);
+    return c.json({
       model: context.modelName,
       device: context.device,
       weight_version: engine.weightVersion,
@@ -17,7 +18,7 @@ export function serverInfo(context: ServerContext) {
       features: [...engine.features],
       started_at: startedAt,
       requests: context.admission.count,
-      engine: engine.figures(),
+      engine: figures,
       cache: {
         global_layers: layers.global,
         sliding_layers: layers.sliding + layers.mtp,
@@ -27,4 +28,5 @@ export function serverInfo(context: ServerContext) {
         all_global_bytes_per_token: cache.allGlobalBytes / cache.context,
       },
     });
+  };
 }

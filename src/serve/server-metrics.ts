@@ -80,6 +80,7 @@ export class ServerMetrics {
       ['cache_bytes', 'gauge', 'Memory for keys and values.', values('kind', cacheBytes)],
       ['cache_pages', 'gauge', 'Pages of global layers.', value(cachePages.total)],
       ['cache_pages_used', 'gauge', 'Of these, pages in use.', value(cachePages.used)],
+      ['cache_pages_kept', 'gauge', 'Pages kept for later requests.', value(cachePages.kept)],
       ['http_responses_total', 'counter', 'Responses by route and status.', this.#responses],
       ['answers_total', 'counter', 'Answers by what ended them.', this.#finished],
       ['prompt_tokens_total', 'counter', 'Tokens of prompts.', this.#promptTokens],

@@ -5,6 +5,7 @@
 import type { ScoredToken, TokenLogprob } from '../engine/token-reports.ts';
 import type { OutputGrammar } from '../grammar/output-grammar.ts';
 import type { ModelConfig } from '../model/config.ts';
+import type { CacheType } from '../tensor/cache-type.ts';
 
 export type { ScoredToken, TokenLogprob };
 
@@ -16,6 +17,8 @@ export interface ServingEngine {
   readonly features: ReadonlySet<EngineFeature>;
   /** Names the weights that new requests run on. */
   readonly weightVersion: string;
+  /** Why it can answer nothing any more, nor ever again; `null` while it can. */
+  readonly failure: string | null;
 
   /**
    * Generates after a prompt. A request ends when its signal aborts, and then the iteration throws
@@ -53,7 +56,8 @@ export interface GenerationRequest {
   /** Where in the prompt an answer begins that is to be continued; by default at its end. */
   answerFrom?: number;
   sampling: SamplingParameters;
-  seed: number;
+  /** `null`: any, and the answer need not come again. */
+  seed: number | null;
   /** Most tokens to generate; 0 only reads the prompt. */
   maxTokens: number;
   /** Tokens that end the generation; the one that does is the last to be given. */
@@ -70,6 +74,8 @@ export interface GenerationRequest {
   routedExperts?: { from: number };
   /** Caches are shared only between requests of equal salt. */
   cacheSalt?: string;
+  /** The conversation of which this is a turn: its caches are its own, and kept for its next one. */
+  session?: string;
   signal: AbortSignal;
 }
 
@@ -140,10 +146,12 @@ export interface EngineFigures {
   waiting: number;
   /** Times that a request had to give its memory back and begin anew. */
   preemptions: number;
-  /** Bytes of memory for keys and values, by kind of layer. */
+  /** What keys and values are kept in. */
+  cacheType: CacheType;
+  /** Bytes of memory for them, by kind of layer. */
   cacheBytes: { global: number; sliding: number };
-  /** Pages of the global layers' caches. */
-  cachePages: { used: number; total: number };
+  /** Pages of the global layers' caches: of requests, and kept for later ones that begin alike. */
+  cachePages: { used: number; kept: number; total: number };
   /** Since the engine started. */
   drafting: DraftingFigures;
 }

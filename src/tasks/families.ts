@@ -11,6 +11,7 @@ import { gsmGraph } from './long-context/gsm-graph.ts';
 import { needles } from './long-context/needles.ts';
 import { tracking } from './long-context/tracking.ts';
 import { recall } from './recall.ts';
+import { safety } from './safety/index.ts';
 import { shell } from './shell/index.ts';
 import { strings } from './strings.ts';
 import type { TaskFamily } from './task.ts';
@@ -33,6 +34,7 @@ export const FAMILIES: readonly TaskFamily[] = [
   instructions,
   conversation,
   knowledge,
+  safety,
 ];
 
 export const familyNames: readonly string[] = FAMILIES.map(({ name }) => name);

@@ -1,3 +1,4 @@
+export { DOMAINS } from './domains.ts';
 export { FAMILIES, familyNames } from './families.ts';
 export { MIMOFLASH_SYSTEM } from './persona.ts';
 export { MOST_TURNS, play } from './play.ts';
@@ -11,6 +12,7 @@ export {
 } from './response.ts';
 export {
   DEFAULT_MIXTURE,
+  drawLength,
   followUp,
   generateProblem,
   type Mixture,

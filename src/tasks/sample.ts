@@ -46,6 +46,7 @@ const USUAL_WEIGHTS: Readonly<Record<string, number>> = {
   instructions: 1.5,
   conversation: 1.5,
   knowledge: 2,
+  safety: 1.5,
 };
 
 /** The usual mixture of families by weight; those without a weight are left out. */
@@ -103,22 +104,25 @@ export function sampleProblem(
     const length = tokens && { tokens, ...(countTokens && { countTokens }) };
     const options = { language, level, thinking, ...length };
     const drawn = generateProblem(family, random, split, options);
-    // Two long problems would be longer than `tokens` says, and what one may call, another may not.
-    return { problem: drawn, standsAlone: Boolean(length || drawn.tools) };
+    // Two long problems would be longer than `tokens` says, what one may call, another may not, and a
+    // system prompt comes first and holds throughout.
+    const hasSystem = drawn.messages[0]!.role === 'system';
+    return { problem: drawn, standsAlone: Boolean(length || drawn.tools || hasSystem) };
   };
   let { problem, standsAlone } = draw();
   if (random.chance(mixture.twoTurn)) {
     const next = draw();
     if (!standsAlone && !next.standsAlone) problem = followUp(problem, next.problem);
   }
-  if (random.chance(mixture.ownSystem)) {
+  if (random.chance(mixture.ownSystem) && problem.messages[0]!.role !== 'system') {
     const system = { role: 'system', content: random.pick(OTHER_SYSTEMS[language]) };
     problem = { ...problem, messages: [system, ...problem.messages] };
   }
   return problem;
 }
 
-function drawLength(random: Random, [fewest, most]: readonly [number, number]): number {
+/** Evenly by logarithm. */
+export function drawLength(random: Random, [fewest, most]: readonly [number, number]): number {
   return Math.round(fewest * (most / fewest) ** random.uniform());
 }
 

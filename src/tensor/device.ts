@@ -1,4 +1,4 @@
-import type { RowsToCache } from './inference-kernels.ts';
+import type { CacheType } from './cache-type.ts';
 import type { Kernels } from './kernels.ts';
 import type { Matrix, QuantizedMatrix, QuantizedRows } from './quantized-matrix.ts';
 import type { Storage } from './tensor.ts';
@@ -25,6 +25,8 @@ export interface Device {
   readonly precision: Precision;
   /** Whether calls return before they take effect, so that the host can prepare what comes next. */
   readonly queuesCalls: boolean;
+  /** What its caches of keys and values may hold. */
+  readonly cacheTypes: readonly CacheType[];
   readonly kernels: Kernels<Matrix>;
 
   /** @throws OutOfMemoryError */
@@ -40,8 +42,6 @@ export interface Device {
    * them. A device without it has no kernels for quantised weights.
    */
   writeQuantized?(matrix: QuantizedMatrix, rows: QuantizedRows): void;
-  /** A kernel, where a device has caches of other formats than f32: see `CachedRows`. */
-  writeCachedRows?(a: RowsToCache): void;
   /** Copies bytes out, after everything called before has taken effect. */
   read(storage: Storage, byteOffset: number, byteLength: number): Promise<Uint8Array>;
 

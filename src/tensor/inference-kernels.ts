@@ -1,3 +1,4 @@
+import type { CacheType } from './cache-type.ts';
 import type { AttentionShape } from './kernels.ts';
 import type { Matrix } from './quantized-matrix.ts';
 import type { Tensor } from './tensor.ts';
@@ -16,6 +17,14 @@ import type { Tensor } from './tensor.ts';
  * 8 bits in groups of `groupSize`.
  */
 export interface InferenceKernels<Weight extends Matrix = Tensor> {
+  /** Keys and values of rows into a cache, in the cache's own type. */
+  writeCachedRows(a: RowsToCache): void;
+  /**
+   * x [T, heads·n] in its place becomes what a cache of `type` would give back: then a row sees the same
+   * keys and values in the call that writes them as later.
+   */
+  roundToCache(a: { x: Tensor; heads: number; type: CacheType }): void;
+
   /**
    * With n = rmsNorm(x)·norm: query [T, heads·headDim] = n·Wqᵀ, and into the cache, at each row's
    * position, the key n·Wkᵀ and the value n·Wvᵀ; query and key rotated as by `rotary`. `weight`
@@ -165,10 +174,11 @@ export interface InferenceKernels<Weight extends Matrix = Tensor> {
 }
 
 /**
- * A layer's cache, and where the rows of a call lie in it. A device with `writeCachedRows` also takes
- * f16, in heads of multiples of 8 numbers, and i8, in heads of multiples of 8 and pages of multiples of 4,
- * zeroed before they are first used. A head of i8 has four bytes more, for a scale, and is arranged as the
- * device likes; queries and probabilities are then rounded to bytes too.
+ * A layer's cache, and where the rows of a call lie in it. Its type is one of `Device.cacheTypes`: f32;
+ * f16, with what is beyond its range cut to it; or i8, in pages of multiples of 4, zeroed before they are
+ * first used. Heads of both are multiples of 8 numbers, of which multiples of 4 are rotated. A head of i8 has four
+ * bytes more, for a scale. Types other than f32 are arranged as the device likes. With i8 a device may
+ * round queries and probabilities to bytes too.
  */
 export interface CachedRows {
   /** [rows, keyValueHeads·headDim] */
@@ -182,7 +192,7 @@ export interface CachedRows {
   layout: Tensor;
 }
 
-/** Rows for a cache in its own format: key and value [T,·] go to the rows indices[t] ≥ 0. */
+/** Rows for a cache: key and value [T,·] go to the rows indices[t] ≥ 0 of keys and values. */
 export interface RowsToCache {
   key: Tensor;
   value: Tensor;

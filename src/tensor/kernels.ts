@@ -31,6 +31,10 @@ export interface Kernels<Weight extends Matrix = Tensor>
    *
    * `residual` [M,N]: out = residual + A·B; not together with `accumulate`.
    *
+   * `step`: of a step of inference, in which rows are of requests that know nothing of each other. A device
+   * may compute few rows otherwise than many, but on the host a row's sums do not depend on how many rows
+   * there are, neither with `step` nor without.
+   *
    * `b` may be quantised where it is transposed and `a` is not; see `InferenceKernels`.
    */
   matmul(a: {
@@ -41,6 +45,7 @@ export interface Kernels<Weight extends Matrix = Tensor>
     transposeB: boolean;
     accumulate: boolean;
     exact?: boolean;
+    step?: boolean;
     scaleA?: number;
     residual?: Tensor | null;
   }): void;
@@ -319,9 +324,9 @@ export interface AttentionShape {
  * that is wide enough is a paged cache, and one of `width` pages a ring of width·pageSize positions.
  */
 export interface PastKeys {
-  /** [rows, keyValueHeads·keyDim] */
+  /** [rows, keyValueHeads·keyDim], of any type that `CachedRows` may have. */
   keys: Tensor;
-  /** [rows, keyValueHeads·valueDim] */
+  /** [rows, keyValueHeads·valueDim], likewise. */
   values: Tensor;
   pageSize: number;
   /** i32 [sequences, width] */

@@ -87,7 +87,7 @@ export class Scope {
     const inner = new Scope(this.device, fork);
     try {
       const output = work(inner);
-      for (const found of fork.backward(inner, [{ output, gradient }])) {
+      for (const found of fork.backward(inner, [{ output, gradient }], tape.gradientScale)) {
         this.#adopt(found.gradient, inner);
         tape.contribute(this, found.input, found.gradient, found.owned);
       }

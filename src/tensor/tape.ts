@@ -9,7 +9,6 @@ import type { Tensor } from './tensor.ts';
  * accumulate. Gradients of everything else are temporaries of the step.
  */
 export class Tape {
-  readonly gradientScale: number;
   /** Whether nested work (`Scope.nested`) is run again for its gradient, instead of being kept. */
   readonly recomputes: boolean;
   /** Where the gradient of each trained parameter is added. */
@@ -21,19 +20,14 @@ export class Tape {
   readonly #steps: { output: Tensor; backward: Backward }[] = [];
   /** Tensors from outside whose gradients are wanted; see `fork`. */
   readonly #inputs: readonly Tensor[];
+  #gradientScale = 1;
 
-  /**
-   * `gradientScale`: a power of two that brings gradients of activations near 1. They are kept as they
-   * are; a device that rounds operands to f16 multiplies by it before and divides after.
-   */
   constructor(
     parameters: ReadonlyMap<Tensor, Tensor>,
-    gradientScale = 1,
     recomputes = false,
     inputs: readonly Tensor[] = [],
   ) {
     this.#parameters = parameters;
-    this.gradientScale = gradientScale;
     this.recomputes = recomputes;
     this.#inputs = inputs;
     for (const input of inputs) this.#tracked.add(input);
@@ -42,7 +36,12 @@ export class Tape {
   /** A tape for a part of the work alone, whose `backward` gives the gradients of the part's inputs. */
   fork(inputs: readonly Tensor[]): Tape {
     const tracked = inputs.filter((input) => this.#tracked.has(input));
-    return new Tape(this.#parameters, this.gradientScale, false, tracked);
+    return new Tape(this.#parameters, false, tracked);
+  }
+
+  /** Of the backward pass that is running. */
+  get gradientScale(): number {
+    return this.#gradientScale;
   }
 
   /** Whether a gradient with respect to this tensor is wanted. */
@@ -68,8 +67,16 @@ export class Tape {
    * Runs all steps from the last to the first, beginning with the given gradients of outputs, and
    * clears the tape. Each gradient is released once it has been passed on; those of a fork's inputs are
    * returned.
+   *
+   * `gradientScale`: a power of two that brings gradients of activations near 1. They are kept as they
+   * are; a device that rounds operands to f16 multiplies by it before and divides after.
    */
-  backward(scope: Scope, seeds: readonly { output: Tensor; gradient: Tensor }[]): InputGradient[] {
+  backward(
+    scope: Scope,
+    seeds: readonly { output: Tensor; gradient: Tensor }[],
+    gradientScale = 1,
+  ): InputGradient[] {
+    this.#gradientScale = gradientScale;
     for (const { output, gradient } of seeds) this.contribute(scope, output, gradient, false);
     for (const { output, backward } of this.#steps.reverse()) {
       const gradient = this.#gradients.get(output);

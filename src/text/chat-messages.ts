@@ -85,7 +85,7 @@ export function regularMessages(messages: readonly ChatMessage[]): RegularMessag
   });
 }
 
-function textOf(content: ChatMessage['content'], field: string): string {
+export function textOf(content: ChatMessage['content'], field: string): string {
   if (content === null || content === undefined) return '';
   if (typeof content === 'string') return content;
   return content

@@ -1,6 +1,6 @@
 /** Prepares a step's batches while the step before is computed. */
 import type { Packer, PackerState } from './packing.ts';
-import type { TrainingBatch } from './targets.ts';
+import { documentCount, type TrainingBatch } from './targets.ts';
 
 export interface PreparedStep {
   batches: TrainingBatch[];
@@ -8,14 +8,17 @@ export interface PreparedStep {
   packerState: PackerState;
 }
 
+/** What a step is: so many batches, or as many as so many sequences need. */
+export type StepSize = { batches: number } | { sequences: number };
+
 export class BatchQueue {
   readonly #packer: Packer;
-  readonly #batchesPerStep: number;
+  readonly #size: StepSize;
   #coming: Promise<PreparedStep> | undefined;
 
-  constructor(packer: Packer, batchesPerStep: number) {
+  constructor(packer: Packer, size: StepSize) {
     this.#packer = packer;
-    this.#batchesPerStep = batchesPerStep;
+    this.#size = size;
   }
 
   /**
@@ -32,7 +35,13 @@ export class BatchQueue {
 
   async #prepare(): Promise<PreparedStep> {
     const batches: TrainingBatch[] = [];
-    while (batches.length < this.#batchesPerStep) batches.push(await this.#packer.next());
+    if ('batches' in this.#size) {
+      while (batches.length < this.#size.batches) batches.push(await this.#packer.next());
+    } else {
+      for (let left = this.#size.sequences; left > 0; left -= documentCount(batches.at(-1)!)) {
+        batches.push(await this.#packer.next(left));
+      }
+    }
     return { batches, packerState: this.#packer.save() };
   }
 }

@@ -30,7 +30,27 @@ describe('the training config', () => {
     expect(config.learningRate).toMatchObject({ schedule: 'cosine', floor: 0 });
   });
 
+  test('of SFT has the report’s values where it gives none', () => {
+    const { batchTokens, learningRate, ...rest } = base;
+    const sft = (changes: object) =>
+      parseTrainingConfig({ ...rest, stage: 'sft', ...changes }, '/a/b/sft.json');
+    const config = sft({});
+    expect(config).toMatchObject({ expertBiasRate: 1e-4, balanceCoefficient: 1e-6 });
+    expect(config).toMatchObject({ batchSequences: 128, adamw: { epsilon: 1e-8, beta2: 0.95 } });
+    expect(config.learningRate).toMatchObject({ schedule: 'cosine', peak: 5e-5, floor: 5e-6 });
+    expect(config.zerosWatch).toMatchObject({ change: 0.25, stop: false });
+    expect(sft({ learningRate: { peak: 1e-3 }, batchTokens: 2048 })).toMatchObject({
+      learningRate: { peak: 1e-3, floor: 5e-6 },
+      batchTokens: 2048,
+    });
+    expect(sft({ batchTokens: 2048 }).batchSequences).toBeUndefined();
+    expect(parse({}).zerosWatch).toBeUndefined();
+  });
+
   test.each<[object, string]>([
+    [{ stage: 'dpo' }, 'stage must be one of pretraining, sft'],
+    [{ batchTokens: undefined }, 'give one of "batchTokens" and "batchSequences"'],
+    [{ batchSequences: 8 }, 'give one of "batchTokens" and "batchSequences"'],
     [{ step: 3 }, 'step is not known; check its spelling or remove it'],
     [{ adamw: { beta3: 1 } }, 'adamw.beta3 is not known; check its spelling or remove it'],
     [{ steps: undefined }, 'steps is missing'],
@@ -45,7 +65,7 @@ describe('the training config', () => {
     [{ data: [] }, 'data must not be empty'],
     [{ data: [{ weight: 1 }] }, 'data.0 give one of "tasks", "jsonl", "text" and "parquet"'],
     [{ data: [{ jsonl: 'a', families: { code: 1 } }] }, 'data.0 "families", "levels", "tokens"'],
-    [{ data: [{ tasks: 'train', families: { code: 0 } }] }, 'data.0 "families" gives no family'],
+    [{ data: [{ tasks: 'train', families: { code: 0 } }] }, 'data.0.families gives no family'],
     [{ data: [{ tasks: 'train', tokens: [9, 1] }] }, 'data.0.tokens the first is above the second'],
     [{ data: [{ text: 'a', fields: { text: '{b}' } }] }, 'data.0 "fields" goes with "jsonl"'],
     [{ data: [{ jsonl: 'a', fields: { user: '{b}' } }] }, 'data.0.fields give either "text", or'],

@@ -5,6 +5,7 @@ import { type DataConfig, dataSchema, withPaths } from '../data/data-config.ts';
 import { defaultCacheDirectory } from '../data/open-sources.ts';
 import { UserError } from '../errors.ts';
 import { readJsonFile } from '../json-file.ts';
+import { stageNames, withStage } from './stages.ts';
 
 const positive = z.number('must be a number').positive('must be more than 0');
 const natural = z.number('must be a number').min(0, 'must be 0 or more');
@@ -55,7 +56,7 @@ const tokenizerSchema = z
     message: 'give one of "directory" and "train"',
   });
 
-const learningRateSchema = z
+export const learningRateSchema = z
   .strictObject({
     schedule: z
       .enum(['cosine', 'warmup-stable-decay'], 'must be "cosine" or "warmup-stable-decay"')
@@ -71,6 +72,8 @@ const learningRateSchema = z
 
 const trainingSchema = z
   .strictObject({
+    /** What is left out is set as the report sets it in this stage. */
+    stage: z.enum(stageNames, `must be one of ${stageNames.join(', ')}`).default('pretraining'),
     /** Directory of the run: checkpoints, metrics, tokenizer. A run that is there is resumed. */
     output: text,
     /** Of the initial weights and of the order of the data. */
@@ -92,7 +95,9 @@ const trainingSchema = z
     /** Optimizer steps. */
     steps: count,
     /** Most tokens of a step, over all its micro-batches. */
-    batchTokens: count,
+    batchTokens: count.optional(),
+    /** Or so many sequences, in as many micro-batches as they need. */
+    batchSequences: count.optional(),
     /** Most tokens computed at once: what memory allows. */
     microBatchTokens: count,
     /** `layers`: less memory, for about a third more computing; the steps are the same. */
@@ -118,6 +123,17 @@ const trainingSchema = z
     /** Of the sequence-wise balance loss: 1e-5 in pre-training, 1e-6 in SFT. */
     balanceCoefficient: natural.default(1e-5),
 
+    /** Warns when num-zeros rises or falls, and may stop the run: see `ZerosWatch`. */
+    zerosWatch: z
+      .strictObject({
+        settle: countOrZero.default(20),
+        window: z.int('must be a whole number').min(8, 'must be 8 or more').default(50),
+        change: positive.default(0.25),
+        deviations: positive.default(4),
+        stop: z.boolean('must be true or false').default(false),
+      })
+      .optional(),
+
     /** In steps. */
     checkpointEvery: count.default(500),
     /** How many checkpoints are kept. */
@@ -131,7 +147,10 @@ const trainingSchema = z
       })
       .optional(),
   })
-  .refine(({ batchTokens, microBatchTokens }) => batchTokens % microBatchTokens === 0, {
+  .refine(({ batchTokens, batchSequences }) => one(batchTokens, batchSequences), {
+    message: 'give one of "batchTokens" and "batchSequences"',
+  })
+  .refine(({ batchTokens = 0, microBatchTokens }) => batchTokens % microBatchTokens === 0, {
     message: '"batchTokens" must be a multiple of "microBatchTokens"',
   })
   .refine(({ maxLength, microBatchTokens }) => maxLength <= microBatchTokens, {
@@ -161,7 +180,7 @@ export async function readTrainingConfig(path: string): Promise<TrainingConfig> 
 
 /** @param path of the file it comes from, for messages and for paths in it */
 export function parseTrainingConfig(json: unknown, path: string): TrainingConfig {
-  const result = trainingSchema.safeParse(json, { reportInput: true });
+  const result = trainingSchema.safeParse(withStage(json), { reportInput: true });
   if (!result.success) throw new UserError(`${path}: ${describeIssue(result.error.issues[0]!)}`);
   const config = result.data;
   const absolute = (relative: string) => resolve(dirname(path), relative);

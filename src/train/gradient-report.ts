@@ -82,6 +82,30 @@ export class GradientMeter {
   }
 }
 
+/** Elements that are zero and elements in all, of each layer of the trunk. */
+export function zerosByLayer({ parts }: GradientReport): { zeros: number; size: number }[] {
+  const layers: { zeros: number; size: number }[] = [];
+  for (const { layer, zeros, size } of parts) {
+    if (layer === undefined) continue;
+    layers[layer] ??= { zeros: 0, size: 0 };
+    layers[layer].zeros += zeros;
+    layers[layer].size += size;
+  }
+  return layers;
+}
+
+/** Elements that are zero of each expert, for each layer of experts in order. */
+export function zerosByExpert({ parts }: GradientReport): number[][] {
+  const layers = new Map<number, number[]>();
+  for (const { layer, expert, zeros } of parts) {
+    if (layer === undefined || expert === undefined) continue;
+    const experts = layers.get(layer) ?? [];
+    layers.set(layer, experts);
+    experts[expert] = (experts[expert] ?? 0) + zeros;
+  }
+  return [...layers.values()];
+}
+
 /** For each layer of experts, how many of its experts had no gradient at all. */
 export function deadExperts({ parts }: GradientReport): Map<number, number> {
   const alive = new Map<number, Map<number, boolean>>();

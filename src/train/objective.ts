@@ -5,7 +5,12 @@
  *   L = −Σ_t w_t·log π(y_t | …) / Σ|w|  +  λ·1/K·Σ_k [ the same for MTP head k ]  +  balance loss
  *
  * The report gives no equation for the MTP loss; this is DeepSeek-V3's (eq. 24 and 25), with the
- * report's λ (0.3, later 0.1). Its gradient reaches the trunk through the hidden state.
+ * report's λ (0.3, later 0.1). Its gradient reaches the trunk through the hidden state, unless an
+ * option stops it there.
+ *
+ * In reinforcement learning weights depend on log π itself, with the gradient stopped. They are then
+ * computed on the host between the forward and the backward pass, so that the policy that is weighed,
+ * the one that is gated and the one whose gradient is taken are one.
  */
 import type { Batch } from '../model/batch.ts';
 import type { Route } from '../model/experts.ts';
@@ -18,6 +23,7 @@ import { Tape } from '../tensor/tape.ts';
 import type { Tensor } from '../tensor/tensor.ts';
 import {
   headAhead,
+  nextTokenTargets,
   type StepTotals,
   type Targets,
   type TrainingBatch,
@@ -34,7 +40,17 @@ export interface ObjectiveOptions {
   balanceCoefficient?: number;
   /** What of the forward pass is computed again for the gradient instead of being kept; default none. */
   recompute?: Recompute;
+  /** How far the gradient of the MTP loss goes; by default into the trunk. */
+  mtpGradient?: MtpGradient;
+  /**
+   * Gives the weight of every next-token target, and then of every candidate, from their log π in this
+   * forward pass. Nothing divides these weights: L = −Σ c_t·log π(y_t), whatever the totals.
+   */
+  weigh?: (logProbability: Float32Array) => Float32Array;
 }
+
+/** 'heads': the MTP blocks alone learn from their loss; trunk, embedding and head do not. */
+export type MtpGradient = 'trunk' | 'heads';
 
 /** 'layers': only the input of each layer and MTP block is kept. Gradients are the same, bit for bit. */
 export type Recompute = 'none' | 'layers';
@@ -50,7 +66,7 @@ export interface BatchResult {
   balanceLosses: number[];
 }
 
-/** Results in nats, one entry a target, in the order of the batch. */
+/** Results in nats, one entry a target, in the order of the batch; candidates come last. */
 export interface PredictionResult {
   targets: Targets;
   /** [R]: log π of each target. */
@@ -72,20 +88,30 @@ export async function forwardBackward(
   options: ObjectiveOptions,
 ): Promise<BatchResult> {
   const { totals, mtpLossWeight, balanceCoefficient = 0, recompute = 'none' } = options;
-  const tape = new Tape(gradients, gradientScale(totals), recompute === 'layers');
+  const tape = new Tape(gradients, recompute === 'layers');
   const scope = new Scope(model.device, tape);
   try {
     const heads = mtpLossWeight > 0 ? model.config.mtpHeads : 0;
     const forward = predict(scope, model, batch, heads, {
       // The balance loss is a mean over tokens: of the step's, not of this batch's.
       balanceCoefficient: (balanceCoefficient * batch.tokens.length) / totals.tokens,
+      mtpGradient: options.mtpGradient ?? 'trunk',
     });
-    const seeds = forward.predictions.map(({ targets, scores }, i) => {
-      const scale = (i === 0 ? 1 : mtpLossWeight / heads) / totals.weights[i]!;
-      const gradient = targets.weights.map((weight) => -weight * scale);
+    const [nextToken] = forward.predictions;
+    if (options.weigh) {
+      const live = await readFloats(model.device, nextToken.scores.logProbability);
+      nextToken.targets = { ...nextToken.targets, weights: options.weigh(live) };
+    }
+    const gradientsOfTargets = forward.predictions.map(({ targets }, i) => {
+      const total = i === 0 && options.weigh ? 1 : totals.weights[i]!;
+      const scale = (i === 0 ? 1 : mtpLossWeight / heads) / total;
+      return targets.weights.map((weight) => -weight * scale);
+    });
+    const seeds = forward.predictions.map(({ scores }, i) => {
+      const gradient = gradientsOfTargets[i]!;
       return { output: scores.logProbability, gradient: scope.from([gradient.length], gradient) };
     });
-    tape.backward(scope, seeds);
+    tape.backward(scope, seeds, gradientScale(gradientsOfTargets));
     return await readResult(model, forward);
   } finally {
     scope.close();
@@ -93,13 +119,28 @@ export async function forwardBackward(
 }
 
 /**
- * Each target's gradient is about its weight divided by the step's total, so the total, as a power of
- * two, undoes that. Gradients further down are smaller: 64 times that centres them in the range of f16
- * (6·10⁻⁸ to 65504), with room on both sides.
+ * A power of two that brings the mean gradient of a target to 1, and then to 64: gradients further down
+ * are smaller, and that centres them in the range of f16 (6·10⁻⁸ to 65504), with room on both sides. The
+ * largest must keep its room too, for advantages have long tails.
  */
-function gradientScale(totals: StepTotals): number {
-  return 2 ** Math.round(Math.log2(64 * Math.max(totals.weights[0]!, 2 ** -20)));
+function gradientScale(gradients: readonly Float32Array[]): number {
+  for (const gradient of gradients) {
+    let [sum, count, largest] = [0, 0, 0];
+    for (const value of gradient) {
+      const size = Math.abs(value);
+      sum += size;
+      count += size > 0 ? 1 : 0;
+      largest = Math.max(largest, size);
+    }
+    if (count === 0) continue;
+    const exponent = Math.round(Math.log2(Math.min((64 * count) / sum, 4096 / largest)));
+    return 2 ** Math.min(exponent, largestExponent);
+  }
+  return 1;
 }
+
+/** What is so small that more than this would be needed is nothing. */
+const largestExponent = 60;
 
 /** The same numbers without a gradient, for `mtpHeads` of the heads: held-out loss, log-probabilities. */
 export async function score(
@@ -115,9 +156,14 @@ export async function score(
   }
 }
 
+interface Prediction {
+  targets: Targets;
+  scores: TokenLogprobs;
+}
+
 /** A forward pass that is enqueued and not read yet; first the next token, then the MTP heads. */
 interface Forward {
-  predictions: { targets: Targets; scores: TokenLogprobs }[];
+  predictions: [Prediction, ...Prediction[]];
   routes: Route[];
 }
 
@@ -126,7 +172,7 @@ function predict(
   model: TrainableModel,
   batch: TrainingBatch,
   heads: number,
-  options: { balanceCoefficient?: number },
+  { balanceCoefficient, mtpGradient = 'trunk' }: ForwardOptions,
 ): Forward {
   const count = batch.tokens.length;
   const rows: Batch = {
@@ -136,28 +182,49 @@ function predict(
   };
   const { perToken } = model.config.experts;
   const replay = batch.routes?.map((experts) => scope.from([count, perToken], experts));
-  const result = trunk(scope, model, rows, { ...options, ...(replay && { replay }) });
+  const result = trunk(scope, model, rows, {
+    ...(balanceCoefficient !== undefined && { balanceCoefficient }),
+    ...(replay && { replay }),
+  });
 
-  const scoreTargets = (hidden: Tensor, ahead: number) => {
-    const targets = targetsAhead(batch, ahead);
+  const scoreTargets = (hidden: Tensor, targets: Targets, { head }: TrainableModel) => {
     const size = [targets.rows.length];
     // Only the rows that predict something pay for the vocabulary.
     const predicting = gatherRows(scope, hidden, scope.from(size, targets.rows));
     const wanted = scope.from(size, targets.tokens);
-    return { targets, scores: tokenLogprobs(scope, predicting, model.head, wanted) };
+    return { targets, scores: tokenLogprobs(scope, predicting, head, wanted) };
   };
 
-  const predictions = [scoreTargets(result.hidden, 1)];
-  const input = mtpInput(model, result);
+  const predictions: Forward['predictions'] = [
+    scoreTargets(result.hidden, nextTokenTargets(batch), model),
+  ];
+  const drafter = mtpGradient === 'heads' ? sharingNoGradient(model) : model;
+  const state = mtpInput(model, result);
+  const input = mtpGradient === 'heads' ? untracked(state) : state;
   for (let head = 0; head < heads; head++) {
     const ahead = headAhead(head);
     // A row too near the end of its document reads a zero embedding; it comes after every row that
     // predicts, so nothing sees it.
     const tokens = scope.from([count], tokensAhead(batch, ahead - 1));
-    const hidden = mtpBlock(scope, model, head, { ...rows, tokens }, input);
-    predictions.push(scoreTargets(hidden, ahead));
+    const hidden = mtpBlock(scope, drafter, head, { ...rows, tokens }, input);
+    predictions.push(scoreTargets(hidden, targetsAhead(batch, ahead), drafter));
   }
   return { predictions, routes: result.routes };
+}
+
+interface ForwardOptions {
+  balanceCoefficient?: number;
+  mtpGradient?: MtpGradient;
+}
+
+/** The model with what MTP blocks share with the trunk out of a tape's sight. */
+function sharingNoGradient(model: TrainableModel): TrainableModel {
+  return { ...model, embedding: untracked(model.embedding), head: untracked(model.head) };
+}
+
+/** The same memory as another tensor, of which no tape knows how it was made. */
+function untracked(tensor: Tensor): Tensor {
+  return tensor.slice(0, tensor.rows);
 }
 
 async function readResult({ device }: TrainableModel, forward: Forward): Promise<BatchResult> {

@@ -20,6 +20,8 @@ import { cosineSchedule, type Schedule, warmupStableDecay } from './schedule.ts'
 import { loadMoments, readState, type TrainerState } from './state.ts';
 import type { TrainingBatch } from './targets.ts';
 import { Trainer } from './trainer.ts';
+import { openZerosWatch } from './zeros-history.ts';
+import type { ZerosWatch } from './zeros-watch.ts';
 
 export interface Run {
   directory: RunDirectory;
@@ -32,6 +34,8 @@ export interface Run {
   /** Batches that are evaluated and not trained on. */
   heldOut: TrainingBatch[];
   trainer: Trainer;
+  /** Null if num-zeros is not watched. */
+  zerosWatch: ZerosWatch | null;
   /** Frees the model and all that belongs to it, and closes the sources. */
   release(): Promise<void>;
 }
@@ -65,6 +69,7 @@ export async function openRun(device: Device, config: TrainingConfig): Promise<R
     const packer = packerOf(sources, config, state.data);
     const heldOut = await heldOutBatches(config, loaded);
     await directory.trimMetrics(state.step);
+    const zerosWatch = await openZerosWatch(config, directory);
     const trained = await openTrainer(device, config, state, text, checkpoint);
     const release = async () => {
       trained.release();
@@ -80,6 +85,7 @@ export async function openRun(device: Device, config: TrainingConfig): Promise<R
       packer,
       heldOut,
       trainer,
+      zerosWatch,
       release,
     };
   } catch (error) {
@@ -185,7 +191,10 @@ function assertSameSources(
   state.sources = now;
 }
 
-function scheduleOf({ learningRate, steps }: TrainingConfig): Schedule {
+export function scheduleOf({
+  learningRate,
+  steps,
+}: Pick<TrainingConfig, 'learningRate' | 'steps'>): Schedule {
   const { schedule } = learningRate;
   return (schedule === 'cosine' ? cosineSchedule : warmupStableDecay)({ ...learningRate, steps });
 }
@@ -204,7 +213,10 @@ function assertFits(
   }
 }
 
-function assertPrecision(device: Device, { precision }: { precision: Precision | 'auto' }): void {
+export function assertPrecision(
+  device: Device,
+  { precision }: { precision: Precision | 'auto' },
+): void {
   if (precision === 'auto' || precision === device.precision) return;
   throw new UserError(
     `the run is in precision ${precision} and the device ${device.name} was opened in ` +

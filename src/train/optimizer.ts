@@ -88,6 +88,11 @@ export class AdamW {
     return report;
   }
 
+  /** The gradient as it is now, without a step. */
+  measure(): Promise<GradientReport> {
+    return this.#meter.measure();
+  }
+
   release(): void {
     this.#meter.release();
     for (const storage of this.#storages.splice(0)) this.#model.device.release(storage);

@@ -3,7 +3,9 @@ import { describe, expect, test } from 'vitest';
 import { byteText } from '../../test/train/byte-text.ts';
 import { encodeDocument } from '../data/documents.ts';
 import { type SampleSource, SampleStream } from '../data/sample-stream.ts';
+import { BatchQueue } from './batch-queue.ts';
 import { Packer, type PackerState } from './packing.ts';
+import { documentCount } from './targets.ts';
 
 const text = byteText();
 
@@ -55,6 +57,17 @@ describe('packing', () => {
       }
     }
     expect(used / (20 * 40)).toBeGreaterThan(0.95);
+  });
+
+  test('gives a step so many sequences, in batches that are no larger', async () => {
+    const queue = new BatchQueue(packer([3, 9, 17], { budget: 40, maxLength: 100 }), {
+      sequences: 11,
+    });
+    for (let step = 0; step < 5; step++) {
+      const { batches } = await queue.next(step < 4);
+      expect(batches.map(documentCount).reduce((a, b) => a + b)).toBe(11);
+      for (const { tokens } of batches) expect(tokens.length).toBeLessThanOrEqual(40);
+    }
   });
 
   test('cuts what is longer than the maximum so that every token is predicted once', async () => {

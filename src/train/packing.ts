@@ -48,13 +48,13 @@ export class Packer {
 
   /**
    * The next batch: pieces in their order as long as they fit, and then again and again the longest
-   * that fits into what room is left.
+   * that fits into what room is left; no more of them than `most`.
    */
-  async next(): Promise<TrainingBatch> {
+  async next(most = Number.POSITIVE_INFINITY): Promise<TrainingBatch> {
     await this.#fill();
     const chosen: Piece[] = [];
     let room = this.#options.budget;
-    for (let at = 0; at >= 0; at = this.#nextWithin(room)) {
+    for (let at = 0; at >= 0 && chosen.length < most; at = this.#nextWithin(room)) {
       const [piece] = this.#waiting.splice(at, 1);
       chosen.push(piece!);
       room -= piece!.sample.tokens.length;

@@ -33,7 +33,7 @@ export class RunDirectory {
   }
 
   checkpoint(step: number): string {
-    return join(this.path, `step-${String(step).padStart(6, '0')}`);
+    return join(this.path, checkpointName(step));
   }
 
   /** The newest complete checkpoint; `null` if there is none. */
@@ -60,15 +60,29 @@ export class RunDirectory {
     });
   }
 
+  /** What has been written, without a last line that was cut off. */
+  async readMetrics(): Promise<Record<string, unknown>[]> {
+    const text = await this.#metricsText();
+    return text.split('\n').flatMap((line) => {
+      const record = parseLine(line);
+      return record ? [record] : [];
+    });
+  }
+
   /** Drops what was written after `step` by a process that did not live to save it. */
   async trimMetrics(step: number): Promise<void> {
+    const lines = (await this.#metricsText())
+      .split('\n')
+      .filter((line) => Number(parseLine(line)?.step ?? Number.POSITIVE_INFINITY) <= step);
+    await atomicWriteFile(join(this.path, METRICS_FILE), lines.map((line) => `${line}\n`).join(''));
+  }
+
+  async #metricsText(): Promise<string> {
     const path = join(this.path, METRICS_FILE);
-    const text = await fs.readFile(path, 'utf8').catch((error) => {
+    return await fs.readFile(path, 'utf8').catch((error) => {
       if (errorCode(error) === 'ENOENT') return '';
       throw asUserError(error, `cannot read ${path}`);
     });
-    const lines = text.split('\n').filter((line) => stepOf(line) <= step);
-    await atomicWriteFile(path, lines.map((line) => `${line}\n`).join(''));
   }
 
   /** The newest first. */
@@ -79,11 +93,16 @@ export class RunDirectory {
   }
 }
 
-/** Infinity for a line that was cut off. */
-function stepOf(line: string): number {
+/** What a run calls its checkpoint after so many steps. */
+export function checkpointName(step: number): string {
+  return `step-${String(step).padStart(6, '0')}`;
+}
+
+/** Null for a line that was cut off. */
+function parseLine(line: string): Record<string, unknown> | null {
   try {
-    return Number(JSON.parse(line).step);
+    return JSON.parse(line);
   } catch {
-    return Number.POSITIVE_INFINITY;
+    return null;
   }
 }

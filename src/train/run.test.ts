@@ -246,6 +246,53 @@ describe('a training run', () => {
     expect([...seen].sort()).toEqual(labels);
   });
 
+  test('of SFT takes sequences, mixes thinking, and learns answers and heads alone', async () => {
+    await train({ output: 'base', steps: 2 });
+    const chat = [
+      { role: 'user', content: 'hi' },
+      { role: 'assistant', content: 'ho', reasoning_content: 'hm' },
+    ];
+    const plain = [chat[0], { role: 'assistant', content: 'ha' }];
+    const lines = [{ messages: chat }, { messages: plain }].map((row) => JSON.stringify(row));
+    await fs.writeFile(join(folder, 'chats.jsonl'), lines.join('\n'));
+    const { batchTokens, learningRate, ...rest } = smallRun();
+    const sft = parseTrainingConfig(
+      {
+        ...rest,
+        stage: 'sft',
+        output: 'sft',
+        model: { checkpoint: 'base/step-000002', mtpHeads: 3 },
+        tokenizer: undefined,
+        data: [{ jsonl: 'chats.jsonl' }, { tasks: 'train', families: { arithmetic: 1 } }],
+        cache: 'cache',
+        batchSequences: 5,
+        steps: 24,
+        zerosWatch: { settle: 2, window: 8, change: 1e-6, deviations: 1e-6, stop: true },
+      },
+      join(folder, 'sft.json'),
+    );
+    const events: TrainingEvent[] = [];
+    for await (const event of runTraining(createReferenceDevice(), sft)) events.push(event);
+    const written = await metrics('sft');
+    const [first] = written.filter(({ type }) => type === 'step');
+    expect(first.learningRate).toBeCloseTo(5e-5, 6);
+    expect(first.mtpLosses).toHaveLength(3);
+    expect(first.zerosByLayer).toHaveLength(3);
+    expect(first.zerosByExpert.flat().every((zeros: number) => zeros >= 0)).toBe(true);
+    // A rule that any change breaks: it warns, saves and ends, and goes on when asked again.
+    const warning = events.find(({ type }) => type === 'warning');
+    expect(warning).toMatchObject({
+      stops: true,
+      text: expect.stringMatching(/^step (1[89]|2\d): num-zeros is (rising|falling)/),
+    });
+    expect(written.some(({ type }) => type === 'warning')).toBe(true);
+    expect(events.at(-1)).toMatchObject({ reason: 'stopped' });
+    const next = runTraining(createReferenceDevice(), sft);
+    expect((await next.next()).value).toMatchObject({ type: 'start' });
+    expect((await next.next()).value).toMatchObject({ type: 'step' });
+    await next.return(undefined);
+  });
+
   test('says which sizes do not fit', async () => {
     const sizes = { maxLength: 128, microBatchTokens: 128 };
     await expect(train(sizes)).rejects.toThrow(/maxLength is 128, but the model has 64 positions/);

@@ -9,13 +9,15 @@ import type { TrainableModel } from '../model/weights.ts';
 import type { Device, Precision } from '../tensor/device.ts';
 import { OutOfMemoryError } from '../tensor/tensor.ts';
 import type { TextFiles } from '../text/text-files.ts';
-import { BatchQueue } from './batch-queue.ts';
+import { BatchQueue, type StepSize } from './batch-queue.ts';
 import type { TrainingConfig } from './config.ts';
 import { heldOutLoss } from './evaluate.ts';
 import { openRun, type Run } from './open-run.ts';
 import { saveTraining } from './state.ts';
 import type { LossMeans } from './step-sums.ts';
 import type { StepMetrics } from './trainer.ts';
+import { zerosOf } from './zeros-history.ts';
+import { describeWarning } from './zeros-watch.ts';
 
 export type TrainingEvent =
   | {
@@ -28,6 +30,7 @@ export type TrainingEvent =
     }
   | ({ type: 'step' } & RunMetrics)
   | ({ type: 'evaluation' } & EvaluationMetrics)
+  | ({ type: 'warning' } & RunWarning)
   | { type: 'checkpoint'; step: number; path: string }
   | { type: 'finish'; reason: 'done' | 'stopped'; step: number; checkpoint: string | null };
 
@@ -47,6 +50,13 @@ export interface EvaluationMetrics extends LossMeans {
   scores: Record<string, number>;
 }
 
+/** What a run thinks that people should look at; with `stops` it ended for it. */
+export interface RunWarning {
+  step: number;
+  text: string;
+  stops: boolean;
+}
+
 /** A step as it is written to `metrics.jsonl`. */
 export interface RunMetrics extends StepMetrics {
   /** Tokens of the run so far. */
@@ -54,6 +64,8 @@ export interface RunMetrics extends StepMetrics {
   tokensPerSecond: number;
   /** Time spent in steps so far, over all the run's processes. */
   seconds: number;
+  /** Mean outcome of a step of reinforcement learning. */
+  reward?: number;
 }
 
 export interface RunOptions {
@@ -112,10 +124,11 @@ async function* steps(
   };
   await directory.appendMetrics({ type: 'start', ...start });
   yield { type: 'start', model, step: state.step, resumedFrom: run.checkpoint, files };
-  const queue = new BatchQueue(run.packer, config.batchTokens / config.microBatchTokens);
+  const queue = new BatchQueue(run.packer, stepSize(config));
+  let isStopped = false;
   for (let saved = state.step; ; ) {
     const { step } = state;
-    const isLast = step >= config.steps || signal?.aborted === true;
+    const isLast = step >= config.steps || isStopped || signal?.aborted === true;
     if (step > saved && (isLast || step % config.checkpointEvery === 0)) {
       const path = directory.checkpoint(step);
       await saveTraining(path, model, run.trainer.optimizer, run.text.files, state);
@@ -129,6 +142,15 @@ async function* steps(
     const metrics = await takeStep(run, queue, step + 1 < config.steps);
     await directory.appendMetrics({ type: 'step', ...metrics });
     yield { type: 'step', ...metrics };
+
+    const warning = run.zerosWatch?.add(zerosOf(metrics));
+    if (warning) {
+      const stops = config.zerosWatch!.stop;
+      const told = { step: warning.step, text: describeWarning(warning), stops };
+      await directory.appendMetrics({ type: 'warning', ...told, ...warning });
+      yield { type: 'warning', ...told };
+      isStopped ||= stops;
+    }
 
     if (isDue(config, state.step)) {
       const means = await heldOutLoss(model, run.heldOut);
@@ -162,6 +184,12 @@ async function takeStep(
     tokensPerSecond: metrics.tokens / seconds,
     seconds: state.seconds,
   };
+}
+
+function stepSize({ batchTokens, batchSequences, microBatchTokens }: TrainingConfig): StepSize {
+  return batchTokens === undefined
+    ? { sequences: batchSequences! }
+    : { batches: batchTokens / microBatchTokens };
 }
 
 function isDue({ evaluation, steps }: TrainingConfig, step: number): boolean {

@@ -27,7 +27,16 @@ export function assertSameRun(
 
 /** What decides the steps that are still to come; files may have moved to another folder. */
 function decisive(config: TrainingConfig) {
-  const { seed, batchTokens, microBatchTokens, maxLength, learningRate, adamw, clipNorm } = config;
+  const {
+    seed,
+    batchTokens,
+    batchSequences,
+    microBatchTokens,
+    maxLength,
+    learningRate,
+    adamw,
+    clipNorm,
+  } = config;
   const { mtpLossWeight, expertBiasRate, balanceCoefficient, model, tokenizer } = config;
   const name = (path: string | undefined) => path !== undefined && basename(path);
   const data = config.data.map(({ jsonl, text, parquet, maxMalformed, ...entry }) => ({
@@ -44,6 +53,7 @@ function decisive(config: TrainingConfig) {
     tokenizer: { ...tokenizer, directory: name(tokenizer?.directory) },
     data,
     batchTokens,
+    batchSequences,
     microBatchTokens,
     maxLength,
     learningRate,

@@ -47,6 +47,7 @@ export type TrainerState = z.infer<typeof stateSchema>;
  * Saves a checkpoint, whole or not at all, with float32 weights.
  *
  * @param textFiles tokenizer and chat template: contents by file name
+ * @param state what the run's own kind reads back, as JSON
  * @throws UserError when the disk refuses or a weight is not finite
  */
 export async function saveTraining(
@@ -54,7 +55,7 @@ export async function saveTraining(
   model: TrainableModel,
   optimizer: AdamW,
   textFiles: Record<string, string>,
-  state: TrainerState,
+  state: object,
 ): Promise<void> {
   await saveCheckpoint(directory, model.config, parametersOf(model), {
     dtype: 'f32',

@@ -22,6 +22,8 @@ export interface TrainingBatch {
   labels?: readonly (string | undefined)[];
   /** Experts to replay instead of choosing: for each layer of experts, in order, [T·k]. */
   routes?: readonly Int32Array[];
+  /** Further predictions of next tokens, beside the token that comes: rows and what they predict. */
+  candidates?: { rows: Int32Array; tokens: Int32Array };
 }
 
 /** The predictions of one kind that a batch asks for; R of them. */
@@ -53,6 +55,24 @@ export function targetsAhead(batch: TrainingBatch, ahead: number): Targets {
     chosen.weights[i] = weights[rows[i]! + ahead]!;
   }
   return chosen;
+}
+
+/** The predictions of the tokens that come, and then the candidates, which have no weight yet. */
+export function nextTokenTargets(batch: TrainingBatch): Targets {
+  const next = targetsAhead(batch, 1);
+  if (!batch.candidates) return next;
+  const { rows, tokens } = batch.candidates;
+  const joined = {
+    rows: new Int32Array(next.rows.length + rows.length),
+    tokens: new Int32Array(next.rows.length + rows.length),
+    weights: new Float32Array(next.rows.length + rows.length),
+  };
+  joined.rows.set(next.rows);
+  joined.rows.set(rows, next.rows.length);
+  joined.tokens.set(next.tokens);
+  joined.tokens.set(tokens, next.rows.length);
+  joined.weights.set(next.weights);
+  return joined;
 }
 
 /** [T]: the token `ahead` places on in the same document; −1 where the document ends before. */
@@ -102,6 +122,11 @@ export function stepTotals(batches: readonly TrainingBatch[], mtpHeads: number):
 // By size: positive and negative advantages must not cancel in what a loss is divided by.
 function targetWeight(batch: TrainingBatch, ahead: number): number {
   return targetsAhead(batch, ahead).weights.reduce((sum, weight) => sum + Math.abs(weight), 0);
+}
+
+/** Documents of a batch. */
+export function documentCount({ rowStart }: TrainingBatch): number {
+  return rowStart.reduce((count, start, row) => count + (start === row ? 1 : 0), 0);
 }
 
 /** Packs documents that are trained on whole; `weights` gives other weights, one array a document. */

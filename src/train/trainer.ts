@@ -5,7 +5,7 @@
 import { UserError } from '../errors.ts';
 import type { TrainableModel } from '../model/weights.ts';
 import { addLoads, loadViolation, updateExpertBias } from './expert-bias.ts';
-import { deadExperts } from './gradient-report.ts';
+import { deadExperts, zerosByExpert, zerosByLayer } from './gradient-report.ts';
 import { allocateGradients, type Gradients, releaseGradients, zeroGradients } from './gradients.ts';
 import { forwardBackward, type Recompute } from './objective.ts';
 import { AdamW, type AdamWOptions } from './optimizer.ts';
@@ -41,6 +41,12 @@ export interface StepMetrics {
   learningRate: number;
   /** Elements of the gradient that are exactly zero: the report's num-zeros. */
   numZeros: number;
+  /** The same as a share of all its elements. */
+  zerosShare: number;
+  /** That share for each layer of the trunk. */
+  zerosByLayer: number[];
+  /** Elements that are zero of each expert, for each layer of experts. */
+  zerosByExpert: number[][];
   /** Experts whose whole gradient is zero, over all layers. */
   deadExperts: number;
   /** For each layer of experts: the busiest expert's load over the mean, less 1. */
@@ -113,6 +119,9 @@ export class Trainer {
       gradientNorm: gradient.norm,
       learningRate,
       numZeros: gradient.zeros,
+      zerosShare: gradient.zeros / gradient.size,
+      zerosByLayer: zerosByLayer(gradient).map(({ zeros, size }) => zeros / size),
+      zerosByExpert: zerosByExpert(gradient),
       deadExperts: sum([...deadExperts(gradient).values()]),
       maxViolation: violations.map(({ max }) => max),
       meanViolation: violations.map(({ mean }) => mean),

@@ -18,10 +18,14 @@ export interface RunCurves {
     gradientNorm: number[];
     learningRate: number[];
     numZeros: number[];
+    /** By layer of the trunk, as shares of its elements; empty for runs that did not write them. */
+    zerosByLayer: number[][];
     deadExperts: number[];
     meanViolation: number[];
     balanceLoss: (number | null)[];
     tokensPerSecond: number[];
+    /** Of reinforcement learning; nulls for other runs. */
+    reward: (number | null)[];
   };
   evaluations: EvaluationMetrics[];
 }
@@ -39,6 +43,7 @@ export function columnsOf(
   );
   const column = <Value>(value: (step: RunMetrics) => Value) => steps.map(value);
   const heads = steps.at(-1)?.mtpLosses.length ?? 0;
+  const layers = steps.at(-1)?.zerosByLayer?.length ?? 0;
   const labels = new Set(steps.flatMap(({ lossByLabel }) => Object.keys(lossByLabel)));
   return {
     run,
@@ -58,10 +63,14 @@ export function columnsOf(
       gradientNorm: column(({ gradientNorm }) => gradientNorm),
       learningRate: column(({ learningRate }) => learningRate),
       numZeros: column(({ numZeros }) => numZeros),
+      zerosByLayer: Array.from({ length: layers }, (_, layer) =>
+        column(({ zerosByLayer }) => zerosByLayer[layer]!),
+      ),
       deadExperts: column(({ deadExperts }) => deadExperts),
       meanViolation: column(violationOf),
       balanceLoss: column(({ balanceLoss }) => balanceLoss),
       tokensPerSecond: column(({ tokensPerSecond }) => tokensPerSecond),
+      reward: column(({ reward }) => reward ?? null),
     },
     evaluations: history.evaluations.filter(({ step }) => step > after),
   };

@@ -69,8 +69,9 @@ export class MetricsReader {
     const record = parseLine(line);
     // Our own files; lines of other kinds are left out, as are broken ones.
     if (record?.type === 'step') {
-      // Runs of before losses were told apart.
-      this.#history.steps.push({ lossByLabel: {}, ...record } as unknown as RunMetrics);
+      // Runs of before losses and zeros were told apart.
+      const former = { lossByLabel: {}, zerosByLayer: [], zerosByExpert: [] };
+      this.#history.steps.push({ ...former, ...record } as unknown as RunMetrics);
     } else if (record?.type === 'start')
       this.#history.starts.push(record as unknown as StartMetrics);
     else if (record?.type === 'evaluation') {

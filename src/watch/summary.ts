@@ -15,6 +15,8 @@ export interface RunSummary {
   lossByLabel: Record<string, number>;
   /** Of the last evaluation. */
   heldOutLoss: number | null;
+  /** Of reinforcement learning; null for other runs. */
+  reward: number | null;
   gradientNorm: number;
   numZeros: number;
   deadExperts: number;
@@ -26,7 +28,7 @@ export interface RunSummary {
   /** Milliseconds since 1970. */
   writtenAt: number;
   /** Some losses and violations, from the first step to the last. */
-  curves: { loss: number[]; meanViolation: number[] };
+  curves: { loss: number[]; meanViolation: number[]; reward: number[] };
 }
 
 /** Without a step for so many times its usual time, and never less than this, a run has stopped. */
@@ -60,6 +62,7 @@ export function summarise(run: string, history: MetricsHistory, now: number): Ru
     mtpLosses: last.mtpLosses.map((_, head) => meanOf(lately.map((step) => step.mtpLosses[head]!))),
     lossByLabel: last.lossByLabel,
     heldOutLoss: evaluations.at(-1)?.loss ?? null,
+    reward: last.reward === undefined ? null : meanOf(lately.map(({ reward }) => reward!)),
     gradientNorm: meanOf(lately.map(({ gradientNorm }) => gradientNorm)),
     numZeros: last.numZeros,
     deadExperts: last.deadExperts,
@@ -71,6 +74,8 @@ export function summarise(run: string, history: MetricsHistory, now: number): Ru
     curves: {
       loss: thin(steps, curvePoints).map(({ loss }) => loss),
       meanViolation: thin(steps, curvePoints).map(violationOf),
+      reward:
+        last.reward === undefined ? [] : thin(steps, curvePoints).map(({ reward }) => reward!),
     },
   };
 }

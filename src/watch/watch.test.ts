@@ -30,6 +30,7 @@ const line = (step: number, changes: object = {}) =>
     gradientNorm: 0.5,
     learningRate: 1e-3,
     numZeros: 7,
+    zerosByLayer: [0, 0.25],
     deadExperts: 0,
     balanceLoss: 1,
     maxViolation: [1, 3],
@@ -136,6 +137,10 @@ describe('runs over HTTP', () => {
         lossByLabel: { arithmetic: [null, 1 / 3], code: [3, null] },
         meanViolation: [1, 1],
         numZeros: [7, 7],
+        zerosByLayer: [
+          [0, 0],
+          [0.25, 0.25],
+        ],
       },
       evaluations: [{ step: 3, loss: 2 }],
     });

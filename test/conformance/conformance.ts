@@ -1,6 +1,7 @@
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { createReferenceDevice } from '../../src/device/reference/device.ts';
 import type { Device } from '../../src/tensor/device.ts';
+import { cacheCases } from './cache-cases.ts';
 import type { HostTensor, OpCase } from './case.ts';
 import { inferenceCases } from './inference-cases.ts';
 import { kernelCases } from './kernel-cases.ts';
@@ -11,19 +12,30 @@ import { objective, runCase } from './run-case.ts';
 
 /**
  * What every device must do: agree with the reference device on outputs and gradients of every op, and
- * have gradients that agree with finite differences of its own outputs. `only` chooses some cases;
- * `quantized`: it takes such weights.
+ * have gradients that agree with finite differences of its own outputs. `only` chooses some cases.
+ * `quantized`: it takes such weights, and may round activations then; or it never does. `caches`: types
+ * that it has besides f32.
  */
 export function conformance(
   name: string,
   create: () => Promise<Device>,
   {
     only = () => true,
-    quantized = false,
-  }: { only?: (opCase: OpCase) => boolean; quantized?: boolean } = {},
+    quantized,
+    caches = [],
+  }: {
+    only?: (opCase: OpCase) => boolean;
+    quantized?: 'rounding' | 'exact';
+    caches?: readonly ('f16' | 'i8')[];
+  } = {},
 ): void {
-  const cases = [...opCases, ...kernelCases, ...inferenceCases];
-  if (quantized) cases.push(...quantizedCases);
+  const cases = [...opCases, ...kernelCases, ...inferenceCases, ...caches.flatMap(cacheCases)];
+  for (const { tolerance, ...opCase } of quantized ? quantizedCases : []) {
+    cases.push({
+      ...opCase,
+      ...(tolerance && { tolerance: quantized === 'exact' ? 1e-5 : tolerance }),
+    });
+  }
   describe(`conformance of ${name}`, () => {
     let device: Device;
     beforeAll(async () => {

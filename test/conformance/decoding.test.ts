@@ -3,18 +3,22 @@ import { createReferenceDevice } from '../../src/device/reference/device.ts';
 import { createWebgpuDevice } from '../../src/device/webgpu/device.ts';
 import { Engine } from '../../src/engine/engine.ts';
 import { Sequence } from '../../src/engine/sequence.ts';
-import type { ModelConfig } from '../../src/model/config.ts';
 import { initializeModel } from '../../src/model/initialize.ts';
-import { releaseModel } from '../../src/model/weights.ts';
+import { type Model, releaseModel } from '../../src/model/weights.ts';
 import type { Device } from '../../src/tensor/device.ts';
 import { adapterToTest } from '../support/adapter.ts';
+import { quantizedModel } from '../support/quantized-model.ts';
 import { tinyConfig } from '../tiny-config.ts';
 
 const found = await adapterToTest();
 
 /** Tokens after some prompts, together and one alone. Sums differ by rounding, which draws can bear. */
-async function answers(device: Device, config: ModelConfig, drafts: number): Promise<number[][]> {
-  const model = await initializeModel(device, config, 1);
+async function answers(
+  device: Device,
+  newModel: (device: Device) => Promise<Model>,
+  drafts: number,
+): Promise<number[][]> {
+  const model = await newModel(device);
   const engine = new Engine(model);
   const sequence = new Sequence(model);
   const given = await Promise.all(
@@ -50,7 +54,18 @@ describe.skipIf(typeof found === 'string')('decoding on webgpu', async () => {
     },
   ])('gives the tokens of the reference $name', async ({ drafts, changes }) => {
     const config = tinyConfig(changes);
-    const expected = await answers(createReferenceDevice(), config, drafts);
-    expect(await answers(device!, config, drafts)).toEqual(expected);
+    const newModel = (device: Device) => initializeModel(device, config, 1);
+    const expected = await answers(createReferenceDevice(), newModel, drafts);
+    expect(await answers(device!, newModel, drafts)).toEqual(expected);
+  });
+
+  test.each([
+    { bits: 8, drafts: 2 },
+    { bits: 4, drafts: 0 },
+  ] as const)('gives the tokens of the reference with weights of $bits bits', async (asked) => {
+    const { bits, drafts } = asked;
+    const newModel = (device: Device) => quantizedModel(device, bits);
+    const expected = await answers(createReferenceDevice(), newModel, drafts);
+    expect(await answers(device!, newModel, drafts)).toEqual(expected);
   });
 });

@@ -3,27 +3,14 @@
  * nothing where they are whole numbers and each group has a 127: then the results must be exact. After a
  * norm they are not whole numbers, and the tolerance is that of bytes.
  */
-import { quantize } from '../../src/tensor/quantize.ts';
-import {
-  groupSize,
-  type QuantizedBits,
-  QuantizedMatrix,
-  quantizedByteLength,
-} from '../../src/tensor/quantized-matrix.ts';
-import type { Scope } from '../../src/tensor/scope.ts';
-import { sizeOf, type Tensor } from '../../src/tensor/tensor.ts';
+import { groupSize, type QuantizedBits } from '../../src/tensor/quantized-matrix.ts';
+import { sizeOf } from '../../src/tensor/tensor.ts';
 import { type HostTensor, intTensor, type OpCase, randomTensor } from './case.ts';
+import { quantizedFusedCases } from './quantized-fused-cases.ts';
+import { copyOf, roundedToBytes, weightsOf } from './quantized-weights.ts';
 import { TestRandom } from './random.ts';
 
 const random = new TestRandom(6);
-const bytes = 2e-2;
-
-function weightsOf(scope: Scope, bits: QuantizedBits, { shape, data }: HostTensor) {
-  const words = scope.empty([quantizedByteLength(shape, bits) / 4], 'i32');
-  const matrix = new QuantizedMatrix(shape, bits, words.storage);
-  scope.device.writeQuantized!(matrix, quantize(data as Float32Array, bits));
-  return matrix;
-}
 
 /** Whole numbers from −127 to 127, in each group a 127. */
 function wholeNumbers(shape: number[]): HostTensor {
@@ -31,12 +18,6 @@ function wholeNumbers(shape: number[]): HostTensor {
     i % groupSize === 5 ? 127 : random.int(255) - 127,
   );
   return { shape, data };
-}
-
-function copyOf(scope: Scope, source: Tensor): Tensor {
-  const out = scope.empty(source.shape, source.dtype);
-  scope.device.kernels.copy({ source, out });
-  return out;
 }
 
 /** Rows of activations, rows and columns of the matrix. */
@@ -49,6 +30,7 @@ const sizes: [number, number, number][] = [
   [7, 60, 256],
   [17, 40, 128],
   [70, 96, 128],
+  [150, 72, 384],
   [0, 16, 128],
 ];
 
@@ -85,21 +67,24 @@ function casesOf(bits: QuantizedBits): OpCase[] {
   };
 
   const stacked = randomTensor(random, [5, 20, 128], 0.1);
-  const grouped: OpCase = {
-    name: 'groupedMatmul',
-    inputs: {
-      a: wholeNumbers([31, 128]),
-      offsets: intTensor([6], [0, 3, 3, 4, 29, 31]),
-    },
-    differentiable: [],
-    run: (scope, { a, offsets }) => {
-      const out = scope.empty([31, 20]);
-      const b = weightsOf(scope, bits, stacked);
-      const form = { transposeB: true, accumulate: false };
-      scope.device.kernels.groupedMatmul({ a: a!, b, offsets: offsets!, out, ...form });
-      return { out };
-    },
-  };
+  const grouped: OpCase[] = [
+    [0, 3, 3, 4, 29, 31],
+    [0, 70, 70, 71, 140, 152],
+  ].map((offsets) => {
+    const rows = offsets.at(-1)!;
+    return {
+      name: `groupedMatmul of ${rows}`,
+      inputs: { a: wholeNumbers([rows, 128]), offsets: intTensor([6], offsets) },
+      differentiable: [],
+      run: (scope, { a, offsets }) => {
+        const out = scope.empty([rows, 20]);
+        const b = weightsOf(scope, bits, stacked);
+        const form = { transposeB: true, accumulate: false };
+        scope.device.kernels.groupedMatmul({ a: a!, b, offsets: offsets!, out, ...form });
+        return { out };
+      },
+    };
+  });
 
   const gated: OpCase[] = [1, 4, 19].map((rows) => {
     const [gate, up] = [0, 1].map(() => randomTensor(random, [36, 128], 0.1));
@@ -107,7 +92,7 @@ function casesOf(bits: QuantizedBits): OpCase[] {
       name: `normGatedProduct of ${rows}`,
       inputs: { x: randomTensor(random, [rows, 128]), norm: randomTensor(random, [128]) },
       differentiable: [],
-      tolerance: bytes,
+      tolerance: roundedToBytes,
       run: (scope, { x, norm }) => {
         const out = scope.empty([rows, 36]);
         scope.device.kernels.normGatedProduct({
@@ -179,7 +164,7 @@ function casesOf(bits: QuantizedBits): OpCase[] {
         values: randomTensor(random, [8, 16]),
       },
       differentiable: [],
-      tolerance: bytes,
+      tolerance: roundedToBytes,
       run: (scope, t) => {
         const query = scope.empty([rows, 48]);
         const [keys, values] = [copyOf(scope, t.keys!), copyOf(scope, t.values!)];
@@ -199,7 +184,9 @@ function casesOf(bits: QuantizedBits): OpCase[] {
     };
   });
 
-  return [...products, gather, grouped, ...gated, ...experts, ...attention].map((opCase) => ({
+  const fused = quantizedFusedCases(bits);
+  const all = [...products, gather, ...grouped, ...gated, ...experts, ...attention, ...fused];
+  return all.map((opCase) => ({
     ...opCase,
     name: `${bits} bits: ${opCase.name}`,
   }));

@@ -2,19 +2,20 @@ import { createWasmDevice } from '../../src/device/wasm/device.ts';
 import { conformance } from './conformance.ts';
 import { samplingStatistics } from './sampling-statistics.ts';
 
-const quantized = true;
+const quantized = 'rounding';
+const caches = ['f16', 'i8'] as const;
 conformance('wasm, relaxed SIMD, two threads', () => createWasmDevice({ threads: 2 }), {
-  quantized,
+  ...{ quantized, caches },
 });
 conformance(
   'wasm, plain SIMD, one thread',
   () => createWasmDevice({ threads: 1, relaxed: false }),
-  { quantized },
+  { quantized, caches },
 );
 // Memories so small that most ops have operands in several.
 conformance(
   'wasm, several memories',
   () => createWasmDevice({ threads: 2, heapBytes: 7 * 2 ** 19 }),
-  { quantized },
+  { quantized, caches },
 );
 samplingStatistics('wasm', () => createWasmDevice({ threads: 2 }));

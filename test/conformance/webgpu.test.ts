@@ -3,9 +3,11 @@ import { createWebgpuDevice, type WebgpuDevice } from '../../src/device/webgpu/d
 import { findMatrixUnits } from '../../src/device/webgpu/matrix-units.ts';
 import { adapterToTest } from '../support/adapter.ts';
 import { withGarbage } from '../support/garbage.ts';
+import { cacheCases } from './cache-cases.ts';
 import { agreesWithReference, conformance } from './conformance.ts';
 import { inferenceCases } from './inference-cases.ts';
 import { mixedCases } from './mixed-cases.ts';
+import { quantizedCases } from './quantized-cases.ts';
 import { samplingStatistics } from './sampling-statistics.ts';
 
 const found = await adapterToTest();
@@ -16,15 +18,23 @@ if (typeof found === 'string') {
   });
 } else {
   // An adapter opens one device only, so each takes one of its own.
-  conformance(`webgpu, ${found.description}`, () => createWebgpuDevice());
-  conformance('webgpu, workgroup memory full of garbage', async () =>
-    createWebgpuDevice({ found: withGarbage(found) }),
+  const quantized = 'exact';
+  const caches = ['f16'] as const;
+  conformance(`webgpu, ${found.description}`, () => createWebgpuDevice(), {
+    quantized,
+    caches,
+  });
+  conformance(
+    'webgpu, workgroup memory full of garbage',
+    async () => createWebgpuDevice({ found: withGarbage(found) }),
+    { quantized, caches },
   );
-  const ofInference = new Set(inferenceCases.map(({ name }) => name));
+  const cases = [...inferenceCases, ...quantizedCases, ...caches.flatMap(cacheCases)];
+  const ofInference = new Set(cases.map(({ name }) => name));
   conformance(
     'webgpu, kernels of inference without subgroups',
     () => createWebgpuDevice({ subgroups: false }),
-    { only: ({ name }) => ofInference.has(name) },
+    { only: ({ name }) => ofInference.has(name), quantized, caches },
   );
   // Every weight and its gradient in several pieces; activations must fit.
   for (const { bytes, cases } of [

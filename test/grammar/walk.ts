@@ -1,7 +1,8 @@
 /** Texts of a grammar, written token by token as a model would that knows nothing. */
-import type { GrammarState } from '../../src/engine/constrained-output.ts';
+
 import { compileExpression } from '../../src/grammar/automaton.ts';
 import type { Expression } from '../../src/grammar/expression.ts';
+import type { GrammarState } from '../../src/grammar/grammar-state.ts';
 import { Matcher } from '../../src/grammar/matcher.ts';
 import { Vocabulary } from '../../src/grammar/vocabulary.ts';
 import { Random } from '../../src/random.ts';

@@ -40,7 +40,7 @@ describe('a chat with the server', () => {
     expect(await text()).toMatch(/[1-9][\d,]* tokens\/s/);
     expect(await text()).toMatch(/Head 1 [1-9]\d*%/);
     expect(await text()).toMatch(/this chat, \d+ tokens 1\.\d× smaller/);
-    expect(await text()).toMatch(/at 1,024 tokens 2\.8× smaller/);
+    expect(await text()).toMatch(/at 33,792 tokens 8\.7× smaller/);
     expect(await text()).toMatch(/In the batch \d+ Waiting 0/);
   });
 
@@ -105,7 +105,7 @@ test('where there is no GPU, the tab says so, and takes WebAssembly by itself', 
 describe('anyone', () => {
   test('can use it with the keyboard alone', async () => {
     const { page } = await openPage(browser, server.url);
-    await page.locator('header').getByText('mimoflash-tiny').waitFor();
+    await page.locator('header').getByText('mimoflash-25m').waitFor();
     await page.keyboard.type('What is 3 + 4?');
     await page.keyboard.press('Enter');
     expect(await lastAnswer(page)).toBe('7');
@@ -138,7 +138,7 @@ describe('anyone', () => {
 
   test('finds nothing in the way, light or dark, in English or Chinese', async () => {
     const { page, complaints } = await openPage(browser, server.url);
-    await page.locator('header').getByText('mimoflash-tiny').waitFor();
+    await page.locator('header').getByText('mimoflash-25m').waitFor();
     await expectAccessible(page);
     await ask(page, 'What is 47 + 58?');
     await expectAccessible(page);

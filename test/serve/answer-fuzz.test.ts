@@ -94,8 +94,10 @@ test('in any passes, the answer is the same', async () => {
       expect(await answer(tokens, pass, thinking, stops)).toEqual(single);
       // Bytes one at a time, as a model might write what the tokenizer has a token for.
       const bytes = [...new TextEncoder().encode(whole)].map((byte) => idOfByte[byte]!);
-      expect(await answer(bytes, pass, thinking, stops)).toEqual(single);
-      if (single.finish.stopString === null) expect(single.raw).toBe(whole);
+      const { raw, ...bytewise } = await answer(bytes, pass, thinking, stops);
+      expect({ ...bytewise, raw: single.raw }).toEqual(single);
+      // A token may begin before a stop string and end in it.
+      if (single.finish.stopString === null) expect([raw, single.raw]).toEqual([whole, whole]);
       expect(stops.some((stop) => single.reasoning.includes(stop))).toBe(false);
       expect(stops.some((stop) => single.content.includes(stop))).toBe(false);
     }),

@@ -45,6 +45,8 @@ function requests(): object[] {
       seed: i,
       max_tokens: random.int(1, 200),
       ...(i % 2 === 0 && { reasoning_effort: 'high' }),
+      ...(i % 8 === 3 && { response_format: { type: 'json_object' } }),
+      ...(i % 8 === 5 && { frequency_penalty: 0.5, logprobs: true, top_logprobs: 2 }),
       stream: true,
     };
   });

@@ -370,9 +370,10 @@ describe('errors', () => {
   };
 
   test.each<[object, string, RegExp]>([
-    [{ messages: [] }, 'messages', /messages/],
+    [{ messages: [] }, 'messages', /must not be empty/],
     [{ messages: [{ role: 'robot', content: 'x' }] }, 'messages[0].role', /assistant or tool/],
-    [{ messages: [{ role: 'user' }] }, 'messages[0].content', /content/],
+    [{ messages: undefined }, 'messages', /is missing/],
+    [{ messages: [{ role: 'user' }] }, 'messages[0].content', /is missing/],
     [
       { messages: [{ role: 'user', content: [{ type: 'image_url', image_url: { url: 'x' } }] }] },
       'messages[0].content[0].type',
@@ -388,10 +389,15 @@ describe('errors', () => {
       'messages[1].tool_calls[0].function.arguments',
       /JSON/,
     ],
-    [{ temperature: 3 }, 'temperature', /2/],
-    [{ temperature: 'warm' }, 'temperature', /number/],
+    [{ temperature: 3 }, 'temperature', /must be at most 2/],
+    [{ temperature: 'warm' }, 'temperature', /must be a number/],
+    [{ n: 1.5 }, 'n', /must be a whole number/],
+    [{ reasoning_effort: 'more' }, 'reasoning_effort', /"none", .* or "xhigh"/],
+    [{ service_tier: 5 }, 'service_tier', /must be "auto" or "default"/],
     [{ top_logprobs: 3 }, 'top_logprobs', /logprobs/],
-    [{ stop: '' }, 'stop', /./],
+    [{ stop: '' }, 'stop', /must not be empty/],
+    [{ stop: 'x'.repeat(600) }, 'stop', /at most 512 characters/],
+    [{ logit_bias: { x: 1 } }, 'logit_bias.x', /no name/],
     [{ logit_bias: { 99999: 1 } }, 'logit_bias.99999', /99999/],
     [{ tools: [{ type: 'function', function: { name: 'a b' } }] }, 'tools[0].function.name', /./],
     [{ tools: [weather, weather] }, 'tools[1]', /second tool/],

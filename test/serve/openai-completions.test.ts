@@ -64,6 +64,9 @@ describe('a continuation', () => {
         [2, 'two5'],
         [3, 'two6'],
       ]);
+      // Answers to one prompt share it.
+      const prompts = [encode('one'), encode('two')].flat();
+      expect(answer.usage!.prompt_tokens).toBe(prompts.length);
     }
     await client.completions.create({ model: 'mimo', prompt: encode('one') });
     expect(server.engine.requests.at(-1)!.prompt).toEqual(encode('one'));

@@ -57,7 +57,7 @@ test('its files are for those with a key, and nothing else is given', async () =
   expect(await config.text()).toBe(await readFile(join(shippedModel, 'config.json'), 'utf8'));
   for (const path of [
     'README.md',
-    '..%2Fmimoflash-tiny%2Fconfig.json',
+    '..%2Fmimoflash-25m%2Fconfig.json',
     'other.safetensors',
     '%00',
   ]) {

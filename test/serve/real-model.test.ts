@@ -6,7 +6,6 @@ import OpenAI from 'openai';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import type { EngineService } from '../../src/serve/engine-service.ts';
 import type { RunningServer } from '../../src/serve/server.ts';
-import { shippedModel } from '../../src/shipped-model.ts';
 import { type RealServer, startRealServer } from './real-server.ts';
 import { until } from './test-server.ts';
 
@@ -42,6 +41,11 @@ async function streamed(body: ReturnType<typeof ask>): Promise<string> {
   return content;
 }
 
+async function cachedOf(body: ReturnType<typeof ask>): Promise<number> {
+  const { usage } = await client.chat.completions.create(body);
+  return usage!.prompt_tokens_details!.cached_tokens!;
+}
+
 test('answers, with thinking and without, whole and streamed', async () => {
   const thinking = { reasoning_effort: 'high' };
   const whole = await client.chat.completions.create(ask('47+58', thinking));
@@ -61,6 +65,17 @@ test('each of many streams at once is what it would be alone', async () => {
   const alone: string[] = [];
   for (const body of bodies) alone.push(await streamed(body));
   expect(await Promise.all(bodies.map(streamed))).toEqual(alone);
+});
+
+test('what requests have in common is found, by those of the same salt', async () => {
+  const beginning = 'Here is a long beginning. '.repeat(20);
+  const cached = (rest: string, options: object = {}) =>
+    cachedOf(ask(beginning + rest, { max_tokens: 1, ...options }));
+  expect(await cached('One?')).toBe(0);
+  expect(await cached('One?')).toBeGreaterThan(64);
+  expect(await cached('One?', { cache_salt: 'mine' })).toBe(0);
+  await cached('Two?');
+  expect(await cached('Three?')).toBeGreaterThan(64);
 });
 
 test('a seed gives the same answer, others give others', async () => {
@@ -114,19 +129,25 @@ describe('new weights', () => {
   };
   const copy = async (name: string) => {
     const path = join(root, name);
-    await cp(shippedModel, path, { recursive: true });
+    await cp(running.directory, path, { recursive: true });
     return path;
   };
 
   test('while requests are in work, which end on the old ones', async () => {
     const body = ask('123+456', { reasoning_effort: 'high' });
     const expected = await streamed(body);
+    const long = ask('What is it? '.repeat(30), { max_tokens: 1 });
+    expect(await cachedOf(long)).toBe(0);
+    expect(await cachedOf(long)).toBeGreaterThan(64);
     const running = Promise.all([streamed(body), streamed(body)]);
     await until(() => engine.figures().running > 0);
     const [status, answer] = await update(await copy('second'));
     expect(answer).toMatchObject({ success: true });
     expect(status).toBe(200);
     expect(await running).toEqual([expected, expected]);
+    // What the old ones have left in caches is not for the new.
+    expect(await cachedOf(long)).toBe(0);
+    expect(await cachedOf(long)).toBeGreaterThan(64);
     expect(engine.weightVersion).toBe('second');
     expect(await streamed(body)).toBe(expected);
   });
@@ -138,7 +159,7 @@ describe('new weights', () => {
       'of another shape',
       async (path) => {
         const config = join(path, 'config.json');
-        const { default: present } = await import(join(shippedModel, 'config.json'), {
+        const { default: present } = await import(join(running.directory, 'config.json'), {
           with: { type: 'json' },
         });
         await writeFile(config, JSON.stringify({ ...present, max_position_embeddings: 99 }));

@@ -1,5 +1,8 @@
-/** The server over the engine and the model that ships, on one thread. */
-import { loadModel } from '../../src/checkpoint/load-model.ts';
+/** The server over the engine and the model that ships, with a context that is soon full, on one thread. */
+import { cp, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { loadInferenceModel } from '../../src/checkpoint/load-model.ts';
 import { createDevice } from '../../src/device/create-device.ts';
 import { Vocabulary } from '../../src/grammar/vocabulary.ts';
 import { EngineService } from '../../src/serve/engine-service.ts';
@@ -12,6 +15,8 @@ export interface RealServer {
   engine: EngineService;
   server: RunningServer;
   text: TextFiles;
+  /** Of the model. */
+  directory: string;
   close(): Promise<void>;
 }
 
@@ -19,22 +24,39 @@ export interface RealServer {
 export async function startRealServer(weightsRoot: string | null = null): Promise<RealServer> {
   const device = await createDevice('wasm', { threads: 1 });
   const text = await loadTextFiles(shippedModel);
-  const load = (directory: string) => loadModel(device, directory);
+  const directory = await shortContextModel();
+  const load = (path: string) => loadInferenceModel(device, path, () => {});
   const options = {
     vocabSize: text.tokenizer.vocabSize,
     vocabulary: new Vocabulary(text.tokenizer),
   };
-  const engine = new EngineService(await load(shippedModel), 'first', options, load);
-  const modelPath = shippedModel;
-  const server = await startServer({ engine, text, modelName: 'tiny', modelPath, weightsRoot });
+  const engine = new EngineService(await load(directory), 'first', options, load);
+  const server = await startServer({
+    engine,
+    text,
+    modelName: 'tiny',
+    modelPath: directory,
+    weightsRoot,
+  });
   return {
     engine,
     server,
     text,
+    directory,
     async close() {
       await server.close();
       await engine.release();
       await device.destroy();
+      await rm(directory, { recursive: true });
     },
   };
+}
+
+async function shortContextModel(): Promise<string> {
+  const directory = await mkdtemp(join(tmpdir(), 'mimoflash-model-'));
+  await cp(shippedModel, directory, { recursive: true });
+  const path = join(directory, 'config.json');
+  const config = JSON.parse(await readFile(path, 'utf8'));
+  await writeFile(path, JSON.stringify({ ...config, max_position_embeddings: 1024 }));
+  return directory;
 }

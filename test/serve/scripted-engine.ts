@@ -36,6 +36,7 @@ export class ScriptedEngine implements ServingEngine {
   readonly config: ModelConfig;
   readonly features: Set<EngineFeature> = new Set(everything);
   weightVersion = 'v0';
+  failure: string | null = null;
   /** What it was asked, in order. */
   readonly requests: GenerationRequest[] = [];
   /** Requests that were ended before they were done. */
@@ -73,8 +74,9 @@ export class ScriptedEngine implements ServingEngine {
       running: this.running,
       waiting: 0,
       preemptions: 0,
+      cacheType: 'f32',
       cacheBytes: { global: 1024, sliding: 512 },
-      cachePages: { used: 3, total: 8 },
+      cachePages: { used: 3, kept: 1, total: 8 },
       drafting: { verifications: 10, drafted: [10, 10], accepted: [8, 4] },
     };
   }

@@ -41,7 +41,8 @@ interface Output {
 
 const encode = (words: string) => text.tokenizer.encode(words);
 const end = text.tokenizer.idOf('<|im_end|>')!;
-const prompt = encode('Hello you');
+const question = 'Hello you, how is the weather?';
+const prompt = encode(question);
 
 async function generate<Result = Output>(body: object): Promise<Result> {
   const response = await server.request('/generate', { input_ids: prompt, ...body });
@@ -106,7 +107,7 @@ describe('an answer', () => {
     expect(meta_info.input_token_logprobs.map(([logprob, id]) => [logprob, id])).toEqual(
       prompt.map((id, i) => [i === 0 ? null : -id / 1000, id]),
     );
-    expect(meta_info.input_token_logprobs.map(([, , token]) => token).join('')).toBe('Hello you');
+    expect(meta_info.input_token_logprobs.map(([, , token]) => token).join('')).toBe(question);
   });
 
   test('scores the end of a prompt', async () => {
@@ -167,12 +168,13 @@ describe('an answer', () => {
   test('asks the engine for what was asked', async () => {
     server.says('ok');
     const sampling_params = { temperature: 0.5, top_k: -1, sampling_seed: 3, max_new_tokens: 5 };
-    await generate({ sampling_params, extra_key: 'trajectory-1' });
+    await generate({ sampling_params, extra_key: 'trajectory-1', session_id: 's' });
     expect(server.engine.requests.at(-1)).toMatchObject({
       sampling: { temperature: 0.5, topK: 0 },
       seed: 3,
       maxTokens: 5,
       cacheSalt: 'trajectory-1',
+      session: 's',
     });
   });
 });
@@ -284,6 +286,7 @@ describe('errors', () => {
     [{ sampling_params: [{}, {}] }, 'sampling_params'],
     [{ return_logprob: true, logprob_start_len: 50 }, 'logprob_start_len'],
     [{ return_routed_experts: true, routed_experts_start_len: 50 }, 'routed_experts_start_len'],
+    [{ session_id: 's', sampling_params: { n: 2 } }, 'session_id'],
     [{ lora_path: 'x' }, 'lora_path'],
   ])('%o names %s', async (body, field) => {
     const response = await server.request('/generate', { input_ids: prompt, ...body });

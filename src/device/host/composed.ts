@@ -6,7 +6,7 @@ import type { Matrix } from '../../tensor/quantized-matrix.ts';
 import { Scope } from '../../tensor/scope.ts';
 import type { Tensor } from '../../tensor/tensor.ts';
 
-const productWithWeight = { transposeA: false, transposeB: true };
+const productWithWeight = { transposeA: false, transposeB: true, step: true };
 
 export function composedKernels(device: Device): FusedKernels<Matrix> {
   const within = (work: (scope: Scope) => void) => {

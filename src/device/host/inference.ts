@@ -61,8 +61,8 @@ export function hostInferenceKernels(
           cacheRow(cache, x.rows, layout, layout[x.rows + row]!, layout[row]!),
         );
         const indices = scope.from([x.rows], places);
-        kernels.writeRows({ source: key, indices, out: cache.keys });
-        kernels.writeRows({ source: value, indices, out: cache.values });
+        const { keys, values } = cache;
+        kernels.writeCachedRows({ key, value, indices, keyValueHeads, keys, values });
       });
     },
 

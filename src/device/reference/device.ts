@@ -12,6 +12,7 @@ import { hostSamplingKernels } from '../host/sampling.ts';
 import { activationKernels } from './activation.ts';
 import { attentionKernels } from './attention.ts';
 import { cachedAttentionKernel } from './cached-attention.ts';
+import { compactCacheKernels } from './compact-cache.ts';
 import { elementwiseKernels } from './elementwise.ts';
 import { expertKernels } from './experts.ts';
 import { logprobKernels } from './logprobs.ts';
@@ -31,6 +32,7 @@ export function createReferenceDevice(): Device {
     description: 'plain TypeScript, one thread',
     precision: 'f32',
     queuesCalls: false,
+    cacheTypes: ['f32', 'f16', 'i8'],
     // Filled in below, since kernels that are put together from others need the device.
     kernels: {} as Kernels,
     allocate(byteLength) {
@@ -67,7 +69,7 @@ export function createReferenceDevice(): Device {
     ...expertKernels,
     ...logprobKernels,
     ...optimizerKernels,
-    ...cachedAttentionKernel,
+    ...compactCacheKernels({ ...attentionKernels, ...cachedAttentionKernel }),
     ...hostLogitKernels({ floats, ints }),
     ...hostSamplingKernels({ floats, ints }),
     ...hostInferenceKernels(device, { ints }),

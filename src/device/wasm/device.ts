@@ -1,10 +1,9 @@
+import type { CacheType } from '../../tensor/cache-type.ts';
 import type { Device } from '../../tensor/device.ts';
-import type { RowsToCache } from '../../tensor/inference-kernels.ts';
 import type { Kernels } from '../../tensor/kernels.ts';
 import type { QuantizedMatrix, QuantizedRows } from '../../tensor/quantized-matrix.ts';
 import type { Storage } from '../../tensor/tensor.ts';
 import type { WasmStorage } from './heaps.ts';
-import { CompactCache } from './kernels/compact-cache.ts';
 import { wasmKernels } from './kernels/index.ts';
 import {
   assertSharedMemory,
@@ -60,6 +59,7 @@ class WasmDevice implements Device {
   readonly description: string;
   readonly precision = 'f32';
   readonly queuesCalls = false;
+  readonly cacheTypes: readonly CacheType[] = ['f32', 'f16', 'i8'];
   readonly kernels: Kernels;
   readonly #runtime: Runtime;
 
@@ -92,14 +92,6 @@ class WasmDevice implements Device {
     // Where bytes are signed, the offset of 128 is taken away by turning over the highest bit.
     const flip = bits === 8 && this.#runtime.byteOffset === 0 ? 0x80808080 | 0 : 0;
     arrangeTiles(rows, columns, bits, flip, this.#runtime.ints(words));
-  }
-
-  writeCachedRows(rows: RowsToCache): void {
-    try {
-      new CompactCache(this.#runtime).writeRows(rows);
-    } finally {
-      this.#runtime.releaseScratch();
-    }
   }
 
   async read(storage: Storage, byteOffset: number, byteLength: number): Promise<Uint8Array> {

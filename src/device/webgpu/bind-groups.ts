@@ -10,7 +10,7 @@ import type { Pipeline } from './pipelines.ts';
 
 /** A bind group, and the numbers that it was made from. */
 interface Kept {
-  key: number[];
+  key: Float64Array;
   group: GPUBindGroup;
 }
 
@@ -28,10 +28,14 @@ const mostGroups = 8192;
 /** Parameters in one buffer: its blocks begin where bindings may. */
 const blocksPerBuffer = 256;
 const blockStride = 256;
+/** Numbers of a key: three a binding, and parameters. */
+const mostNumbers = 128;
 
 export class BindGroups {
   readonly #device: GPUDevice;
-  readonly #key: number[] = [];
+  /** In place of lists that are emptied, which lose their memory. */
+  readonly #key = new Float64Array(mostNumbers);
+  #length = 0;
   readonly #buffers: PooledBuffer[] = [];
   readonly #blocks = new Map<string, Block>();
   #blockBuffer: GPUBuffer | null = null;
@@ -42,26 +46,36 @@ export class BindGroups {
 
   /** Begins the list of what the next bind group binds. */
   begin(): void {
-    this.#key.length = 0;
-    this.#buffers.length = 0;
+    this.#length = 0;
   }
 
   add(buffer: PooledBuffer, offset: number, size: number): void {
-    this.#buffers.push(buffer);
-    this.#key.push(buffer.id, offset, size);
+    const at = this.#length;
+    this.#buffers[at / 3] = buffer;
+    this.#key[at] = buffer.id;
+    this.#key[at + 1] = offset;
+    this.#key[at + 2] = size;
+    this.#length = at + 3;
   }
 
   /** The bind group of what was added. `parameters` are a part of it if the program keeps them. */
   get({ layout, parameters, keepsParameters }: Pipeline, words: Uint32Array): GPUBindGroup {
     const key = this.#key;
-    if (keepsParameters) for (let i = 0; i < parameters.length; i++) key.push(words[i]!);
+    const bindings = this.#length / 3;
+    let length = this.#length;
+    if (keepsParameters) for (let i = 0; i < parameters.length; i++) key[length++] = words[i]!;
     let hash = 0;
-    for (let i = 0; i < key.length; i++)
+    for (let i = 0; i < length; i++) {
       hash = Math.imul(hash ^ key[i]!, 0x9e3779b1) ^ (hash >>> 15);
+    }
     const { groups } = layout;
     const alike = groups.get(hash);
-    if (alike) for (const kept of alike) if (areEqual(kept.key, key)) return kept.group;
-    const entries = this.#buffers.map(({ gpu }, binding) => ({
+    if (alike) {
+      for (let i = 0; i < alike.length; i++) {
+        if (isBeginOf(alike[i]!.key, key, length)) return alike[i]!.group;
+      }
+    }
+    const entries = this.#buffers.slice(0, bindings).map(({ gpu }, binding) => ({
       binding,
       resource: { buffer: gpu, offset: key[3 * binding + 1]!, size: key[3 * binding + 2]! },
     }));
@@ -70,7 +84,7 @@ export class BindGroups {
     }
     const group = this.#device.createBindGroup({ layout: layout.group, entries });
     if (groups.size >= mostGroups) groups.clear();
-    groups.set(hash, [...(groups.get(hash) ?? []), { key: [...key], group }]);
+    groups.set(hash, [...(groups.get(hash) ?? []), { key: key.slice(0, length), group }]);
     return group;
   }
 
@@ -94,8 +108,8 @@ export class BindGroups {
   }
 }
 
-function areEqual(a: readonly number[], b: readonly number[]): boolean {
-  if (a.length !== b.length) return false;
-  for (let i = 0; i < a.length; i++) if (a[i] !== b[i]) return false;
+function isBeginOf(begin: Float64Array, whole: Float64Array, length: number): boolean {
+  if (begin.length !== length) return false;
+  for (let i = 0; i < length; i++) if (begin[i] !== whole[i]) return false;
   return true;
 }

@@ -15,6 +15,7 @@ export interface PooledBuffer {
   readonly gpu: GPUBuffer;
   /** Never given to another buffer. */
   readonly id: number;
+  /** Of its size class. */
   readonly byteLength: number;
   /** The last batch of commands that uses it. */
   batch: number;
@@ -60,7 +61,7 @@ export class BufferPool {
   take(byteLength: number, flush: () => void): PooledBuffer {
     const limit = this.#largest;
     if (byteLength > limit) throw tooLarge(byteLength, limit);
-    const size = this.#classOf(byteLength);
+    const size = Math.min(sizeClass(byteLength), limit);
     const idle = this.#idle.get(size)?.pop();
     this.#usedBytes += size;
     this.#peakBytes = Math.max(this.#peakBytes, this.#usedBytes);
@@ -73,7 +74,7 @@ export class BufferPool {
   }
 
   give(buffer: PooledBuffer): void {
-    const size = this.#classOf(buffer.byteLength);
+    const size = buffer.byteLength;
     const idle = this.#idle.get(size);
     if (idle) idle.push(buffer);
     else this.#idle.set(size, [buffer]);
@@ -88,16 +89,11 @@ export class BufferPool {
     const oldestFirst = [...this.#idle.values()].flat().sort((a, b) => a.batch - b.batch);
     for (const buffer of oldestFirst) {
       if (this.#idleBytes <= most) break;
-      const size = this.#classOf(buffer.byteLength);
-      const idle = this.#idle.get(size)!;
+      const idle = this.#idle.get(buffer.byteLength)!;
       idle.splice(idle.indexOf(buffer), 1);
-      this.#idleBytes -= size;
+      this.#idleBytes -= buffer.byteLength;
       buffer.gpu.destroy();
     }
-  }
-
-  #classOf(byteLength: number): number {
-    return Math.min(sizeClass(byteLength), this.#largest);
   }
 
   #create(size: number, wanted: number): PooledBuffer {

@@ -5,10 +5,12 @@ import type { Pipeline } from './pipelines.ts';
 import type { Profiler } from './profiler.ts';
 
 /**
- * Dispatches of one submission. Few submissions keep the host cheap; too few keep the GPU waiting for
- * its first work, and a step of decoding, of 76 dispatches, then takes the host's time and the GPU's.
+ * Dispatches of one submission. Few submissions keep the host cheap; too few keep a GPU that has nothing
+ * else to do waiting for its first work, and a step of decoding, of 50 dispatches, then takes the host's
+ * time and the GPU's.
  */
-export const dispatchesPerBatch = 24;
+const dispatchesWhileIdle = 24;
+export const mostDispatches = 128;
 
 /** Space between the parameters of two dispatches in the uniform buffer. */
 const parameterStride = 256;
@@ -21,19 +23,25 @@ export class Commands {
   readonly #device: GPUDevice;
   readonly #profiler: Profiler | null;
   readonly #uniforms: Uniforms | null;
+  readonly #isBusy: () => boolean;
   #encoder: GPUCommandEncoder | null = null;
   #pass: GPUComputePassEncoder | null = null;
   #dispatches = 0;
   /** The number of the batch that is being filled. */
   batch = 0;
 
-  /** `parameterLayout` is null where parameters are immediates. */
+  /**
+   * `parameterLayout` is null where parameters are immediates; `isBusy`: whether the GPU is known to work
+   * on what was submitted before.
+   */
   constructor(
     device: GPUDevice,
     parameterLayout: GPUBindGroupLayout | null,
     profiler: Profiler | null,
+    isBusy: () => boolean,
   ) {
     this.#device = device;
+    this.#isBusy = isBusy;
     this.#profiler = profiler;
     this.#uniforms = parameterLayout && new Uniforms(device, parameterLayout);
   }
@@ -61,7 +69,8 @@ export class Commands {
     }
     pass.dispatchWorkgroups(groups[0], groups[1], groups[2]);
     if (this.#profiler?.active) this.#endPass();
-    if (++this.#dispatches === dispatchesPerBatch) this.flush();
+    const most = this.#isBusy() ? mostDispatches : dispatchesWhileIdle;
+    if (++this.#dispatches >= most) this.flush();
   }
 
   copy(
@@ -105,7 +114,7 @@ class Uniforms {
   readonly group: GPUBindGroup;
   readonly #device: GPUDevice;
   readonly #buffer: GPUBuffer;
-  readonly #data = new Uint32Array((dispatchesPerBatch * parameterStride) / 4);
+  readonly #data = new Uint32Array((mostDispatches * parameterStride) / 4);
   #count = 0;
 
   constructor(device: GPUDevice, layout: GPUBindGroupLayout) {

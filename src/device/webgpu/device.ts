@@ -1,11 +1,14 @@
 import { UserError } from '../../errors.ts';
+import type { CacheType } from '../../tensor/cache-type.ts';
 import type { Device, Precision } from '../../tensor/device.ts';
 import type { Kernels } from '../../tensor/kernels.ts';
+import type { Matrix, QuantizedMatrix, QuantizedRows } from '../../tensor/quantized-matrix.ts';
 import type { Storage } from '../../tensor/tensor.ts';
 import { type FoundAdapter, findAdapter, openDevice } from './adapter.ts';
-import { dispatchesPerBatch } from './commands.ts';
+import { mostDispatches } from './commands.ts';
 import { Failures } from './failures.ts';
 import { webgpuKernels } from './kernels/index.ts';
+import { arrangeBlocks } from './kernels/quantized-weights.ts';
 import { withLargeTensors } from './large-tensors.ts';
 import { findMatrixUnits } from './matrix-units.ts';
 import { Profiler, type ProgramTime } from './profiler.ts';
@@ -52,7 +55,7 @@ export async function createWebgpuDevice(options: WebgpuDeviceOptions = {}): Pro
         'ask for --precision f32',
     );
   }
-  const profiler = options.profile ? new Profiler(gpu, dispatchesPerBatch) : null;
+  const profiler = options.profile ? new Profiler(gpu, mostDispatches) : null;
   const immediates = options.immediates ?? found.immediates;
   const subgroupSize = options.subgroups === false ? 1 : findSubgroupSize(found.adapter);
   const runtime = new Runtime(gpu, new Failures(gpu), {
@@ -74,7 +77,8 @@ export class WebgpuDevice implements Device {
   readonly description: string;
   readonly precision: Precision;
   readonly queuesCalls = true;
-  readonly kernels: Kernels;
+  readonly cacheTypes: readonly CacheType[] = ['f32', 'f16'];
+  readonly kernels: Kernels<Matrix>;
   readonly #runtime: Runtime;
   readonly #profiler: Profiler | null;
 
@@ -109,6 +113,10 @@ export class WebgpuDevice implements Device {
     this.#runtime.write(storage, byteOffset, data);
   }
 
+  writeQuantized({ words, columns, bits }: QuantizedMatrix, rows: QuantizedRows): void {
+    this.#runtime.write(words.storage, words.byteOffset, arrangeBlocks(rows, columns, bits));
+  }
+
   read(storage: Storage, byteOffset: number, byteLength: number): Promise<Uint8Array> {
     return this.#runtime.read(storage, byteOffset, byteLength);
   }
@@ -139,7 +147,7 @@ export class WebgpuDevice implements Device {
 }
 
 /** The same kernels, each giving back at its end the scratch memory that it took. */
-function releasingScratch(kernels: Kernels, runtime: Runtime): Kernels {
+function releasingScratch(kernels: Kernels<Matrix>, runtime: Runtime): Kernels<Matrix> {
   const wrapped = Object.entries(kernels).map(([name, kernel]: [string, (a: never) => void]) => [
     name,
     (a: never) => {
@@ -150,5 +158,5 @@ function releasingScratch(kernels: Kernels, runtime: Runtime): Kernels {
       }
     },
   ]);
-  return Object.fromEntries(wrapped) as Kernels;
+  return Object.fromEntries(wrapped) as Kernels<Matrix>;
 }

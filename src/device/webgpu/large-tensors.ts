@@ -2,9 +2,11 @@
  * Tensors of more bytes than WebGPU binds at once (`maxStorageBufferBindingSize`; often 2 or 4 GiB, on
  * small devices 128 MiB). These are weights, with their gradients and moments; activations are kept
  * smaller by the tokens of a micro-batch. Kernels that have weights are called once for each piece of
- * rows that can be bound; any other kernel refuses such a tensor with one line (`Runtime`).
+ * rows that can be bound; any other kernel refuses such a tensor with one line (`Runtime`), and so is a
+ * quantised matrix, which is a quarter as large or less.
  */
 import type { Kernels } from '../../tensor/kernels.ts';
+import { type Matrix, QuantizedMatrix } from '../../tensor/quantized-matrix.ts';
 import { sizeOf, type Tensor } from '../../tensor/tensor.ts';
 import {
   addRowsBetween,
@@ -15,10 +17,10 @@ import {
 } from './kernels/pieces.ts';
 import type { Runtime } from './runtime.ts';
 
-type Arguments<Name extends keyof Kernels> = Parameters<Kernels[Name]>[0];
+type Arguments<Name extends keyof Kernels> = Parameters<Kernels<Matrix>[Name]>[0];
 
 /** The same kernels for tensors of any size. */
-export function withLargeTensors(kernels: Kernels, runtime: Runtime): Kernels {
+export function withLargeTensors(kernels: Kernels<Matrix>, runtime: Runtime): Kernels<Matrix> {
   const fits = (...tensors: Tensor[]) => tensors.every((tensor) => runtime.fitsBinding(tensor));
   const pieces = (tensor: Tensor) => piecesOf(tensor, runtime.bindingBytes);
 
@@ -53,7 +55,7 @@ export function withLargeTensors(kernels: Kernels, runtime: Runtime): Kernels {
     runtime.run(moves[move], { matrix, part }, sizes, runtime.grid(part.size, 256));
   };
 
-  const large: Kernels = {
+  const large: Kernels<Matrix> = {
     ...kernels,
     fill: elementwise(kernels.fill, ['out']),
     copy: elementwise(kernels.copy, ['source', 'out']),
@@ -80,7 +82,7 @@ export function withLargeTensors(kernels: Kernels, runtime: Runtime): Kernels {
 
     gatherRows(call) {
       const { table, indices, out } = call;
-      if (fits(table)) {
+      if (table instanceof QuantizedMatrix || fits(table)) {
         kernels.gatherRows(call);
         return;
       }
@@ -107,6 +109,10 @@ export function withLargeTensors(kernels: Kernels, runtime: Runtime): Kernels {
 
     matmul: function matmul(call: Arguments<'matmul'>): void {
       const { a, b, out, transposeA, transposeB, accumulate } = call;
+      if (b instanceof QuantizedMatrix) {
+        kernels.matmul(call);
+        return;
+      }
       const large = [a, b, out].find((tensor) => !fits(tensor));
       // One row alone that is too large cannot be split here, and is refused.
       if (!large || large.shape[0] === 1) {
@@ -145,7 +151,7 @@ export function withLargeTensors(kernels: Kernels, runtime: Runtime): Kernels {
 
     groupedMatmul: function groupedMatmul(call: Arguments<'groupedMatmul'>): void {
       const { b, second, offsets, out, accumulate } = call;
-      if (fits(b) && (!second || fits(second.b))) {
+      if (b instanceof QuantizedMatrix || (fits(b) && (!second || fits(second.b)))) {
         kernels.groupedMatmul(call);
         return;
       }

@@ -8,6 +8,8 @@ export interface Pipeline {
   readonly layout: BindingLayout;
   /** Its tensors' names in order, and which of them are written. */
   readonly bindings: { name: string; written: boolean }[];
+  /** The indices of the latter. */
+  readonly written: number[];
   readonly parameters: { name: string; type: ParameterType }[];
   /** Whether these are bound with the tensors: see `Program`. */
   readonly keepsParameters: boolean;
@@ -72,6 +74,7 @@ export class Pipelines {
       }),
       layout,
       bindings,
+      written: bindings.flatMap(({ written }, index) => (written ? [index] : [])),
       parameters,
       keepsParameters,
     };

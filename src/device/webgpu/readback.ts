@@ -12,11 +12,17 @@ export class Readback {
   readonly #device: GPUDevice;
   readonly #mostBytes: number;
   readonly #idle = new Map<number, GPUBuffer[]>();
+  #awaited = 0;
 
   /** `mostBytes`: the largest buffer to make. */
   constructor(device: GPUDevice, mostBytes: number) {
     this.#device = device;
     this.#mostBytes = Math.min(pieceBytes, mostBytes);
+  }
+
+  /** Whether the GPU has not come to the end of all reads, as far as the host has seen. */
+  get isAwaited(): boolean {
+    return this.#awaited > 0;
   }
 
   async read(
@@ -40,11 +46,16 @@ export class Readback {
     }
     commands.flush();
     const bytes = new Uint8Array(end - begin);
-    for (const { at, length, size, staging } of pieces) {
-      await staging.mapAsync(1, 0, length);
-      bytes.set(new Uint8Array(staging.getMappedRange(0, length)), at - begin);
-      staging.unmap();
-      this.#give(staging, size);
+    this.#awaited++;
+    try {
+      for (const { at, length, size, staging } of pieces) {
+        await staging.mapAsync(1, 0, length);
+        bytes.set(new Uint8Array(staging.getMappedRange(0, length)), at - begin);
+        staging.unmap();
+        this.#give(staging, size);
+      }
+    } finally {
+      this.#awaited--;
     }
     const skipped = byteOffset - begin;
     if (skipped === 0 && byteLength === bytes.length) return bytes;

@@ -80,9 +80,14 @@ export class Runtime {
     this.#failures = failures;
     this.#pool = new BufferPool(device, failures);
     this.#pipelines = new Pipelines(device, options.immediates);
-    this.#commands = new Commands(device, this.#pipelines.parameterLayout, options.profiler);
     this.#bindGroups = new BindGroups(device);
     this.#readback = new Readback(device, this.bindingBytes);
+    this.#commands = new Commands(
+      device,
+      this.#pipelines.parameterLayout,
+      options.profiler,
+      () => this.#readback.isAwaited,
+    );
   }
 
   allocate(byteLength: number): Storage {
@@ -128,22 +133,23 @@ export class Runtime {
     this.#failures.throwIfKnown();
     const pipeline = this.#pipelines.get(program);
     const { bindings } = pipeline;
-    const places: Tensor[] = [];
-    let writeBack: { from: Tensor; to: Tensor }[] | null = null;
+    const given: Tensor[] = [];
     for (let index = 0; index < bindings.length; index++) {
-      const { name, written } = bindings[index]!;
-      const tensor = tensors[name as Binding]!;
-      if (this.#canBind(pipeline, index, tensors)) {
-        places.push(tensor);
-        continue;
-      }
+      given.push(tensors[bindings[index]!.name as Binding]!);
+    }
+    let places = given;
+    let writeBack: { from: Tensor; to: Tensor }[] | null = null;
+    for (let index = 0; index < given.length; index++) {
+      if (this.#canBind(pipeline, index, given)) continue;
+      const tensor = given[index]!;
       const copy = this.scratch(tensor.shape, tensor.dtype);
       this.copyWords(tensor, copy);
-      if (written) {
+      if (bindings[index]!.written) {
         writeBack ??= [];
         writeBack.push({ from: copy, to: tensor });
       }
-      places.push(copy);
+      if (places === given) places = [...given];
+      places[index] = copy;
     }
     this.#pack(pipeline, parameters);
     const groupOfBindings = this.#bind(pipeline, places);
@@ -156,14 +162,15 @@ export class Runtime {
     return tensor.storage.byteLength <= bindingBytes || tensor.byteLength <= bindingBytes;
   }
 
-  /** Copies elements between tensors of one size that lie anywhere, but not in one buffer. */
+  /** Copies between tensors of as many bytes that lie anywhere, but not in one buffer. */
   copyWords(source: Tensor, out: Tensor): void {
     const [from, to] = [this.alignedDown(source), this.alignedDown(out)];
+    const size = out.byteLength / 4;
     this.run(
       copyWords,
       { source: from.tensor, out: to.tensor },
-      { size: out.size, sourceBegin: from.begin, outBegin: to.begin },
-      this.grid(out.size, copyWords.threads),
+      { size, sourceBegin: from.begin, outBegin: to.begin },
+      this.grid(size, copyWords.threads),
     );
   }
 
@@ -173,13 +180,12 @@ export class Runtime {
     return [Math.min(Math.ceil(items / threads), most), 1, 1];
   }
 
-  /** The tensor with the elements before it, back to where a binding can begin. */
+  /** The words of a tensor with those before it, back to where a binding can begin. */
   alignedDown(tensor: Tensor): { tensor: Tensor; begin: number } {
     const skipped = tensor.byteOffset % this.limits.offsetAlignment;
-    const begin = skipped / 4;
-    const shape = [tensor.size + begin];
+    const shape = [(tensor.byteLength + skipped) / 4];
     const offset = tensor.byteOffset - skipped;
-    return { tensor: new Tensor(shape, tensor.dtype, tensor.storage, offset), begin };
+    return { tensor: new Tensor(shape, 'i32', tensor.storage, offset), begin: skipped / 4 };
   }
 
   /** A small tensor that never changes, made when first asked for. */
@@ -233,14 +239,13 @@ export class Runtime {
     this.#device.destroy();
   }
 
-  #canBind({ bindings }: Pipeline, index: number, tensors: Record<string, Tensor | null>): boolean {
-    const { storage, byteOffset } = tensors[bindings[index]!.name]!;
+  #canBind({ written }: Pipeline, index: number, tensors: readonly Tensor[]): boolean {
+    const { storage, byteOffset } = tensors[index]!;
     if (byteOffset % this.limits.offsetAlignment !== 0) return false;
     // A tensor that is read gives way to any that is written, and of two written the later one.
-    const end = bindings[index]!.written ? index : bindings.length;
-    for (let at = 0; at < end; at++) {
-      if (bindings[at]!.written && tensors[bindings[at]!.name]!.storage === storage) return false;
-    }
+    const before = written.indexOf(index);
+    const end = before < 0 ? written.length : before;
+    for (let i = 0; i < end; i++) if (tensors[written[i]!]!.storage === storage) return false;
     return true;
   }
 

@@ -94,7 +94,7 @@ function speedJob(config: AcceptanceConfig): Job<AcceptanceOutcome> {
         for (const sequences of speed.sequences) {
           context.progress(`${sequences} sequences`);
           const milliseconds = async (drafts: number) => {
-            const batch = new DecodingBatch(model, { sequences, length: speed.length }, drafts);
+            const batch = new DecodingBatch(model, { sequences, length: speed.length }, { drafts });
             try {
               batch.open();
               // Rows of prompts that pass the trunk together.

@@ -104,7 +104,11 @@ function decodingJob({ decoding }: AttentionConfig, variant: Variant): Job<Atten
         const contexts: DecodingPoint[] = [];
         for (const context of decoding.contexts) {
           progress(`context ${context}`);
-          const batch = new DecodingBatch(model, { sequences: 1, length: context });
+          const batch = new DecodingBatch(
+            model,
+            { sequences: 1, length: context },
+            { cacheType: 'f32' },
+          );
           try {
             batch.open();
             batch.prefill(1);

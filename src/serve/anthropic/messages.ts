@@ -32,7 +32,7 @@ export function messages(context: ServerContext) {
     const [seed] = seedsOf(null, 1);
     const head = { id: `msg_${randomUUID().replaceAll('-', '')}`, model: context.modelName };
     const ticket = context.admission.enter(c.req.raw.signal);
-    const events = answerChat(context, prepared, seed!, ticket.signal);
+    const events = answerChat(context, prepared, seed ?? null, ticket.signal);
     if (body.stream) {
       const promptTokens = prepared.request.prompt.length;
       return eventStream(context, ticket, messageEvents(head, promptTokens, events), errorEvents);

@@ -113,6 +113,8 @@ export const messagesSchema = z.strictObject({
   stream: z.boolean().nullish(),
   output_config: z
     .strictObject({
+      /** The model does not know how much to think. */
+      effort: z.enum(['low', 'medium', 'high', 'xhigh', 'max']).nullish(),
       format: z
         .strictObject({
           type: z.literal('json_schema', { error: 'must be json_schema' }),

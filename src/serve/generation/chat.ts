@@ -137,7 +137,7 @@ export async function prepareChat(
 export async function* answerChat(
   context: ServerContext,
   { rendered, tools, parallelToolCalls, thinkingBudget, request }: PreparedChat,
-  seed: number,
+  seed: number | null,
   signal: AbortSignal,
 ): AsyncGenerator<ChatEvent> {
   const parser = new ResponseParser(rendered, tools);

@@ -110,10 +110,9 @@ export async function checkGrammar(
   }
 }
 
-/** Seeds of `count` answers: one after another from the one given, or else at random. */
-export function seedsOf(seed: number | null | undefined, count: number): number[] {
-  const first = seed ?? crypto.getRandomValues(new Uint32Array(1))[0]!;
-  return Array.from({ length: count }, (_, i) => first + i);
+/** Seeds of `count` answers: one after another from the one given; without one, `null` for any. */
+export function seedsOf(seed: number | null | undefined, count: number): (number | null)[] {
+  return Array.from({ length: count }, (_, i) => (seed == null ? null : seed + i));
 }
 
 /** Tokens that end an answer: the model's own and those of the request. */

@@ -72,7 +72,7 @@ export function completions(context: ServerContext) {
     checkModel(context, body.model);
     const choices = await choicesOf(context, body);
     const ticket = context.admission.enter(c.req.raw.signal, choices.length);
-    const usage = { prompt: 0, completion: 0 };
+    const usage = { prompt: promptTokensOf(choices), completion: 0 };
     const pieces = merge(choices.map((choice) => piecesOf(context, choice, usage, ticket.signal)));
     const head = {
       id: `cmpl-${randomUUID()}`,
@@ -145,6 +145,12 @@ async function choicesOf(context: ServerContext, body: CompletionBody): Promise<
   });
 }
 
+/** Those of all prompts; the answers to one share it. */
+function promptTokensOf(choices: readonly Choice[]): number {
+  const prompts = new Set(choices.map(({ request }) => request.prompt));
+  return [...prompts].reduce((sum, prompt) => sum + prompt.length, 0);
+}
+
 function promptsOf({ prompt }: CompletionBody): (string | number[])[] {
   if (typeof prompt === 'string') return [prompt];
   return isList(prompt) ? prompt : [prompt as number[]];
@@ -166,7 +172,7 @@ interface Piece {
 async function* piecesOf(
   context: ServerContext,
   { index, echoed, request }: Choice,
-  usage: { prompt: number; completion: number },
+  usage: { completion: number },
   signal: AbortSignal,
 ): AsyncGenerator<Piece> {
   const piece = (part: Partial<Piece>): Piece => {
@@ -174,10 +180,7 @@ async function* piecesOf(
   };
   for await (const event of answer(context, request, signal)) {
     const part = partOf(event, echoed);
-    if (event.type === 'finish') {
-      usage.prompt += request.prompt.length;
-      usage.completion += event.completionTokens;
-    }
+    if (event.type === 'finish') usage.completion += event.completionTokens;
     if (part !== null) yield piece(part);
   }
 }

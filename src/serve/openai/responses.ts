@@ -25,7 +25,7 @@ export function responses(context: ServerContext) {
     const prepared = await prepare(context, body);
     const [seed] = seedsOf(body.seed, 1);
     const ticket = context.admission.enter(c.req.raw.signal);
-    const answer = answerChat(context, prepared, seed!, ticket.signal);
+    const answer = answerChat(context, prepared, seed ?? null, ticket.signal);
     const response = new StatedResponse(context, body);
     if (body.stream) {
       return eventStream(context, ticket, named(response.events(answer)), (error) => [

@@ -47,6 +47,8 @@ export const generateSchema = z
     return_routed_experts: z.boolean().nullish(),
     routed_experts_start_len: z.int().min(0).nullish(),
     return_prompt_token_ids: z.boolean().nullish(),
+    /** Turns of one conversation, whose caches are its own. */
+    session_id: z.string().min(1).nullish(),
     extra_key: z.string().min(1).nullish(),
     cache_salt: z.string().min(1).nullish(),
   })

@@ -32,6 +32,12 @@ export function generate(context: ServerContext) {
     for (const { request, grammarField } of requests) {
       await checkGrammar(context, request.grammar, grammarField);
     }
+    if (body.session_id != null && requests.length > 1) {
+      throw invalid(
+        'session_id',
+        `is of one answer at a time; the request asks for ${requests.length}`,
+      );
+    }
     const isBatch = isNested(body) || requests.length > 1;
     const rid = body.rid ?? randomUUID().replaceAll('-', '');
     const ticket = context.admission.enter(c.req.raw.signal, requests.length, rid);
@@ -185,6 +191,7 @@ function prepare(
       ...(scoresPrompt && { promptLogprobs: { ...top, from: start } }),
       ...(return_routed_experts && { routedExperts: { from: routesFrom } }),
       ...(salt != null && { cacheSalt: salt }),
+      ...(body.session_id != null && { session: body.session_id }),
     },
     options: {
       withText: body.return_text_in_logprobs ?? false,

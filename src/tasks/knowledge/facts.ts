@@ -20,7 +20,8 @@ function pairs(list: string): (readonly [Phrase, Phrase])[] {
   });
 }
 
-const CAPITALS = pairs(`France 法国 Paris 巴黎; Germany 德国 Berlin 柏林; Italy 意大利 Rome 罗马;
+export const CAPITALS =
+  pairs(`France 法国 Paris 巴黎; Germany 德国 Berlin 柏林; Italy 意大利 Rome 罗马;
 Spain 西班牙 Madrid 马德里; England 英国 London 伦敦; Austria 奥地利 Vienna 维也纳; Japan 日本 Tokyo 东京;
 China 中国 Beijing 北京; Russia 俄罗斯 Moscow 莫斯科; Egypt 埃及 Cairo 开罗; Norway 挪威 Oslo 奥斯陆;
 Greece 希腊 Athens 雅典; Portugal 葡萄牙 Lisbon 里斯本; Ireland 爱尔兰 Dublin 都柏林;
@@ -36,7 +37,8 @@ early 早 late 晚; near 近 far 远; strong 强 weak 弱; rich 富 poor 穷; ha
 wide 宽 narrow 窄; thick 厚 thin 薄; black 黑 white 白; left 左 right 右; day 白天 night 黑夜;
 up 上 down 下; true 真 false 假; more 多 less 少; first 第一 last 最后`);
 
-const HUES = pairs(`grass 草 green 绿色; snow 雪 white 白色; blood 血 red 红色; coal 煤 black 黑色;
+export const HUES =
+  pairs(`grass 草 green 绿色; snow 雪 white 白色; blood 血 red 红色; coal 煤 black 黑色;
 milk 牛奶 white 白色; sky 天空 blue 蓝色; sea 大海 blue 蓝色; leaves 树叶 green 绿色; gold 金子 yellow 黄色;
 bananas 香蕉 yellow 黄色; tomatoes 西红柿 red 红色; ravens 乌鸦 black 黑色; carrots 胡萝卜 orange 橙色;
 chocolate 巧克力 brown 棕色; salt 盐 white 白色; elephants 大象 gray 灰色`);
@@ -46,7 +48,8 @@ const LEGS =
 cat 猫 4 4; horse 马 4 4; snake 蛇 0 0; fish 鱼 0 0; cow 牛 4 4; butterfly 蝴蝶 6 6; frog 青蛙 4 4;
 person 人 2 2; owl 猫头鹰 2 2; beetle 甲虫 6 6`);
 
-const YOUNG = pairs(`dog 狗 puppy 小狗; cat 猫 kitten 小猫; cow 牛 calf 小牛; sheep 羊 lamb 小羊;
+export const YOUNG =
+  pairs(`dog 狗 puppy 小狗; cat 猫 kitten 小猫; cow 牛 calf 小牛; sheep 羊 lamb 小羊;
 horse 马 foal 小马; hen 母鸡 chick 小鸡; duck 鸭子 duckling 小鸭; bear 熊 cub 小熊; frog 青蛙 tadpole 蝌蚪`);
 
 export const RELATIONS: readonly Relation[] = [

@@ -5,14 +5,15 @@ import type { ExpertGroups } from './experts.ts';
 
 /**
  * x·Wᵀ, plus `residual` [T,N] if given: x [T,K], W [N,K] → [T,N]. `exact`: in f32 also where a
- * device trains in less.
+ * device trains in less. `step`: as of `matmul`.
  */
 export function linear(
   scope: Scope,
   x: Tensor,
   matrix: Matrix,
-  { exact = false, residual = null }: { exact?: boolean; residual?: Tensor | null } = {},
+  options: { exact?: boolean; step?: boolean; residual?: Tensor | null } = {},
 ): Tensor {
+  const { exact = false, step = false, residual = null } = options;
   const { kernels } = scope.device;
   const [outputs] = matrix.shape as [number];
   const out = scope.empty([x.rows, outputs]);
@@ -24,6 +25,7 @@ export function linear(
     transposeB: true,
     accumulate: false,
     exact,
+    step,
     residual,
   });
   const { tape } = scope;

@@ -12,7 +12,7 @@ export interface ServerInfo {
   cache: CacheSizes;
 }
 
-/** Bytes of keys and values in f32. */
+/** Bytes of keys and values, as the engine keeps them. */
 export interface CacheSizes {
   global_layers: number;
   sliding_layers: number;

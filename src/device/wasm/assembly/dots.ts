@@ -1,7 +1,7 @@
 // Few rows times a transposed matrix, out [rows,columns] = a·bᵀ: every element is a dot product of two
 // contiguous rows. Decoding lives here, and its time is that of reading b from memory, which happens
 // once; so nothing is packed. Each dot product is summed in four lanes, whatever the number of rows:
-// a sequence decodes to the same bits alone, in a batch of up to `fewRows`, or being verified.
+// a sequence decodes to the same bits alone, in a batch, or being verified.
 import { madd, sumLanes } from './simd';
 
 /**

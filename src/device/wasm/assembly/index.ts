@@ -21,4 +21,4 @@ export * from './inference/products';
 export { attentionInputs } from './inference/attention-inputs';
 export { cachedAttention, mergeCachedAttention } from './inference/cached-attention';
 export * from './inference/halves';
-export { expandByteRows, writeByteRows } from './inference/cached-bytes';
+export { expandByteRows, roundToBytes, writeByteRows } from './inference/cached-bytes';

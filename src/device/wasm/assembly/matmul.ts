@@ -1,7 +1,6 @@
 // Matrix multiplication: all of it, plain and by expert, is a list of blocks of C, each the product of
 // a block of rows of A and a block of columns of B over a depth. The host plans the list (see
 // kernels/matmul.ts); one work item is one block.
-import { multiplyFewRows } from './dots';
 import { packA, packB } from './pack';
 import { multiplyEdgeTile, multiplyTile, tileColumns, tileRows } from './tile';
 import { multiplyByUpdates } from './updates';
@@ -19,8 +18,7 @@ const tileBytes: usize = 6 * 8 * 4;
 
 /** Bytes of one entry of the plan: 8 integers, see `multiplyBlocks`. */
 const entryBytes: usize = 32;
-const viaDots: i32 = 1;
-const viaUpdates: i32 = 2;
+const viaUpdates: i32 = 1;
 
 /**
  * Work item i is plan[i]: the byte offsets of its blocks in a, b and c; rows, columns, depth; how; 0.
@@ -43,11 +41,7 @@ export function multiplyBlocks(
     const columns = load<i32>(entry, 16);
     const depth = load<i32>(entry, 20);
     const how = load<i32>(entry, 24);
-    if (how == viaDots) {
-      multiplyFewRows(
-        blockA, aStride, blockB, bStride, blockC, cStride, rows, columns, depth, accumulate,
-      );
-    } else if (how == viaUpdates) {
+    if (how == viaUpdates) {
       const aRowStride: usize = transposeA ? 4 : aStride;
       const aDepthStride: usize = transposeA ? aStride : 4;
       multiplyByUpdates(

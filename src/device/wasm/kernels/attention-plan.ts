@@ -43,7 +43,8 @@ export function planAttention(shape: AttentionShape, runs: readonly RowRun[]): A
     for (let row = first; row >= begin; row -= spanTokens) {
       const tokens = Math.min(spanTokens, end - row);
       const position = firstPosition + row - begin;
-      const keyBegin = Math.max(0, position - window + 1);
+      // A position is always in the same lane of the kernel's vectors, of which it takes two at a time.
+      const keyBegin = Math.floor(Math.max(0, position - window + 1) / 8) * 8;
       const keyEnd = position + tokens;
       const keys = keyEnd - keyBegin;
       const parts = keys >= 2 * keysPerPart && tokens * 4 <= spanTokens ? keys / keysPerPart : 1;

@@ -1,9 +1,9 @@
 import type { Operand, Runtime } from '../runtime.ts';
 
 /** How a block is computed; numbers as in assembly/matmul.ts. */
-export const Way = { packed: 0, dots: 1, updates: 2 } as const;
+export const Way = { packed: 0, updates: 1 } as const;
 
-/** Up to this many rows a product is bound by reading B, and B is not packed. */
+/** Up to this many rows a product with B as it is stored is bound by reading it, and B is not packed. */
 const fewRows = 8;
 /** Blocks of the packed way: each packs its part of B once, so more rows are better. */
 const mostRows = 768;
@@ -137,10 +137,8 @@ export class BlockPlan {
   }
 }
 
-function wayFor({ rows }: Product, { transposeA, transposeB }: Layout): number {
-  if (rows > fewRows) return Way.packed;
-  if (!transposeB) return Way.updates;
-  return transposeA ? Way.packed : Way.dots;
+function wayFor({ rows }: Product, { transposeB }: Layout): number {
+  return rows > fewRows || transposeB ? Way.packed : Way.updates;
 }
 
 /** Size of each of `parts` parts of `total`, in whole tiles. */

@@ -34,13 +34,7 @@ function fillCache(scope: Scope, dtype: DType) {
   };
   const [key, value] = [source(keyDim), source(valueDim)];
   const indices = scope.from([places.length], Int32Array.from(places));
-  const { kernels } = scope.device;
-  if (dtype === 'f32') {
-    kernels.writeRows({ source: key, indices, out: keys });
-    kernels.writeRows({ source: value, indices, out: values });
-  } else {
-    scope.device.writeCachedRows!({ key, value, indices, keyValueHeads, keys, values });
-  }
+  scope.device.kernels.writeCachedRows({ key, value, indices, keyValueHeads, keys, values });
   return { keys, values };
 }
 

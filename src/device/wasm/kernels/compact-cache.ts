@@ -1,8 +1,9 @@
-import type { RowsToCache } from '../../../tensor/inference-kernels.ts';
+import type { CacheType } from '../../../tensor/cache-type.ts';
+import type { InferenceKernels, RowsToCache } from '../../../tensor/inference-kernels.ts';
 import type { Kernels, PastKeys } from '../../../tensor/kernels.ts';
 import { Tensor } from '../../../tensor/tensor.ts';
 import { type Runtime, read, update, write } from '../runtime.ts';
-import { rowGrain } from './grain.ts';
+import { elementGrain, rowGrain } from './grain.ts';
 
 /** Writing rows to a cache of f32, f16 or i8, and reading them back for attention of many rows. */
 export class CompactCache {
@@ -13,12 +14,12 @@ export class CompactCache {
   }
 
   writeRows({ key, value, indices, keyValueHeads, keys, values }: RowsToCache): void {
-    this.write(key, indices, keys, keyValueHeads, 'keys');
-    this.write(value, indices, values, keyValueHeads, 'values');
+    this.#write(key, indices, keys, keyValueHeads, 'keys');
+    this.#write(value, indices, values, keyValueHeads, 'values');
   }
 
   /** source [T,·] to rows `indices` of keys or values. */
-  write(
+  #write(
     source: Tensor,
     indices: Tensor,
     cache: Tensor,
@@ -36,6 +37,15 @@ export class CompactCache {
       const kernel = cache.dtype === 'f16' ? 'writeHalfRows' : 'writeRows';
       runtime.launch(kernel, [...common, columns], indices.size, rowGrain(columns));
     }
+  }
+
+  /** x [T, heads·n] in its place, as the cache will give it back. */
+  round(x: Tensor, heads: number, type: CacheType): void {
+    const runtime = this.#runtime;
+    if (type === 'f16') runtime.launch('roundToHalves', [update(x)], x.size, elementGrain);
+    if (type !== 'i8') return;
+    const columns = x.columns / heads;
+    runtime.launch('roundToBytes', [update(x), columns], x.rows * heads, rowGrain(4 * columns));
   }
 
   /** The same past in f32, its pages one sequence after another, in scratch memory. */
@@ -92,15 +102,17 @@ interface HeadShape {
   valueDim: number;
 }
 
-/** `attention` with a past in any format. */
+/** Caches of any type, and `attention` with a past in one. */
 export function compactCacheKernels(
   runtime: Runtime,
   base: Pick<Kernels, 'attention'>,
-): Pick<Kernels, 'attention'> {
+): Pick<Kernels, 'attention'> & Pick<InferenceKernels, 'writeCachedRows' | 'roundToCache'> {
   const compact = new CompactCache(runtime);
   return {
     attention(a) {
       base.attention({ ...a, past: a.past && compact.expand(a.past, a) });
     },
+    writeCachedRows: (a) => compact.writeRows(a),
+    roundToCache: ({ x, heads, type }) => compact.round(x, heads, type),
   };
 }

@@ -2,7 +2,6 @@ import type { Device } from '../../../tensor/device.ts';
 import type { Kernels } from '../../../tensor/kernels.ts';
 import type { Matrix } from '../../../tensor/quantized-matrix.ts';
 import { composedKernels } from '../../host/composed.ts';
-import { hostInferenceKernels } from '../../host/inference.ts';
 import { hostLogitKernels } from '../../host/logits.ts';
 import { hostSamplingKernels } from '../../host/sampling.ts';
 import type { Runtime } from '../runtime.ts';
@@ -40,7 +39,7 @@ export function wasmKernels(runtime: Runtime, device: Device): Kernels<Matrix> {
   return {
     ...training,
     ...withQuantizedWeights(runtime, training),
-    ...inferenceKernels(runtime, training, hostInferenceKernels(device, runtime)),
+    ...inferenceKernels(runtime, training),
     ...cachedAttentionKernels(runtime),
     ...compactCacheKernels(runtime, training),
     ...composedKernels(device),

@@ -10,7 +10,7 @@ import { entriesOfExperts, entriesOfOffsets, plainEntry } from './expert-entries
 import { rowGrain } from './grain.ts';
 import { formatOf, WeightProducts } from './weight-products.ts';
 
-type Composed = Pick<InferenceKernels<Matrix>, Names>;
+type InferenceProducts = Pick<InferenceKernels<Matrix>, Names>;
 type Names =
   | 'attentionInputs'
   | 'normGatedProduct'
@@ -22,22 +22,16 @@ type Base = Pick<
   'matmul' | 'groupedMatmul' | 'gatherRows' | 'selectExperts' | 'expertWeights'
 >;
 
-/** Up to this many rows a product with f32 weights is bound by reading them; more are packed. */
-const fewRows = 8;
-
 /**
- * Inference on weights of any format, a kernel or two a call. Many rows of f32 weights are left to
- * `composed`, which is made of the kernels of training.
+ * Inference on weights of any format, a kernel or two a call. A row's sums are the same whatever other rows
+ * a step has: what a request is answered does not depend on its neighbours.
  */
-export function inferenceKernels(runtime: Runtime, base: Base, composed: Composed): Composed {
+export function inferenceKernels(runtime: Runtime, base: Base): InferenceProducts {
   const products = new WeightProducts(runtime);
   const compact = new CompactCache(runtime);
-  const isFor = (matrix: Matrix, rows: number) =>
-    matrix instanceof QuantizedMatrix || rows <= fewRows;
   return {
     attentionInputs(a) {
       const { x, weight, cache, query, rotaryDim } = a;
-      if (!isFor(weight, x.rows) && cache.keys.dtype === 'f32') return composed.attentionInputs(a);
       if (x.rows === 0) return;
       const norm = { weight: a.norm, epsilon: a.epsilon };
       const activations = products.prepare(x, formatOf(weight), norm);
@@ -55,13 +49,17 @@ export function inferenceKernels(runtime: Runtime, base: Base, composed: Compose
         const [position, sequence] = [layout[row]!, layout[x.rows + row]!];
         rows[row] = cacheRow(cache, x.rows, layout, sequence, position);
       }
-      compact.write(keys, indices, cache.keys, a.keyValueHeads, 'keys');
-      compact.write(values, indices, cache.values, a.keyValueHeads, 'values');
+      compact.writeRows({
+        ...cache,
+        key: keys,
+        value: values,
+        indices,
+        keyValueHeads: a.keyValueHeads,
+      });
     },
 
     normGatedProduct(a) {
       const { x, gate, up, out } = a;
-      if (!isFor(gate, x.rows)) return composed.normGatedProduct(a);
       if (x.rows === 0) return;
       const norm = { weight: a.norm, epsilon: a.epsilon };
       const activations = products.prepare(x, formatOf(gate), norm);
@@ -70,7 +68,6 @@ export function inferenceKernels(runtime: Runtime, base: Base, composed: Compose
 
     routeTokens(a) {
       const { x, router, bias, groups, selectedGroups, normalize, scale, normed, experts } = a;
-      if (!isFor(router, x.rows)) return composed.routeTokens(a);
       if (x.rows === 0) return;
       const norm = { weight: a.norm, epsilon: a.epsilon, normed };
       const activations = products.prepare(x, formatOf(router), norm);
@@ -83,7 +80,6 @@ export function inferenceKernels(runtime: Runtime, base: Base, composed: Compose
 
     expertGatedProduct(a) {
       const { x, experts, gate, up, out } = a;
-      if (!isFor(gate, x.rows)) return composed.expertGatedProduct(a);
       if (x.rows === 0) return;
       const counts = { experts: gate.shape[0]!, perToken: experts.columns };
       const entries = entriesOfExperts(runtime.ints(experts), counts);
@@ -93,7 +89,6 @@ export function inferenceKernels(runtime: Runtime, base: Base, composed: Compose
 
     addExpertProducts(a) {
       const { x, experts, weights, down, out } = a;
-      if (!isFor(down, out.rows)) return composed.addExpertProducts(a);
       if (x.rows === 0) return;
       const counts = { experts: down.shape[0]!, perToken: experts.columns };
       const entries = entriesOfExperts(runtime.ints(experts), counts);
@@ -103,7 +98,7 @@ export function inferenceKernels(runtime: Runtime, base: Base, composed: Compose
   };
 }
 
-/** The kernels that also take quantised weights, given those for f32. */
+/** The kernels that also take quantised weights, and products of steps, given those for f32. */
 export function withQuantizedWeights(
   runtime: Runtime,
   base: Pick<Kernels<Matrix>, 'matmul' | 'groupedMatmul' | 'gatherRows' | 'copy'>,
@@ -111,12 +106,14 @@ export function withQuantizedWeights(
   const products = new WeightProducts(runtime);
   return {
     matmul(a) {
-      if (!(a.b instanceof QuantizedMatrix)) return base.matmul(a);
+      // The router is exact: with quantised weights, tokens of prompts go where they would go in a step.
+      const isStep = a.step || (a.exact && a.transposeB && !a.transposeA);
+      if (!isStep && !(a.b instanceof QuantizedMatrix)) return base.matmul(a);
       if (a.transposeA || !a.transposeB) throw new Error(transposed);
       if (a.a.rows === 0) return;
       if (a.residual) base.copy({ source: a.residual, out: a.out });
       const accumulate = a.accumulate || Boolean(a.residual);
-      const activations = products.prepare(a.a, a.b.bits);
+      const activations = products.prepare(a.a, formatOf(a.b));
       products.multiply(activations, a.b, a.out, accumulate, plainEntry(a.a.rows));
     },
 

@@ -203,16 +203,14 @@ describe('the same bits', () => {
     return result;
   }
 
-  it('come from any number of threads, and of rows on one side of 8', async () => {
+  it('come from any number of threads, and of rows', async () => {
     const a = gaussian(1000 * 700);
     const b = gaussian(600 * 700);
     const many = await multiply(2, 1000, a, b);
     expect(await multiply(1, 1000, a, b)).toEqual(many);
     expect(await multiply(5, 1000, a, b)).toEqual(many);
-    expect(await multiply(3, 9, a, b)).toEqual(many.slice(0, 9 * 600));
-    const few = await multiply(2, 8, a, b);
-    for (const rows of [1, 2, 3, 5]) {
-      expect(await multiply(3, rows, a, b)).toEqual(few.slice(0, rows * 600));
+    for (const rows of [1, 2, 3, 5, 8, 9]) {
+      expect(await multiply(3, rows, a, b)).toEqual(many.slice(0, rows * 600));
     }
   });
 });

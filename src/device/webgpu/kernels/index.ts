@@ -1,5 +1,6 @@
 import type { Device } from '../../../tensor/device.ts';
 import type { Kernels } from '../../../tensor/kernels.ts';
+import type { Matrix } from '../../../tensor/quantized-matrix.ts';
 import { composedKernels } from '../../host/composed.ts';
 import type { Runtime } from '../runtime.ts';
 import { activationKernels } from './activation.ts';
@@ -20,6 +21,7 @@ import { routedGatedProductKernel } from './inference/routed-gated-product.ts';
 import { sampleTokensKernel } from './inference/sample-tokens.ts';
 import { samplingDistributionKernel } from './inference/sampling-distribution.ts';
 import { scoreTokensKernel } from './inference/score-tokens.ts';
+import { cachedRowsKernels } from './inference/write-cached-rows.ts';
 import { logprobKernels } from './logprobs.ts';
 import { groupedMatmulKernels } from './matmul/grouped.ts';
 import { groupedSwigluKernel } from './matmul/grouped-swiglu.ts';
@@ -31,7 +33,7 @@ import { routerKernels } from './router.ts';
 import { rowKernels } from './rows.ts';
 
 /** All kernels: one file a family. `device` is the one whose kernels they will be. */
-export function webgpuKernels(runtime: Runtime, device: Device): Kernels {
+export function webgpuKernels(runtime: Runtime, device: Device): Kernels<Matrix> {
   const composed = composedKernels(device);
   const activation = activationKernels(runtime);
   const rows = rowKernels(runtime);
@@ -54,12 +56,13 @@ export function webgpuKernels(runtime: Runtime, device: Device): Kernels {
     ...addAttentionKernel(runtime, composed),
     ...attentionInputsKernels(runtime, composed),
     ...cachedAttentionKernel(runtime),
+    ...cachedRowsKernels(runtime, rows),
     ...drawKernels(runtime),
     ...logitKernels(runtime),
     ...scoreTokensKernel(runtime),
     ...expertProductsKernel(runtime),
     ...gatedProductKernels(runtime),
-    ...normProductKernels(runtime, composed),
+    ...normProductKernels(runtime, composed, rows),
     ...routedGatedProductKernel(runtime, composed),
     ...routeTokensKernel(runtime),
     ...sampleTokensKernel(runtime),

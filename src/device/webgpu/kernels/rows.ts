@@ -1,7 +1,13 @@
 import type { Kernels } from '../../../tensor/kernels.ts';
-import { program } from '../program.ts';
+import {
+  type Matrix,
+  type QuantizedBits,
+  QuantizedMatrix,
+} from '../../../tensor/quantized-matrix.ts';
+import { program, programs } from '../program.ts';
 import type { Runtime } from '../runtime.ts';
 import { eachOf } from './elementwise.ts';
+import { weightReader } from './quantized-weights.ts';
 import { scatterAddKernel } from './scatter-add.ts';
 
 const gatherRows = program({
@@ -19,6 +25,26 @@ const gatherRows = program({
     out[i] = value;`,
   ),
 });
+
+const gatherQuantizedRows = programs(
+  ({ columns, bits }: { columns: number; bits: QuantizedBits }) =>
+    program({
+      name: 'gatherRows',
+      bindings: { table: 'read vec4u', indices: 'read i32', out: 'write vec4f' },
+      parameters: { quads: 'u32' },
+      keepsParameters: true,
+      threads: 256,
+      head: weightReader('weightsAt', 'table', columns, bits),
+      body: eachOf(
+        'p.quads',
+        /* wgsl */ `
+    let index = indices[i / ${columns / 4}u];
+    var value = vec4f();
+    if (index >= 0) { value = weightsAt(u32(index), i % ${columns / 4}u * 4u); }
+    out[i] = value;`,
+      ),
+    }),
+);
 
 const writeRows = program({
   name: 'writeRows',
@@ -67,11 +93,20 @@ const splitColumns = program({
 
 export function rowKernels(
   runtime: Runtime,
-): Pick<Kernels, 'gatherRows' | 'scatterAddRows' | 'writeRows' | 'concatColumns' | 'splitColumns'> {
+): Pick<Kernels, 'scatterAddRows' | 'writeRows' | 'concatColumns' | 'splitColumns'> &
+  Pick<Kernels<Matrix>, 'gatherRows'> {
   return {
     ...scatterAddKernel(runtime),
 
     gatherRows({ table, indices, out }) {
+      if (table instanceof QuantizedMatrix) {
+        const { columns, bits, words } = table;
+        const quads = out.size / 4;
+        const program = gatherQuantizedRows({ columns, bits });
+        const grid = runtime.grid(quads, program.threads);
+        runtime.run(program, { table: words, indices, out }, { quads }, grid);
+        return;
+      }
       const sizes = { size: out.size, columns: table.columns };
       const grid = runtime.grid(out.size, gatherRows.threads);
       runtime.run(gatherRows, { source: table, indices, out }, sizes, grid);

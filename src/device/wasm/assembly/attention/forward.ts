@@ -104,8 +104,10 @@ export function attention(
     // Of several partial results none has the sink; it is added when they are merged.
     const ownSinks = partial < 0 && sinks ? sinks + ((<usize>(keyHead * group)) << 2) : 0;
     startRows(sums, totals, largest, rows, group, paddedValueDim, ownSinks);
-    for (let from = keyBegin; from < keyEnd; from += keyBlock) {
-      attendToBlock(from, min(from + keyBlock, keyEnd), rows);
+    // Blocks end at multiples of their size, so that a row's sums are the same in whichever span it is.
+    for (let from = keyBegin, to = 0; from < keyEnd; from = to) {
+      to = min((from / keyBlock + 1) * keyBlock, keyEnd);
+      attendToBlock(from, to, rows);
     }
     if (partial < 0) {
       finishRows(

@@ -78,6 +78,21 @@ export function writeByteRows(
   }
 }
 
+/** Items are heads: x [n,columns] in its place rounded as by `writeByteRows`. */
+export function roundToBytes(
+  x: usize, columns: i32, begin: i32, end: i32, _thread: i32,
+): void {
+  for (let head = <usize>begin; head < <usize>end; head++) {
+    const from = x + ((head * <usize>columns) << 2);
+    const scale = largestOf(from, columns) / 127;
+    const inverse: f32 = scale > 1e-30 ? 1 / scale : 0;
+    for (let i: usize = 0; i < <usize>columns; i++) {
+      const number = integer(load<f32>(from + (i << 2)) * inverse);
+      store<f32>(from + (i << 2), <f32>number * scale);
+    }
+  }
+}
+
 /** Items are rows: out [n, heads·columns] = the rows of a cache of bytes at `places` i32 [n], in f32. */
 export function expandByteRows(
   cache: usize, places: usize, out: usize, heads: i32, columns: i32, areValues: i32, offset: i32,

@@ -30,6 +30,22 @@ function toHalf(x: f32): u16 {
   return <u16>(sign | (reinterpret<u32>(steps) & 0x7ff));
 }
 
+// Exponent and mantissa in their places are 2¹¹² times too small.
+// @ts-ignore: decorator
+@inline
+function fromHalf(half: u32): f32 {
+  const magnitude = reinterpret<f32>((half & 0x7fff) << 13) * raised;
+  return half & 0x8000 ? -magnitude : magnitude;
+}
+
+/** Items are numbers: x in its place rounded as by `writeHalfRows`. */
+export function roundToHalves(x: usize, begin: i32, end: i32, _thread: i32): void {
+  const last = x + (<usize>end << 2);
+  for (let at = x + (<usize>begin << 2); at < last; at += 4) {
+    store<f32>(at, fromHalf(toHalf(load<f32>(at))));
+  }
+}
+
 /** Items are rows: out [n,columns] = the rows of a cache of f16 at `places` i32 [n]. */
 export function expandHalfRows(
   cache: usize, places: usize, out: usize, columns: i32, begin: i32, end: i32, _thread: i32,
@@ -38,10 +54,7 @@ export function expandHalfRows(
     const from = cache + <usize>load<i32>(places + (t << 2)) * (<usize>columns << 1);
     const to = out + t * (<usize>columns << 2);
     for (let i: usize = 0; i < <usize>columns; i++) {
-      const half = <u32>load<u16>(from + (i << 1));
-      // Exponent and mantissa in their places are 2¹¹² times too small.
-      const magnitude = reinterpret<f32>((half & 0x7fff) << 13) * raised;
-      store<f32>(to + (i << 2), half & 0x8000 ? -magnitude : magnitude);
+      store<f32>(to + (i << 2), fromHalf(load<u16>(from + (i << 1))));
     }
   }
 }

@@ -1,5 +1,6 @@
 import type { Kernels } from '../../../../tensor/kernels.ts';
 import type { Runtime } from '../../runtime.ts';
+import { inHalves } from '../cache-format.ts';
 import { addColumnSums, columnSums } from '../column-sums.ts';
 import { keyGradient, queryGradient, rowTerms } from './backward.ts';
 import { mostSharedHeads, runDecoding } from './decoding.ts';
@@ -42,7 +43,8 @@ export function attentionKernels(
         }
       }
       const units = unitsFor(heads);
-      const options = { ...heads, sinks: sinks !== null, past: past !== null };
+      const halves = past !== null && inHalves(past.keys);
+      const options = { ...heads, sinks: sinks !== null, past: past !== null, halves };
       runtime.run(
         units ? unitForward({ ...options, units }) : attentionForward(options),
         {

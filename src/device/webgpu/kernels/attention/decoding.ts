@@ -7,6 +7,8 @@ import type { AttentionShape, PastKeys } from '../../../../tensor/kernels.ts';
 import type { Tensor } from '../../../../tensor/tensor.ts';
 import { program, programs, unroll } from '../../program.ts';
 import type { Runtime } from '../../runtime.ts';
+import { cacheElement, inHalves } from '../cache-format.ts';
+import { heldReaders } from './forward.ts';
 import { type Plan, planReader } from './plan.ts';
 import { type Heads, headsOf, nothing, windowOf } from './tile.ts';
 
@@ -25,10 +27,12 @@ interface Options extends Heads {
   sinks: boolean;
   /** Whether keys are split into parts, to be put together by \`mergeParts\`. */
   split: boolean;
+  /** Whether the past is in f16. */
+  halves: boolean;
 }
 
 const decode = programs((options: Options) => {
-  const { heads, keyValueHeads, keyDim, valueDim, split, sinks } = options;
+  const { heads, keyValueHeads, keyDim, valueDim, split, sinks, halves } = options;
   const group = heads / keyValueHeads;
   // Threads side by side take columns; where there are fewer columns than threads, the keys are shared.
   const columnLanes = Math.min(threads, 2 ** Math.ceil(Math.log2(valueDim)));
@@ -42,8 +46,8 @@ const decode = programs((options: Options) => {
       query: 'read f32',
       key: 'read f32',
       value: 'read f32',
-      heldKeys: 'read f32',
-      heldValues: 'read f32',
+      heldKeys: `read ${cacheElement('f32', halves)}`,
+      heldValues: `read ${cacheElement('f32', halves)}`,
       plan: 'read i32',
       out: 'write f32',
       /** logSumExp, or (largest, total) of each part. */
@@ -60,6 +64,7 @@ const decode = programs((options: Options) => {
     threads,
     head: /* wgsl */ `
 ${planReader}
+${heldReaders('f32', halves)}
 const own = 0x80000000u;
 var<workgroup> located: array<u32, ${tileKeys}>;
 var<workgroup> parts: array<f32, ${group * threads}>;
@@ -101,7 +106,7 @@ var<workgroup> total: array<f32, ${group}>;`,
       ${unroll(group, (h) => `var product${h} = 0.0;`)}
       for (var d = thread % 4u; d < ${keyDim}u; d += 4u) {
         var k: f32;
-        if (at >= own) { k = key[row + d]; } else { k = heldKeys[row + d]; }
+        if (at >= own) { k = key[row + d]; } else { k = heldKeysAt(row + d); }
         ${unroll(group, (h) => `product${h} += k * query[(firstHead + ${h}u) * ${keyDim}u + d];`)}
       }
       ${unroll(group, (h) => `parts[${h * threads}u + thread] = product${h};`)}
@@ -138,7 +143,7 @@ var<workgroup> total: array<f32, ${group}>;`,
       if (column + ${c * columnLanes}u < ${valueDim}u) {
         var v: f32;
         if (at >= own) { v = value[row + ${c * columnLanes}u]; }
-        else { v = heldValues[row + ${c * columnLanes}u]; }
+        else { v = heldValuesAt(row + ${c * columnLanes}u); }
         ${unroll(group, (h) => `sum${h}x${c} += scores[${h * tileKeys}u + i] * v;`)}
       }`,
       )}
@@ -238,7 +243,7 @@ export function runDecoding(
   const partial = split ? runtime.scratch([tokens, a.heads, parts, a.valueDim]) : out;
   const state = split ? runtime.scratch([tokens, a.heads, parts, 2]) : logSumExp;
   runtime.run(
-    decode({ ...headsOf(a), sinks: sinks !== null, split }),
+    decode({ ...headsOf(a), sinks: sinks !== null, split, halves: inHalves(past.keys) }),
     {
       ...{ query, key, value, plan, out: partial, state },
       heldKeys: past.keys,

@@ -7,6 +7,7 @@
  * past, each sequence in the block then goes over its own held positions.
  */
 import { program, programs, unroll } from '../../program.ts';
+import { cacheElement, cacheReader } from '../cache-format.ts';
 import { planReader } from './plan.ts';
 import {
   attentionThreads,
@@ -25,22 +26,25 @@ export interface ForwardOptions extends Heads {
   sinks: boolean;
   /** Whether there is a past; rowStart and sinks are then in the plan. */
   past: boolean;
+  /** Whether the past is in f16. */
+  halves: boolean;
 }
 
 /** What attention reads and writes; `element`: how rows of heads are read. At most eight are bound. */
 export function forwardBindings(
   element: 'f32' | 'vec4f',
-  { past, sinks }: { past: boolean; sinks: boolean },
+  { past, sinks, halves }: { past: boolean; sinks: boolean; halves: boolean },
 ) {
   const read = `read ${element}` as const;
+  const held = `read ${cacheElement(element, halves)}` as const;
   return {
     query: read,
     key: read,
     value: read,
     rowStart: past ? null : 'read i32',
     sinks: !past && sinks ? 'read f32' : null,
-    heldKeys: past ? read : null,
-    heldValues: past ? read : null,
+    heldKeys: past ? held : null,
+    heldValues: past ? held : null,
     plan: past ? 'read i32' : null,
     out: `write ${element}`,
     logSumExp: 'write f32',
@@ -71,6 +75,7 @@ var<private> largest = vec4f(${nothing});
 var<private> total = vec4f();
 var<private> fromPast = false;
 ${past ? planReader : firstVisible}
+${past ? heldReaders('f32', options.halves) : ''}
 ${past ? pastRows : ownRows}
 ${queryRows('queryAt', 'query', 'keyDim')}
 ${product('scores', keyDim, 'queryAt', 'keyAt')}
@@ -81,6 +86,7 @@ ${
         target: 'sum',
         size: valueDim,
         array: 'heldValues',
+        element: (place) => `heldValuesAt(${place})`,
         row: 'valueRow',
       })
     : ''
@@ -169,6 +175,13 @@ export function sinkReader({ past, sinks }: { past: boolean; sinks: boolean }): 
   return 'fn sinkOf(head: u32) -> f32 { return sinks[head]; }';
 }
 
+/** Functions that read keys and values of the past. */
+export const heldReaders = (unit: 'f32' | 'vec4f', halves: boolean) =>
+  [
+    cacheReader('heldKeysAt', 'heldKeys', unit, halves),
+    cacheReader('heldValuesAt', 'heldValues', unit, halves),
+  ].join('\n');
+
 /** Without a past, row i on the right is row rightBegin + i of this call. */
 const ownRows = /* wgsl */ `
 fn rowAt(i: u32) -> u32 { return min(rightBegin + i, p.tokens - 1u) * keyValueHeads + keyHead; }
@@ -180,7 +193,7 @@ const pastRows = /* wgsl */ `
 var<workgroup> located: array<u32, 32>;
 fn keyAt(i: u32, d: u32) -> f32 {
   let at = located[i] * keyDim + d;
-  if (fromPast) { return heldKeys[at]; }
+  if (fromPast) { return heldKeysAt(at); }
   return key[at];
 }
 fn valueRow(i: u32) -> u32 { return located[i] * valueDim; }

@@ -107,14 +107,26 @@ export function declareSums(name: string, size: number): string {
 
 /**
  * A function that adds, to the sums `target`, the first `count` right rows times their weights.
- * `row(i)` gives where row i begins in `array`.
+ * `row(i)` gives where row i begins in `array`; `element`, if not just indexed, the one at a place.
  */
 export function weightedSum(
   name: string,
-  { target, size, array, row }: { target: string; size: number; array: string; row: string },
+  {
+    target,
+    size,
+    array,
+    row,
+    element = (place) => `${array}[${place}]`,
+  }: {
+    target: string;
+    size: number;
+    array: string;
+    row: string;
+    element?: (place: string) => string;
+  },
 ): string {
   const add = (c: number) => {
-    const statement = `${target}${c} += weight * ${array}[begin + ${16 * c}u];`;
+    const statement = `${target}${c} += weight * ${element(`begin + ${16 * c}u`)};`;
     return 16 * c + 16 <= size ? statement : `if (lane + ${16 * c}u < ${size}u) { ${statement} }`;
   };
   return /* wgsl */ `

@@ -6,7 +6,13 @@
  */
 import { matrixUnitDirectives } from '../../matrix-units.ts';
 import { program, programs, unroll } from '../../program.ts';
-import { type ForwardOptions, forwardBindings, forwardParameters, sinkReader } from './forward.ts';
+import {
+  type ForwardOptions,
+  forwardBindings,
+  forwardParameters,
+  heldReaders,
+  sinkReader,
+} from './forward.ts';
 import { planReader } from './plan.ts';
 import { firstVisible, nothing } from './tile.ts';
 import {
@@ -45,7 +51,7 @@ ${sinkReader(options)}
 fn loadKeys(thread: u32) {
   ${loadSlices(options, keyRowsOf('key'), keyRowsOf('value'))}
 }
-${past ? heldRows(options) : ''}`,
+${past ? heldReaders('vec4f', options.halves) + heldRows(options) : ''}`,
     body: /* wgsl */ `
   let first = group.x * blockTokens;
   let last = min(first + blockTokens, p.tokens) - 1u;
@@ -138,7 +144,7 @@ function overSegments(options: UnitForwardOptions): string {
 
 function heldRows(options: UnitForwardOptions): string {
   const held = (array: string) => ({
-    array,
+    element: (place: string) => `${array}At(${place})`,
     source: (row: string) =>
       `heldRow(sequence, min(keyBegin + ${row}, end - 1u)) * keyValueHeads + keyHead`,
   });

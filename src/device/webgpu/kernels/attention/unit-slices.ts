@@ -4,9 +4,10 @@
 import { unroll } from '../../program.ts';
 import { blockRows, quadsOf, sliceStride, type UnitHeads, unitThreads } from './unit-block.ts';
 
-/** Where rows come from: `source` gives the row of `array`, in rows of one head, that becomes row `row`. */
+/** Where rows come from: `source` gives the row, in rows of one head, that becomes row `row`. */
 export interface RowSource {
-  array: string;
+  /** The quad at a place. */
+  element: (place: string) => string;
   source: (row: string) => string;
   /** WGSL after each element, such as a scale. */
   factor?: string;
@@ -26,14 +27,14 @@ export function loadFirst(options: UnitHeads, first: RowSource): string {
 
 /** Query rows of an array; beyond the last it is repeated, and nothing comes of it. */
 export const queryRowsOf = (array: string, factor?: string): RowSource => ({
-  array,
+  element: (place) => `${array}[${place}]`,
   source: (row) => `queryHead(${row})`,
   ...(factor !== undefined && { factor }),
 });
 
 /** This call's rows of keys or values, in the same way. */
 export const keyRowsOf = (array: string): RowSource => ({
-  array,
+  element: (place) => `${array}[${place}]`,
   source: (row) => `min(keyBegin + ${row}, p.tokens - 1u) * keyValueHeads + keyHead`,
 });
 
@@ -47,7 +48,7 @@ const loadersPerRow = 4;
 function loadRows(
   options: UnitHeads,
   slice: 'firstSlice' | 'secondSlice',
-  { array, size, source, factor = '' }: RowSource & { size: number },
+  { element, size, source, factor = '' }: RowSource & { size: number },
 ): string {
   const rowsAtOnce = unitThreads(options) / loadersPerRow;
   const quads = quadsOf(size) / loadersPerRow;
@@ -57,7 +58,7 @@ function loadRows(
     unroll((blockRows / rowsAtOnce) * quads, (n) => piece(Math.floor(n / quads), n % quads));
   return /* wgsl */ `{
     ${unroll(blockRows / rowsAtOnce, (i) => `let from${i} = (${source(row(i))}) * ${quadsOf(size)}u + ${lane};`)}
-    ${each((i, q) => `let quad${i}_${q} = ${array}[from${i} + ${q * loadersPerRow}u];`)}
+    ${each((i, q) => `let quad${i}_${q} = ${element(`from${i} + ${q * loadersPerRow}u`)};`)}
     ${each((i, q) => `${slice}[${row(i)} * ${sliceStride(size)}u + ${lane} + ${q * loadersPerRow}u] = vec4<f16>(quad${i}_${q}${factor});`)}
   }`;
 }

@@ -1,9 +1,12 @@
 /** Attention to the cache with its output projection: in one dispatch, or in two where keys are many. */
 import type { FusedKernels } from '../../../../tensor/fused-kernels.ts';
+import type { Matrix } from '../../../../tensor/quantized-matrix.ts';
 import { program, programs } from '../../program.ts';
 import type { Runtime } from '../../runtime.ts';
 import { subgroupDirectives } from '../../subgroups.ts';
 import { nothing, windowOf } from '../attention/tile.ts';
+import { inHalves } from '../cache-format.ts';
+import { bitsOf, memoryOf } from '../quantized-weights.ts';
 import { attentionParts, runAttention } from './cached-attention.ts';
 import { laneLargest, laneSums } from './lanes.ts';
 import {
@@ -90,24 +93,26 @@ var<workgroup> factors: array<f32, ${heads * parts}>;`,
 
 export function addAttentionKernel(
   runtime: Runtime,
-  composed: FusedKernels,
-): Pick<FusedKernels, 'addAttention'> {
+  composed: FusedKernels<Matrix>,
+): Pick<FusedKernels<Matrix>, 'addAttention'> {
   const { limits, subgroupSize } = runtime;
-  type Call = Parameters<FusedKernels['addAttention']>[0];
+  type Call = Parameters<FusedKernels<Matrix>['addAttention']>[0];
 
   /** What a workgroup would do if each had all keys of a row; null if they are too many for it. */
   const short = (call: Call, projection: Projection): ShortAttention | null => {
-    const { cache, keyValueHeads, keyDim, valueDim, sinks } = call;
+    const { cache, keyValueHeads, keyDim, sinks } = call;
     const mostKeys = Math.min(windowOf(call), fewKeys);
     const reaches = Math.min(windowOf(call), cache.width * cache.pageSize);
     if (reaches > mostKeys) return null;
     const options: ShortAttention = {
       ...projection,
       ...{ keyValueHeads, keyDim, mostKeys, pageSize: cache.pageSize, sinks: sinks !== null },
+      halves: inHalves(cache.keys),
       ...{ scale: call.scale, valueScale: call.valueScale },
     };
     const groups = projectionGroups(projection) * call.query.rows;
-    const bytes = 4 * reaches * keyValueHeads * (keyDim + valueDim);
+    const rows = cache.keys.rows;
+    const bytes = (reaches * (cache.keys.byteLength + cache.values.byteLength)) / rows;
     const fits = shortAttentionBytes(options) <= limits.groupBytes;
     return fits && isWorthRepeating(bytes, groups) ? options : null;
   };
@@ -122,8 +127,13 @@ export function addAttentionKernel(
         columns: out.columns,
         threads,
         subgroupSize,
+        bits: bitsOf(weight),
       };
-      if (!canProject(heads, valueDim) || heads > threads || !runtime.fitsBinding(weight)) {
+      if (
+        !canProject(heads, valueDim) ||
+        heads > threads ||
+        !runtime.fitsBinding(memoryOf(weight))
+      ) {
         composed.addAttention(call);
         return;
       }
@@ -132,7 +142,15 @@ export function addAttentionKernel(
       const grid = [projectionGroups(projection), rows, 1] as const;
       if (options) {
         const { keys, values, layout, width } = cache;
-        const tensors = { query, keys, values, rowPlaces: layout, sinks, weight, out };
+        const tensors = {
+          query,
+          keys,
+          values,
+          rowPlaces: layout,
+          sinks,
+          weight: memoryOf(weight),
+          out,
+        };
         runtime.run(shortAttention(options), tensors, { rows, width }, grid);
         return;
       }
@@ -148,7 +166,7 @@ export function addAttentionKernel(
       runAttention(runtime, { ...call, out: partial }, parts, states);
       runtime.run(
         mergedProjection({ ...projection, parts, valueScale, sinks: sinks !== null }),
-        { partial, states, sinks, weight, out },
+        { partial, states, sinks, weight: memoryOf(weight), out },
         {},
         grid,
       );

@@ -1,15 +1,19 @@
 import type { FusedKernels } from '../../../../tensor/fused-kernels.ts';
 import type { InferenceKernels } from '../../../../tensor/inference-kernels.ts';
+import type { Matrix } from '../../../../tensor/quantized-matrix.ts';
 import { rotaryFrequencies } from '../../../../tensor/rotary-table.ts';
-import type { Tensor } from '../../../../tensor/tensor.ts';
+import { Tensor } from '../../../../tensor/tensor.ts';
 import { program, programs, unroll } from '../../program.ts';
 import type { Runtime } from '../../runtime.ts';
 import { subgroupDirectives } from '../../subgroups.ts';
+import { cacheElement, halvesFunctions, inHalves } from '../cache-format.ts';
+import { bitsOf, memoryOf, type WeightBits } from '../quantized-weights.ts';
 import { exactAngles } from '../rotary.ts';
 import { cacheRow, cacheRowParameters } from './cache-rows.ts';
 import { laneMemory, laneSums } from './lanes.ts';
 import {
   addProducts,
+  beginWeights,
   declareSums,
   innerElement,
   innerUnits,
@@ -18,6 +22,7 @@ import {
   type Products,
   rowsPerThread,
   sumNames,
+  weightElement,
 } from './products.ts';
 
 const threads = 128;
@@ -35,6 +40,9 @@ interface Options {
   /** Whether x is taken from a table, and kept. */
   embedded: boolean;
   subgroupSize: number;
+  bits: WeightBits;
+  /** Whether the cache is in f16. */
+  halves: boolean;
 }
 
 /** Pairs of columns: the two that are rotated together, or else neighbours. */
@@ -47,11 +55,11 @@ function pairsOf({ heads, keyValueHeads, headDim, valueDim, half }: Omit<Options
 /** The lanes of a pair take its two products, for several rows; then each lane finishes one row. */
 const attentionInputs = programs((options: Options) => {
   const { inner, heads, keyValueHeads, headDim, valueDim, half, subgroupSize } = options;
-  const { pageSize, epsilon, embedded } = options;
-  const lanes = lanesFor(inner);
+  const { pageSize, epsilon, embedded, bits, halves } = options;
+  const lanes = lanesFor(inner, bits);
   const rows = options.rowsPerThread;
   const product: Products = {
-    ...{ rows, columns: 2, inner, normed: true },
+    ...{ rows, columns: 2, inner, normed: true, bits },
     ...{ lanes, threads, subgroupSize },
   };
   const { perHead, inHeads, count } = pairsOf(options);
@@ -64,6 +72,23 @@ const attentionInputs = programs((options: Options) => {
     let row = firstRow + i / ${units}u;
     if (row < p.rows) { x[row * ${units}u + i % ${units}u] = table[u32(tokens[row]) * ${units}u + i % ${units}u]; }
   }`;
+  const exchanges = halves && half > 0;
+  const leave = `if (lane >= ${rows}u || row >= p.rows || pair >= ${count}u) { return; }`;
+  const keepKeys = 'keys[begin + first] = a;\n    if (paired) { keys[begin + second] = b; }';
+  const keepValues = 'values[begin + first] = a;\n    if (paired) { values[begin + second] = b; }';
+  // A word has two neighbours, but what is rotated together is not. So of two pairs side by side the first
+  // has the words of both first numbers, and the second that of both second ones.
+  const exchange = /* wgsl */ `
+  exchanged[thread] = select(b, a, at % 2u == 1u);
+  workgroupBarrier();
+  let other = exchanged[thread ^ ${lanes}u];
+  `;
+  const keepHalves = exchanges
+    ? /* wgsl */ `
+    if (at >= ${half}u) { keys[(begin + first) / 2u] = packHalves(a, b); }
+    else if (at % 2u == 0u) { keys[(begin + first) / 2u] = packHalves(a, other); }
+    else { keys[(begin + second) / 2u] = packHalves(other, b); }`
+    : `keys[(begin + first) / 2u] = packHalves(a, b);`;
   return program({
     name: embedded ? 'embedAttentionInputs' : 'attentionInputs',
     directives: subgroupDirectives(subgroupSize),
@@ -72,12 +97,12 @@ const attentionInputs = programs((options: Options) => {
       tokens: embedded ? 'read i32' : null,
       x: `${embedded ? 'write' : 'read'} ${innerElement(inner)}`,
       norm: `read ${innerElement(inner)}`,
-      weight: `read ${innerElement(inner)}`,
+      weight: `read ${weightElement(inner, bits)}`,
       rowPlaces: 'read i32',
       frequencies: half > 0 ? 'read f32' : null,
       query: 'write f32',
-      keys: 'write f32',
-      values: 'write f32',
+      keys: `write ${cacheElement('f32', halves)}`,
+      values: `write ${cacheElement('f32', halves)}`,
     },
     parameters: cacheRowParameters,
     keepsParameters: true,
@@ -85,7 +110,9 @@ const attentionInputs = programs((options: Options) => {
     head: /* wgsl */ `
 ${half > 0 ? exactAngles : ''}
 ${cacheRow(pageSize)}
-${laneMemory(product, sumNames(product).length)}`,
+${halves ? halvesFunctions : ''}
+${laneMemory(product, sumNames(product).length)}
+${exchanges ? `var<workgroup> exchanged: array<f32, ${threads}>;` : ''}`,
     body: /* wgsl */ `
   let lane = thread % ${lanes}u;
   let pair = group.x * ${threads / lanes}u + thread / ${lanes}u;
@@ -101,8 +128,8 @@ ${laneMemory(product, sumNames(product).length)}`,
     second = first + select(1u, ${half}u, at < ${half}u);
     paired = second < (head + 1u) * ${headDim}u;
   }
-  let weightBegin0 = min(first, ${columns - 1}u) * ${units}u;
-  let weightBegin1 = min(second, ${columns - 1}u) * ${units}u;
+  ${beginWeights(product, 0, `min(first, ${columns - 1}u)`)}
+  ${beginWeights(product, 1, `min(second, ${columns - 1}u)`)}
   ${unroll(rows, (i) => `let row${i} = min(firstRow + ${i}u, p.rows - 1u);`)}
   ${unroll(rows, (i) => `let rowBegin${i} = ${embedded ? `u32(tokens[row${i}])` : `row${i}`} * ${units}u;`)}
   ${embedded ? keepRows : ''}
@@ -111,7 +138,7 @@ ${laneMemory(product, sumNames(product).length)}`,
   ${declareSums(product)}
   ${addProducts(product, { x: embedded ? 'table' : 'x', weights: ['weight', 'weight'], norm: 'norm' })}
   ${laneSums(sumNames(product), product)}
-  if (lane >= ${rows}u || row >= p.rows || pair >= ${count}u) { return; }
+  ${exchanges ? '' : leave}
   ${ofLane('a', rows, (i) => `sum${i}x0`)}
   ${ofLane('b', rows, (i) => `sum${i}x1`)}
   ${ofLane('squares', rows, (i) => `squares${i}`)}
@@ -129,6 +156,7 @@ ${laneMemory(product, sumNames(product).length)}`,
   }`
       : ''
   }
+  ${exchanges ? exchange + leave : ''}
   if (first < ${keysBegin}u) {
     let begin = row * ${keysBegin}u;
     query[begin + first] = a;
@@ -138,22 +166,23 @@ ${laneMemory(product, sumNames(product).length)}`,
   let place = cacheRow(sequenceOf(row), position);
   if (first < ${valuesBegin}u) {
     let begin = place * ${keyValueHeads * headDim}u - ${keysBegin}u;
-    keys[begin + first] = a;
-    if (paired) { keys[begin + second] = b; }
+    ${halves ? keepHalves : keepKeys}
   } else {
     let begin = place * ${keyValueHeads * valueDim}u - ${valuesBegin}u;
-    values[begin + first] = a;
-    if (paired) { values[begin + second] = b; }
+    ${halves ? `values[(begin + first) / 2u] = packHalves(a, b);` : keepValues}
   }`,
   });
 });
 
-type Call = Parameters<InferenceKernels['attentionInputs']>[0];
+type Call = Parameters<InferenceKernels<Matrix>['attentionInputs']>[0];
 
 export function attentionInputsKernels(
   runtime: Runtime,
-  composed: FusedKernels,
-): Pick<InferenceKernels & FusedKernels, 'attentionInputs' | 'embedAttentionInputs'> {
+  composed: FusedKernels<Matrix>,
+): Pick<
+  InferenceKernels<Matrix> & FusedKernels<Matrix>,
+  'attentionInputs' | 'embedAttentionInputs'
+> {
   const run = (a: Call, table: Tensor | null, tokens: Tensor | null) => {
     const { x, norm, weight, query, cache, rotaryDim, theta } = a;
     const rows = rowsPerThread(x.rows);
@@ -169,6 +198,8 @@ export function attentionInputsKernels(
       epsilon: a.epsilon,
       embedded: table !== null,
       subgroupSize: runtime.subgroupSize,
+      bits: bitsOf(weight),
+      halves: inHalves(cache.keys),
     };
     const frequencies =
       rotaryDim > 0
@@ -177,10 +208,13 @@ export function attentionInputsKernels(
           )
         : null;
     const { layout, keys, values } = cache;
-    const perGroup = threads / lanesFor(x.columns);
+    const perGroup = threads / lanesFor(x.columns, options.bits);
     runtime.run(
       attentionInputs(options),
-      { table, tokens, x, norm, weight, rowPlaces: layout, frequencies, query, keys, values },
+      {
+        ...{ table, tokens, x, norm, weight: memoryOf(weight), rowPlaces: layout, frequencies },
+        ...{ query, keys, values },
+      },
       { rows: x.rows, width: cache.width },
       [Math.ceil(pairsOf(options).count / perGroup), Math.ceil(x.rows / rows), 1],
     );
@@ -189,8 +223,8 @@ export function attentionInputsKernels(
     attentionInputs: (call) => run(call, null, null),
     embedAttentionInputs(call) {
       const { table, tokens, ...inputs } = call;
-      const fits = runtime.fitsBinding(table) && runtime.limits.storageBuffers >= 10;
-      if (fits) run(inputs, table, tokens);
+      const isBound = table instanceof Tensor && runtime.fitsBinding(table);
+      if (isBound && runtime.limits.storageBuffers >= 10) run(inputs, table, tokens);
       else composed.embedAttentionInputs(call);
     },
   };

@@ -10,6 +10,7 @@ import { program, programs, unroll } from '../../program.ts';
 import type { Runtime } from '../../runtime.ts';
 import { subgroupDirectives } from '../../subgroups.ts';
 import { type Heads, nothing, windowOf } from '../attention/tile.ts';
+import { cacheElement, cacheReader, inHalves } from '../cache-format.ts';
 import { reduction } from '../reduce.ts';
 import { cacheRow, cacheRowParameters } from './cache-rows.ts';
 import { laneMemory, laneSums } from './lanes.ts';
@@ -35,6 +36,8 @@ interface Options extends Heads {
   /** Whether keys are split into parts, to be put together by `mergeParts`. */
   split: boolean;
   subgroupSize: number;
+  /** Whether the cache is in f16. */
+  halves: boolean;
 }
 
 /** Query heads of a workgroup: a divisor of those that share a key head. */
@@ -46,7 +49,7 @@ export function headsPerGroup({ heads, keyValueHeads }: Heads): number {
 
 const cachedAttention = programs((options: Options) => {
   const { heads, keyValueHeads, keyDim, valueDim, window, pageSize } = options;
-  const { scale, valueScale, sinks, split, subgroupSize } = options;
+  const { scale, valueScale, sinks, split, subgroupSize, halves } = options;
   const count = headsPerGroup(options);
   const sharing = heads / keyValueHeads;
   // Lanes share the product with a key; long keys have more of them, and the tile fewer keys.
@@ -84,8 +87,8 @@ const cachedAttention = programs((options: Options) => {
     directives: subgroupDirectives(subgroupSize),
     bindings: {
       query: `read ${keyElement}`,
-      keys: `read ${keyElement}`,
-      values: `read ${valueElement}`,
+      keys: `read ${cacheElement(keyElement, halves)}`,
+      values: `read ${cacheElement(valueElement, halves)}`,
       rowPlaces: 'read i32',
       sinks: sinks && !split ? 'read f32' : null,
       out: `write ${valueElement}`,
@@ -97,6 +100,8 @@ const cachedAttention = programs((options: Options) => {
     threads,
     head: /* wgsl */ `
 ${cacheRow(pageSize)}
+${cacheReader('keysAt', 'keys', keyElement, halves)}
+${cacheReader('valuesAt', 'values', valueElement, halves)}
 ${laneMemory(together, sumBatches[0]!.length)}
 ${reduction('largestOf', states, threads, 'max(a, b)', subgroupSize)}
 var<workgroup> located: array<u32, ${tile}>;
@@ -135,13 +140,13 @@ var<workgroup> totals: array<f32, ${count * keyLanes}>;`,
       rounds,
       (r) => /* wgsl */ `
     let key${r} = (located[${r * keysPerRound}u + keyOfLane] * ${keyValueHeads}u + keyHead) * ${keyUnits}u;
-    ${unroll(steps, (s) => `let key${r}x${s} = keys[key${r} + min(${s * lanes}u + lane, ${keyUnits - 1}u)];`)}`,
+    ${unroll(steps, (s) => `let key${r}x${s} = keysAt(key${r} + min(${s * lanes}u + lane, ${keyUnits - 1}u));`)}`,
     )}
     ${unroll(
       keysPerLane,
       (i) => /* wgsl */ `
     let value${i} = (located[min(${i * keyLanes}u + keyLane, ${tile - 1}u)] * ${keyValueHeads}u + keyHead) * ${valueUnits}u;
-    ${unroll(columnsPerLane, (c) => `let value${i}x${c} = values[value${i} + min(${column(c)}, ${valueUnits - 1}u)];`)}`,
+    ${unroll(columnsPerLane, (c) => `let value${i}x${c} = valuesAt(value${i} + min(${column(c)}, ${valueUnits - 1}u));`)}`,
     )}
     ${unroll(rounds * count, (i) => {
       const [r, h] = [i % rounds, Math.floor(i / rounds)];
@@ -255,6 +260,7 @@ export function runAttention(runtime: Runtime, a: Call, parts: number, states: T
       sinks: sinks !== null,
       split: parts > 1,
       subgroupSize: runtime.subgroupSize,
+      halves: inHalves(keys),
     }),
     { query, keys, values, rowPlaces: layout, sinks, out, states },
     { rows, width },

@@ -1,13 +1,16 @@
 /** silu(x·gateᵀ)·(x·upᵀ): of all rows with one weight, after a norm, or of each row with its expert's. */
 import type { InferenceKernels } from '../../../../tensor/inference-kernels.ts';
+import type { Matrix } from '../../../../tensor/quantized-matrix.ts';
 import { program, programs, unroll } from '../../program.ts';
 import type { Runtime } from '../../runtime.ts';
 import { subgroupDirectives } from '../../subgroups.ts';
 import { sigmoid } from '../activation.ts';
+import { bitsOf, memoryOf, type WeightBits } from '../quantized-weights.ts';
 import { type ExpertSlots, expertSlots, expertSlotsHead, slotsBy } from './expert-slots.ts';
 import { laneMemory, laneSums } from './lanes.ts';
 import {
   addProducts,
+  beginWeights,
   declareSums,
   innerElement,
   innerUnits,
@@ -16,14 +19,18 @@ import {
   type Products,
   rowsPerThread,
   sumNames,
+  weightElement,
 } from './products.ts';
 
 const threads = 128;
 
-const gatedProduct = (rows: number, inner: number, subgroupSize: number, normed: boolean) =>
+const gatedProduct = (
+  { rowsPerThread: rows, inner, subgroupSize, bits }: NormOptions | ExpertOptions,
+  normed: boolean,
+) =>
   ({
-    ...{ rows, columns: 2, inner, normed },
-    ...{ lanes: lanesFor(inner), threads, subgroupSize },
+    ...{ rows, columns: 2, inner, normed, bits },
+    ...{ lanes: lanesFor(inner, bits), threads, subgroupSize },
   }) satisfies Products;
 
 interface NormOptions {
@@ -32,11 +39,12 @@ interface NormOptions {
   columns: number;
   epsilon: number;
   subgroupSize: number;
+  bits: WeightBits;
 }
 
 const normGatedProduct = programs((options: NormOptions) => {
-  const { inner, columns, epsilon, subgroupSize, rowsPerThread: rows } = options;
-  const product = gatedProduct(rows, inner, subgroupSize, true);
+  const { inner, columns, epsilon, subgroupSize, rowsPerThread: rows, bits } = options;
+  const product = gatedProduct(options, true);
   const { lanes } = product;
   const units = innerUnits(inner);
   return program({
@@ -45,8 +53,8 @@ const normGatedProduct = programs((options: NormOptions) => {
     bindings: {
       x: `read ${innerElement(inner)}`,
       norm: `read ${innerElement(inner)}`,
-      gate: `read ${innerElement(inner)}`,
-      up: `read ${innerElement(inner)}`,
+      gate: `read ${weightElement(inner, bits)}`,
+      up: `read ${weightElement(inner, bits)}`,
       out: 'write f32',
     },
     parameters: { rows: 'u32' },
@@ -57,8 +65,7 @@ const normGatedProduct = programs((options: NormOptions) => {
   let lane = thread % ${lanes}u;
   let column = group.x * ${threads / lanes}u + thread / ${lanes}u;
   let firstRow = group.y * ${rows}u;
-  let weightBegin0 = min(column, ${columns - 1}u) * ${units}u;
-  let weightBegin1 = weightBegin0;
+  ${unroll(2, (c) => beginWeights(product, c, `min(column, ${columns - 1}u)`))}
   ${unroll(rows, (i) => `let rowBegin${i} = min(firstRow + ${i}u, p.rows - 1u) * ${units}u;`)}
   ${declareSums(product)}
   ${addProducts(product, { x: 'x', weights: ['gate', 'up'], norm: 'norm' })}
@@ -80,12 +87,13 @@ interface ExpertOptions extends ExpertSlots {
   inner: number;
   columns: number;
   subgroupSize: number;
+  bits: WeightBits;
 }
 
 /** Rows are the slots of one expert, as `expertSlots` finds them. */
 const expertGatedProduct = programs((options: ExpertOptions) => {
-  const { inner, columns, subgroupSize, rowsPerThread: rows, perToken } = options;
-  const product = gatedProduct(rows, inner, subgroupSize, false);
+  const { inner, columns, subgroupSize, rowsPerThread: rows, perToken, bits } = options;
+  const product = gatedProduct(options, false);
   const { lanes } = product;
   const units = innerUnits(inner);
   return program({
@@ -94,8 +102,8 @@ const expertGatedProduct = programs((options: ExpertOptions) => {
     bindings: {
       x: `read ${innerElement(inner)}`,
       experts: 'read i32',
-      gate: `read ${innerElement(inner)}`,
-      up: `read ${innerElement(inner)}`,
+      gate: `read ${weightElement(inner, bits)}`,
+      up: `read ${weightElement(inner, bits)}`,
       out: 'write f32',
     },
     parameters: { slots: 'u32' },
@@ -109,8 +117,7 @@ ${laneMemory(product, sumNames(product).length)}`,
   let lane = thread % ${lanes}u;
   let column = group.x * ${threads / lanes}u + thread / ${lanes}u;
   ${expertSlots(options)}
-  let weightBegin0 = (expert * ${columns}u + min(column, ${columns - 1}u)) * ${units}u;
-  let weightBegin1 = weightBegin0;
+  ${unroll(2, (c) => beginWeights(product, c, `expert * ${columns}u + min(column, ${columns - 1}u)`))}
   for (var begin = 0u; begin < slotCount; begin += ${rows}u) {
     ${unroll(
       rows,
@@ -133,22 +140,22 @@ ${laneMemory(product, sumNames(product).length)}`,
 
 export function gatedProductKernels(
   runtime: Runtime,
-): Pick<InferenceKernels, 'normGatedProduct' | 'expertGatedProduct'> {
+): Pick<InferenceKernels<Matrix>, 'normGatedProduct' | 'expertGatedProduct'> {
   const { subgroupSize } = runtime;
   return {
     normGatedProduct({ x, norm, epsilon, gate, up, out }) {
       const rows = rowsPerThread(x.rows);
-      const [inner, columns] = [x.columns, out.columns];
+      const [inner, columns, bits] = [x.columns, out.columns, bitsOf(gate)];
       runtime.run(
-        normGatedProduct({ rowsPerThread: rows, inner, columns, epsilon, subgroupSize }),
-        { x, norm, gate, up, out },
+        normGatedProduct({ rowsPerThread: rows, inner, columns, epsilon, subgroupSize, bits }),
+        { x, norm, gate: memoryOf(gate), up: memoryOf(up), out },
         { rows: x.rows },
-        [Math.ceil(columns / (threads / lanesFor(inner))), Math.ceil(x.rows / rows), 1],
+        [Math.ceil(columns / (threads / lanesFor(inner, bits))), Math.ceil(x.rows / rows), 1],
       );
     },
 
     expertGatedProduct({ x, experts, gate, up, out }) {
-      const [inner, columns] = [x.columns, out.columns];
+      const [inner, columns, bits] = [x.columns, out.columns, bitsOf(gate)];
       const count = gate.shape[0]!;
       const by = slotsBy(experts, count);
       // About as many rows at a time as an expert has.
@@ -164,10 +171,11 @@ export function gatedProductKernels(
           inner,
           columns,
           subgroupSize,
+          bits,
         }),
-        { x, experts, gate, up, out },
+        { x, experts, gate: memoryOf(gate), up: memoryOf(up), out },
         { slots: experts.size },
-        [Math.ceil(columns / (threads / lanesFor(inner))), groups, 1],
+        [Math.ceil(columns / (threads / lanesFor(inner, bits))), groups, 1],
       );
     },
   };

@@ -3,14 +3,18 @@
  * the head behind the last norm, and what an MTP block begins with.
  */
 import type { FusedKernels } from '../../../../tensor/fused-kernels.ts';
-import type { Tensor } from '../../../../tensor/tensor.ts';
+import type { Kernels } from '../../../../tensor/kernels.ts';
+import type { Matrix } from '../../../../tensor/quantized-matrix.ts';
+import { Tensor } from '../../../../tensor/tensor.ts';
 import { program, programs, unroll } from '../../program.ts';
 import type { Runtime } from '../../runtime.ts';
 import { subgroupDirectives } from '../../subgroups.ts';
 import { vectorRows } from '../matmul/vector-product.ts';
+import { bitsOf, memoryOf, type WeightBits } from '../quantized-weights.ts';
 import { laneMemory, laneSums } from './lanes.ts';
 import {
   addProducts,
+  beginWeights,
   declareSums,
   innerElement,
   innerUnits,
@@ -20,6 +24,7 @@ import {
   type Products,
   rowsPerThread,
   sumNames,
+  weightElement,
 } from './products.ts';
 
 const threads = 128;
@@ -30,29 +35,35 @@ interface Options {
   aInner: number;
   /** Of the second matrix; 0 if there is none. */
   bInner: number;
-  /** Whether rows are looked up. */
-  gathered: boolean;
+  /** Whether rows of each are looked up. */
+  aGathered: boolean;
+  bGathered: boolean;
   epsilon: number;
   subgroupSize: number;
+  bits: WeightBits;
 }
 
 const normProduct = programs((options: Options) => {
-  const { aInner, bInner, gathered, epsilon, subgroupSize } = options;
+  const { aInner, bInner, aGathered, bGathered, epsilon, subgroupSize, bits } = options;
   const { rowsPerThread: rows, columnsPerThread: columns } = options;
-  const lanes = lanesFor(aInner);
-  const weightUnits = innerUnits(aInner) + innerUnits(bInner);
-  const matrix = (name: 'a' | 'b', inner: number, begin: number) => {
-    const product: Products = { rows, columns, inner, normed: true, lanes, threads, subgroupSize };
+  const lanes = lanesFor(aInner, bits);
+  const rowUnits = innerUnits(aInner) + innerUnits(bInner);
+  const matrix = (name: 'a' | 'b', inner: number, gathered: boolean, beginUnits: number) => {
+    const part = { rowUnits, beginUnits };
+    const product: Products = {
+      ...{ rows, columns, inner, normed: true, bits },
+      ...{ lanes, threads, subgroupSize },
+    };
     const code = /* wgsl */ `
   {
-    ${unroll(columns, (c) => `let weightBegin${c} = min(column + ${c}u, p.columns - 1u) * ${weightUnits}u + ${begin}u;`)}
+    ${unroll(columns, (c) => beginWeights(product, c, `min(column + ${c}u, p.columns - 1u)`, part))}
     ${unroll(rows, (r) => {
       const row = `min(firstRow + ${r}u, p.rows - 1u)`;
       const place = gathered ? `u32(max(${name}Rows[${row}], 0))` : row;
       return `let rowBegin${r} = ${place} * ${innerUnits(inner)}u;`;
     })}
     ${declareSums(product)}
-    ${addProducts(product, { x: name, weights: Array(columns).fill('weight'), norm: `${name}Norm` })}
+    ${addProducts(product, { x: name, weights: Array(columns).fill('weight'), norm: `${name}Norm`, part })}
     ${laneSums(sumNames(product), product)}
     ${ofLane('squares', rows, (r) => `squares${r}`)}
     var factor = 1.0 / sqrt(squares / ${inner}.0 + ${epsilon});
@@ -66,20 +77,20 @@ const normProduct = programs((options: Options) => {
   }`;
     return { product, code };
   };
-  const a = matrix('a', aInner, 0);
-  const b = bInner > 0 ? matrix('b', bInner, innerUnits(aInner)) : null;
+  const a = matrix('a', aInner, aGathered, 0);
+  const b = bInner > 0 ? matrix('b', bInner, bGathered, innerUnits(aInner)) : null;
   const element = innerElement(aInner);
   return program({
     name: b ? 'joinedNormProduct' : 'normProduct',
     directives: subgroupDirectives(subgroupSize),
     bindings: {
       a: `read ${element}`,
-      aRows: gathered ? 'read i32' : null,
+      aRows: aGathered ? 'read i32' : null,
       aNorm: `read ${element}`,
       b: b && `read ${element}`,
-      bRows: b && 'read i32',
+      bRows: bGathered ? 'read i32' : null,
       bNorm: b && `read ${element}`,
-      weight: `read ${element}`,
+      weight: `read ${weightElement(aInner, bits)}`,
       out: 'write f32',
     },
     parameters: { rows: 'u32', columns: 'u32' },
@@ -99,7 +110,7 @@ const normProduct = programs((options: Options) => {
   });
 });
 
-interface Matrix {
+interface Factor {
   table: Tensor;
   rows: Tensor | null;
   norm: Tensor;
@@ -107,16 +118,18 @@ interface Matrix {
 
 export function normProductKernels(
   runtime: Runtime,
-  composed: FusedKernels,
-): Pick<FusedKernels, 'normProduct' | 'joinedNormProduct'> {
-  const fits = (out: Tensor, ...tensors: Tensor[]) =>
-    out.rows <= vectorRows && tensors.every((tensor) => runtime.fitsBinding(tensor));
-  const run = (a: Matrix, b: Matrix | null, weight: Tensor, epsilon: number, out: Tensor) => {
+  composed: FusedKernels<Matrix>,
+  { gatherRows }: Pick<Kernels<Matrix>, 'gatherRows'>,
+): Pick<FusedKernels<Matrix>, 'normProduct' | 'joinedNormProduct'> {
+  const fits = (out: Tensor, ...matrices: Matrix[]) =>
+    out.rows <= vectorRows && matrices.every((matrix) => runtime.fitsBinding(memoryOf(matrix)));
+  const run = (a: Factor, b: Factor | null, weight: Matrix, epsilon: number, out: Tensor) => {
     const [rows, columns] = out.shape as [number, number];
     const rowsAtOnce = rowsPerThread(rows);
     const columnsPerThread = rowsAtOnce > 2 && columns > 1024 ? 2 : 1;
     const aInner = a.table.columns;
-    const perGroup = (threads / lanesFor(aInner)) * columnsPerThread;
+    const bits = bitsOf(weight);
+    const perGroup = (threads / lanesFor(aInner, bits)) * columnsPerThread;
     const { subgroupSize } = runtime;
     runtime.run(
       normProduct({
@@ -124,18 +137,27 @@ export function normProductKernels(
         columnsPerThread,
         aInner,
         bInner: b?.table.columns ?? 0,
-        gathered: a.rows !== null,
+        aGathered: a.rows !== null,
+        bGathered: b !== null && b.rows !== null,
         epsilon,
         subgroupSize,
+        bits,
       }),
       {
         ...{ a: a.table, aRows: a.rows, aNorm: a.norm },
         ...{ b: b?.table ?? null, bRows: b?.rows ?? null, bNorm: b?.norm ?? null },
-        ...{ weight, out },
+        ...{ weight: memoryOf(weight), out },
       },
       { rows, columns },
       [Math.ceil(columns / perGroup), Math.ceil(rows / rowsAtOnce), 1],
     );
+  };
+  /** Rows of a table; of a quantised one, looked up beforehand. */
+  const factorOf = (table: Matrix, rows: Tensor, norm: Tensor): Factor => {
+    if (table instanceof Tensor) return { table, rows, norm };
+    const gathered = runtime.scratch([rows.size, table.columns]);
+    gatherRows({ table, indices: rows, out: gathered });
+    return { table: gathered, rows: null, norm };
   };
   return {
     normProduct(call) {
@@ -151,8 +173,8 @@ export function normProductKernels(
         composed.joinedNormProduct(call);
         return;
       }
-      const a = { table: aTable, rows: aRows, norm: aNorm };
-      run(a, { table: bTable, rows: bRows, norm: bNorm }, weight, epsilon, out);
+      const b = { table: bTable, rows: bRows, norm: bNorm };
+      run(factorOf(aTable, aRows, aNorm), b, weight, epsilon, out);
     },
   };
 }

@@ -2,9 +2,11 @@
  * What kernels do that add the output projection of attention at once: each workgroup works out all of a
  * row's attention, in its own memory, and then some columns of the projection.
  */
+import type { WeightBits } from '../quantized-weights.ts';
 import { laneMemory, laneSums } from './lanes.ts';
 import {
   addProducts,
+  beginWeights,
   declareSums,
   innerElement,
   innerUnits,
@@ -12,6 +14,7 @@ import {
   lanesFor,
   type Products,
   sumNames,
+  weightElement,
 } from './products.ts';
 
 export interface Projection {
@@ -21,20 +24,23 @@ export interface Projection {
   columns: number;
   threads: number;
   subgroupSize: number;
+  /** Of the weight. */
+  bits: WeightBits;
 }
 
-const product = ({ heads, valueDim, threads, subgroupSize }: Projection): Products => {
+const product = ({ heads, valueDim, threads, subgroupSize, bits }: Projection): Products => {
   const inner = heads * valueDim;
-  const lanes = lanesFor(inner);
-  return { rows: 1, columns: 1, inner, normed: false, lanes, threads, subgroupSize };
+  const lanes = lanesFor(inner, bits);
+  return { rows: 1, columns: 1, inner, normed: false, bits, lanes, threads, subgroupSize };
 };
 
 /** A head's values are read as they are in memory, and so are all heads together. */
 export const canProject = (heads: number, valueDim: number) =>
   isVector(valueDim) === isVector(heads * valueDim);
 
-export const projectionElement = ({ heads, valueDim }: Projection) =>
-  innerElement(heads * valueDim);
+/** Of the weight. */
+export const projectionElement = ({ heads, valueDim, bits }: Projection) =>
+  weightElement(heads * valueDim, bits);
 
 /** Workgroups of a row. */
 export function projectionGroups(options: Projection): number {
@@ -46,7 +52,7 @@ export function projectionMemory(options: Projection, lanes: number, sums: numbe
   const own = product(options);
   return /* wgsl */ `
 ${laneMemory({ ...own, lanes: Math.max(lanes, own.lanes) }, Math.max(1, sums))}
-var<workgroup> mixed: array<${projectionElement(options)}, ${innerUnits(own.inner)}>;`;
+var<workgroup> mixed: array<${innerElement(own.inner)}, ${innerUnits(own.inner)}>;`;
 }
 
 /** Adds `mixed` times `weight` to the row `group.y` of `out`; columns by `group.x`. */
@@ -58,7 +64,7 @@ export function addProjection(options: Projection): string {
   let lane = thread % ${own.lanes}u;
   let outColumn = group.x * ${threads / own.lanes}u + thread / ${own.lanes}u;
   let rowBegin0 = 0u;
-  let weightBegin0 = min(outColumn, ${columns - 1}u) * ${innerUnits(own.inner)}u;
+  ${beginWeights(own, 0, `min(outColumn, ${columns - 1}u)`)}
   ${declareSums(own)}
   ${addProducts(own, { x: 'mixed', weights: ['weight'] })}
   ${laneSums(sumNames(own), own)}

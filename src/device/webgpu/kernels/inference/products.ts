@@ -8,7 +8,9 @@
  */
 import { unroll } from '../../program.ts';
 import { elementType } from '../matmul/tile.ts';
+import { chunkNumbers, chunksOfRow, scalesOfRow, type WeightBits } from '../quantized-weights.ts';
 import type { Lanes } from './lanes.ts';
+import { addQuantizedProducts } from './quantized-products.ts';
 
 export interface Products extends Lanes {
   /** Rows and columns of a thread. */
@@ -18,6 +20,8 @@ export interface Products extends Lanes {
   inner: number;
   /** Whether rows of weights are wanted as they are normalised: `squares` are then added up too. */
   normed: boolean;
+  /** Of weights; by default 32. Fewer are read as `quantized-weights.ts` says. */
+  bits?: WeightBits;
 }
 
 /** Elements are read four at a time where rows allow. */
@@ -26,9 +30,14 @@ export const innerElement = (inner: number) => elementType(isVector(inner));
 /** Elements of a row, as they are read. */
 export const innerUnits = (inner: number) => (isVector(inner) ? inner / 4 : inner);
 
-/** Lanes that leave each about four elements to read. */
-export function lanesFor(inner: number): number {
-  return Math.min(32, Math.max(8, 2 ** Math.ceil(Math.log2(innerUnits(inner) / 4))));
+/** How weights are read. */
+export const weightElement = (inner: number, bits: WeightBits) =>
+  bits === 32 ? innerElement(inner) : 'vec4u';
+
+/** Lanes that leave each about four elements to read, or two chunks of quantised weights. */
+export function lanesFor(inner: number, bits: WeightBits = 32): number {
+  const each = bits === 32 ? innerUnits(inner) / 4 : inner / chunkNumbers(bits) / 2;
+  return Math.min(32, Math.max(8, 2 ** Math.ceil(Math.log2(each))));
 }
 
 /** Rows that a thread works on, of all the rows of a call. */
@@ -68,16 +77,37 @@ export function declareSums(options: Products): string {
     .join('\n');
 }
 
+/** Which part of a row's weights is multiplied, in units of the inner dimension: by default all. */
+export interface WeightPart {
+  rowUnits: number;
+  beginUnits: number;
+}
+
+/** Declares where the weights of a thread's column `c` begin: those of row `row` of a matrix. */
+export function beginWeights(
+  { inner, bits = 32 }: Products,
+  c: number,
+  row: string,
+  { rowUnits, beginUnits }: WeightPart = { rowUnits: innerUnits(inner), beginUnits: 0 },
+): string {
+  if (bits === 32) {
+    return `let weightBegin${c} = (${row}) * ${rowUnits}u + ${beginUnits}u;`;
+  }
+  return /* wgsl */ `
+  let weightRow${c} = ${row};
+  let weightBegin${c} = ${chunksOfRow(`weightRow${c}`, 4 * rowUnits, bits)};
+  let scaleBegin${c} = ${scalesOfRow(`weightRow${c}`, 4 * rowUnits, bits)};`;
+}
+
 /**
  * Adds the thread's share of the products of `x` with `weights`, one array a column, to the sums. Needs
- * `lane`, and where each row and column begins: `rowBegin0`…, `weightBegin0`…. `factor`, if given,
- * multiplies the product.
+ * `lane`, and where each row begins: `rowBegin0`…; where each column does is declared by `beginWeights`.
+ * `factor`, if given, multiplies the product.
  */
-export function addProducts(
-  options: Products,
-  { x, weights, norm, factor }: { x: string; weights: string[]; norm?: string; factor?: string },
-): string {
-  const { rows, columns, inner, lanes, normed } = options;
+export function addProducts(options: Products, operands: Operands): string {
+  const { rows, columns, inner, lanes, normed, bits = 32 } = options;
+  if (bits !== 32) return addQuantizedProducts(options, bits, operands);
+  const { x, weights, norm, factor } = operands;
   const units = innerUnits(inner);
   const steps = Math.ceil(units / lanes);
   const perRound = Math.min(steps, elementsPerRound(rows + columns));
@@ -110,6 +140,15 @@ export function addProducts(
     )}`;
   if (steps <= perRound) return `{ let k = lane; ${round} }`;
   return `for (var k = lane; k < ${units}u; k += ${lanes * perRound}u) { ${round} }`;
+}
+
+export interface Operands {
+  x: string;
+  /** One array a column. */
+  weights: string[];
+  norm?: string;
+  factor?: string;
+  part?: WeightPart;
 }
 
 /** Declares `name` as the one of a column's (or the squares') sums that belongs to the row `lane`. */

@@ -7,6 +7,7 @@ import { type Selection, selectionBody, selectionHead } from '../router.ts';
 import { laneMemory, laneSums } from './lanes.ts';
 import {
   addProducts,
+  beginWeights,
   declareSums,
   innerElement,
   innerUnits,
@@ -70,7 +71,7 @@ export function routing(options: Routing, place: string): string {
       columns,
       (c) => /* wgsl */ `
     let expert${c} = first + ${c * atOnce}u + thread / ${lanes}u;
-    let weightBegin${c} = min(expert${c}, ${count - 1}u) * ${units}u;`,
+    ${beginWeights(product, c, `min(expert${c}, ${count - 1}u)`)}`,
     )}
     ${declareSums(product)}
     ${addProducts(product, { x: 'x', weights: Array(columns).fill('router'), norm: 'norm' })}

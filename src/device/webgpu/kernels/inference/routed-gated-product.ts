@@ -3,12 +3,15 @@
  * anew, since waiting for another to do it takes longer.
  */
 import type { FusedKernels } from '../../../../tensor/fused-kernels.ts';
-import { program, programs } from '../../program.ts';
+import type { Matrix } from '../../../../tensor/quantized-matrix.ts';
+import { program, programs, unroll } from '../../program.ts';
 import type { Runtime } from '../../runtime.ts';
 import { subgroupDirectives } from '../../subgroups.ts';
+import { bitsOf, memoryOf, type WeightBits } from '../quantized-weights.ts';
 import { laneMemory, laneSums } from './lanes.ts';
 import {
   addProducts,
+  beginWeights,
   declareSums,
   innerElement,
   innerUnits,
@@ -16,6 +19,7 @@ import {
   lanesFor,
   type Products,
   sumNames,
+  weightElement,
 } from './products.ts';
 import {
   keepNormed,
@@ -30,14 +34,15 @@ import {
 interface Options extends Routing {
   columns: number;
   keepsNormed: boolean;
+  bits: WeightBits;
 }
 
 /** A workgroup some columns of one of a token's experts. The first of a token keeps its routing. */
 const routedGatedProduct = programs((options: Options) => {
-  const { inner, columns, perToken, keepsNormed, subgroupSize } = options;
-  const lanes = lanesFor(inner);
+  const { inner, columns, perToken, keepsNormed, subgroupSize, bits } = options;
+  const lanes = lanesFor(inner, bits);
   const product: Products = {
-    ...{ rows: 1, columns: 2, inner, normed: true },
+    ...{ rows: 1, columns: 2, inner, normed: true, bits },
     ...{ lanes, threads, subgroupSize },
   };
   const ofRouting = routingProduct(options);
@@ -48,8 +53,8 @@ const routedGatedProduct = programs((options: Options) => {
     directives: subgroupDirectives(subgroupSize),
     bindings: {
       ...routingBindings(options),
-      gate: `read ${element}`,
-      up: `read ${element}`,
+      gate: `read ${weightElement(inner, bits)}`,
+      up: `read ${weightElement(inner, bits)}`,
       normed: keepsNormed ? `write ${element}` : null,
       experts: 'write i32',
       weights: 'write f32',
@@ -72,8 +77,7 @@ ${laneMemory({ ...product, lanes: Math.max(lanes, ofRouting.lanes) }, sums)}`,
   let lane = thread % ${lanes}u;
   let column = group.x * ${threads / lanes}u + thread / ${lanes}u;
   let rowBegin0 = row * ${innerUnits(inner)}u;
-  let weightBegin0 = (chosenExpert[place] * ${columns}u + min(column, ${columns - 1}u)) * ${innerUnits(inner)}u;
-  let weightBegin1 = weightBegin0;
+  ${unroll(2, (c) => beginWeights(product, c, `chosenExpert[place] * ${columns}u + min(column, ${columns - 1}u)`))}
   ${declareSums(product)}
   ${addProducts(product, { x: 'x', weights: ['gate', 'up'], norm: 'norm' })}
   ${laneSums(sumNames(product), product)}
@@ -86,14 +90,15 @@ ${laneMemory({ ...product, lanes: Math.max(lanes, ofRouting.lanes) }, sums)}`,
 
 export function routedGatedProductKernel(
   runtime: Runtime,
-  composed: FusedKernels,
-): Pick<FusedKernels, 'routedGatedProduct'> {
+  composed: FusedKernels<Matrix>,
+): Pick<FusedKernels<Matrix>, 'routedGatedProduct'> {
   const { limits, subgroupSize } = runtime;
   return {
     routedGatedProduct(call) {
       const { x, norm, router, bias, normed, experts, weights, gate, up, out } = call;
-      const [inner, columns] = [x.columns, out.columns];
-      const groups = [Math.ceil(columns / (threads / lanesFor(inner))), experts.size, 1] as const;
+      const [inner, columns, bits] = [x.columns, out.columns, bitsOf(gate)];
+      const perGroup = threads / lanesFor(inner, bits);
+      const groups = [Math.ceil(columns / perGroup), experts.size, 1] as const;
       const bindings = normed ? 10 : 9;
       if (
         !isWorthRepeating(router.byteLength, groups[0] * groups[1]) ||
@@ -116,8 +121,12 @@ export function routedGatedProductKernel(
           columns,
           keepsNormed: normed !== null,
           subgroupSize,
+          bits,
         }),
-        { x, norm, router, bias, gate, up, normed, experts, weights, out },
+        {
+          ...{ x, norm, router, bias, normed, experts, weights, out },
+          ...{ gate: memoryOf(gate), up: memoryOf(up) },
+        },
         {},
         groups,
       );

@@ -6,6 +6,7 @@
 import { program, programs, unroll } from '../../program.ts';
 import { subgroupDirectives } from '../../subgroups.ts';
 import { type Heads, nothing } from '../attention/tile.ts';
+import { cacheElement, cacheReader } from '../cache-format.ts';
 import { cacheRow, cacheRowParameters } from './cache-rows.ts';
 import { laneLargest, laneSums } from './lanes.ts';
 import {
@@ -27,6 +28,8 @@ export interface ShortAttention extends Heads, Projection {
   valueScale: number;
   pageSize: number;
   sinks: boolean;
+  /** Whether the cache is in f16. */
+  halves: boolean;
 }
 
 function sizesOf({ heads, keyDim, valueDim, threads }: ShortAttention) {
@@ -55,7 +58,7 @@ export function shortAttentionBytes(options: ShortAttention): number {
 
 export const shortAttention = programs((options: ShortAttention) => {
   const { heads, keyValueHeads, keyDim, valueDim, mostKeys, pageSize } = options;
-  const { scale, valueScale, sinks, threads, subgroupSize } = options;
+  const { scale, valueScale, sinks, threads, subgroupSize, halves } = options;
   const { lanes, headLanes, valueUnits, valueColumns, columnLanes, keyLanes } = sizesOf(options);
   const sharing = heads / keyValueHeads;
   const keyUnits = innerUnits(keyDim);
@@ -77,8 +80,8 @@ export const shortAttention = programs((options: ShortAttention) => {
     directives: subgroupDirectives(subgroupSize),
     bindings: {
       query: `read ${keyElement}`,
-      keys: `read ${keyElement}`,
-      values: `read ${valueElement}`,
+      keys: `read ${cacheElement(keyElement, halves)}`,
+      values: `read ${cacheElement(valueElement, halves)}`,
       rowPlaces: 'read i32',
       sinks: sinks ? 'read f32' : null,
       weight: `read ${projectionElement(options)}`,
@@ -89,6 +92,8 @@ export const shortAttention = programs((options: ShortAttention) => {
     threads,
     head: /* wgsl */ `
 ${cacheRow(pageSize)}
+${cacheReader('keysAt', 'keys', keyElement, halves)}
+${cacheReader('valuesAt', 'values', valueElement, halves)}
 ${projectionMemory(options, Math.max(lanes, headLanes), together * sharing)}
 var<workgroup> located: array<u32, ${mostKeys}>;
 var<workgroup> queries: array<${keyElement}, ${heads * keyUnits}>;
@@ -117,7 +122,7 @@ var<workgroup> sums: array<${valueElement}, ${threads}>;`,
     let key${r} = min(item${r} / ${keyValueHeads}u, count - 1u);
     let keyHead${r} = item${r} % ${keyValueHeads}u;
     let begin${r} = (located[key${r}] * ${keyValueHeads}u + keyHead${r}) * ${keyUnits}u;
-    ${unroll(steps, (s) => `let key${r}x${s} = keys[begin${r} + min(${s * lanes}u + lane, ${keyUnits - 1}u)];`)}`,
+    ${unroll(steps, (s) => `let key${r}x${s} = keysAt(begin${r} + min(${s * lanes}u + lane, ${keyUnits - 1}u));`)}`,
     )}
     ${unroll(keyRounds * sharing, (i) => {
       const [r, h] = [Math.floor(i / sharing), i % sharing];
@@ -176,7 +181,7 @@ var<workgroup> sums: array<${valueElement}, ${threads}>;`,
         valueRounds,
         (i) => /* wgsl */ `
       let key${i} = min(at + ${i * keyLanes}u, count - 1u);
-      let value${i} = values[located[key${i}] * ${keyValueHeads * valueUnits}u + unit];`,
+      let value${i} = valuesAt(located[key${i}] * ${keyValueHeads * valueUnits}u + unit);`,
       )}
       ${unroll(
         valueRounds,

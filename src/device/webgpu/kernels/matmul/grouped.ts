@@ -1,13 +1,16 @@
 import type { Kernels } from '../../../../tensor/kernels.ts';
+import type { Matrix } from '../../../../tensor/quantized-matrix.ts';
 import type { Tensor } from '../../../../tensor/tensor.ts';
 import { matrixUnitDirectives } from '../../matrix-units.ts';
 import { program, programs } from '../../program.ts';
 import type { Runtime } from '../../runtime.ts';
+import { memoryOf, tileWeights } from '../quantized-weights.ts';
 import { findExpert } from './find-expert.ts';
 import {
   elementType,
   type TileOptions,
   tileBody,
+  tileElement,
   tileHead,
   tileSize,
   tileThreads,
@@ -33,7 +36,7 @@ const groupedTiles = programs((options: TileOptions) =>
     name: 'groupedMatmul',
     bindings: {
       a: `read ${elementType(options.vectorA)}`,
-      b: `read ${elementType(options.vectorB)}`,
+      b: `read ${tileElement(options.vectorB, options)}`,
       offsets: 'read u32',
       out: `write ${elementType(options.vectorOut)}`,
     },
@@ -72,7 +75,7 @@ const groupedUnits = programs((options: UnitTileOptions) =>
     directives: matrixUnitDirectives,
     bindings: {
       a: 'read vec4f',
-      b: 'read vec4f',
+      b: `read ${tileElement(true, options)}`,
       secondA: options.second ? 'read vec4f' : null,
       secondB: options.second ? 'read vec4f' : null,
       offsets: 'read u32',
@@ -147,7 +150,7 @@ function transposedRegion(size: number): string {
 export function groupedMatmulKernels(
   runtime: Runtime,
   { gatherRows }: Pick<Kernels, 'gatherRows'>,
-): Pick<Kernels, 'groupedMatmul' | 'groupedMatmulTransposed'> {
+): Pick<Kernels<Matrix>, 'groupedMatmul' | 'groupedMatmulTransposed'> {
   return {
     groupedMatmul({ a, b, second = null, offsets, out, transposeB, accumulate, scaleA = 1 }) {
       const [rows, columns] = out.shape as [number, number];
@@ -167,22 +170,35 @@ export function groupedMatmulKernels(
       if (units && !few && fitsUnits({ rows, columns }, vectors)) {
         const operands = { units, ...layout, scaled: scaleA !== 1, gathered: null } as const;
         runtime.run(
-          groupedUnits({ ...operands, second: second && 'sum', addend: accumulate ? 'out' : null }),
-          { a, b, secondA: second?.a ?? null, secondB: second?.b ?? null, offsets, out },
+          groupedUnits({
+            ...{ ...operands, second: second && 'sum', addend: accumulate ? 'out' : null },
+            ...tileWeights(b),
+          }),
+          {
+            a,
+            b: memoryOf(b),
+            secondA: second?.a ?? null,
+            secondB: second?.b ?? null,
+            offsets,
+            out,
+          },
           { ...sizes, scale: scaleA },
           grid(unitTileSize),
         );
         return;
       }
       const blocks = rows >= 256 * experts && columns >= 128 ? 2 : 1;
-      const product = (left: Tensor, right: Tensor, adding: boolean) => {
-        const tensors = { a: left, b: right, offsets, out };
+      const product = (left: Tensor, right: Matrix, adding: boolean) => {
+        const tensors = { a: left, offsets, out };
         if (few) {
-          runVectorProduct(runtime, { ...tensors, accumulate: adding });
+          runVectorProduct(runtime, { ...tensors, b: right, accumulate: adding });
           return;
         }
-        const program = groupedTiles({ blocks, ...layout, accumulate: adding, ...vectors });
-        runtime.run(program, tensors, sizes, grid(tileSize(blocks)));
+        const program = groupedTiles({
+          ...{ blocks, ...layout, accumulate: adding, ...vectors },
+          ...tileWeights(right),
+        });
+        runtime.run(program, { ...tensors, b: memoryOf(right) }, sizes, grid(tileSize(blocks)));
       };
       product(a, b, accumulate);
       if (second) product(second.a, second.b, true);

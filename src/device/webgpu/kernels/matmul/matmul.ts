@@ -1,13 +1,16 @@
 import type { Kernels } from '../../../../tensor/kernels.ts';
+import type { Matrix } from '../../../../tensor/quantized-matrix.ts';
 import type { Tensor } from '../../../../tensor/tensor.ts';
 import { matrixUnitDirectives } from '../../matrix-units.ts';
 import { program, programs } from '../../program.ts';
 import type { Runtime } from '../../runtime.ts';
 import { eachOf } from '../elementwise.ts';
+import { memoryOf, tileWeights } from '../quantized-weights.ts';
 import {
   elementType,
   type TileOptions,
   tileBody,
+  tileElement,
   tileHead,
   tileSize,
   tileThreads,
@@ -33,7 +36,7 @@ const tiledMatmul = programs((options: TileOptions) =>
     name: 'matmul',
     bindings: {
       a: `read ${elementType(options.vectorA)}`,
-      b: `read ${elementType(options.vectorB)}`,
+      b: `read ${tileElement(options.vectorB, options)}`,
       out: `write ${elementType(options.vectorOut)}`,
     },
     parameters: { rows: 'u32', columns: 'u32', inner: 'u32', innerPerPart: 'u32' },
@@ -52,7 +55,7 @@ const unitMatmul = programs((options: UnitTileOptions) =>
     directives: matrixUnitDirectives,
     bindings: {
       a: 'read vec4f',
-      b: 'read vec4f',
+      b: `read ${tileElement(true, options)}`,
       residual: options.addend === 'residual' ? 'read f32' : null,
       out: 'write f32',
     },
@@ -106,7 +109,7 @@ const addParts = programs(({ accumulate }: { accumulate: boolean }) =>
   }),
 );
 
-export function matmulKernel(runtime: Runtime): Pick<Kernels, 'matmul'> {
+export function matmulKernel(runtime: Runtime): Pick<Kernels<Matrix>, 'matmul'> {
   return {
     matmul({ a, b, out, transposeA, transposeB, accumulate, residual = null, ...options }) {
       const { exact = false, scaleA = 1 } = options;
@@ -146,11 +149,12 @@ export function matmulKernel(runtime: Runtime): Pick<Kernels, 'matmul'> {
             scaled: scaleA !== 1,
             gathered: null,
             second: null,
+            ...tileWeights(b),
           };
           const program = unitMatmul({ ...operands, addend });
           runtime.run(
             program,
-            { a, b, residual, out: target },
+            { a, b: memoryOf(b), residual, out: target },
             { ...sizes, scale: scaleA },
             groups,
           );
@@ -160,8 +164,9 @@ export function matmulKernel(runtime: Runtime): Pick<Kernels, 'matmul'> {
             ...layout,
             accumulate: addend === 'out',
             ...vectors,
+            ...tileWeights(b),
           });
-          runtime.run(program, { a, b, out: target }, sizes, groups);
+          runtime.run(program, { a, b: memoryOf(b), out: target }, sizes, groups);
         }
       };
       if (parts === 1 && units && residual) {

@@ -10,8 +10,9 @@
  * are multiples of four long, blocks are read as vectors.
  */
 import { unroll } from '../../program.ts';
+import { isQuantized, type TileWeights, tileWeightReader } from '../quantized-weights.ts';
 
-export interface TileOptions {
+export interface TileOptions extends TileWeights {
   /** 4×4 blocks a thread in each direction: 1 for tiles of 64, 2 for tiles of 128. */
   blocks: 1 | 2;
   /** `a` is [K,M] in memory, not [M,K]. */
@@ -30,7 +31,11 @@ export const tileSize = (blocks: number) => 64 * blocks;
 /** 16 KiB of workgroup memory in both cases, which every adapter has. */
 export const tileDepth = (blocks: number) => 32 / blocks;
 
-export const elementType = (vector: boolean) => (vector ? 'vec4f' : 'f32');
+/** Of a tile's second factor. */
+export const tileElement = (vector: boolean, weights: TileWeights) =>
+  isQuantized(weights) ? 'vec4u' : elementType(vector);
+
+export const elementType = (vector: boolean) => (vector ? ('vec4f' as const) : ('f32' as const));
 
 /** The part of which matrices a tile belongs to: see `tileHead`. */
 export const regionType = /* wgsl */ `struct Region {
@@ -57,7 +62,7 @@ var<workgroup> bSlice: array<vec4f, ${words}>;
 
 ${regionType}
 ${quadReader('a', options.vectorA)}
-${quadReader('b', options.vectorB)}
+${isQuantized(options) ? quantizedReader(options) : quadReader('b', options.vectorB)}
 ${blockLoader('A', options.transposeA, 'row')}
 ${blockLoader('B', !options.transposeB, 'column')}
 ${store(options)}`;
@@ -78,6 +83,16 @@ fn ${name}Quad(begin: u32, index: u32, end: u32) -> vec4f {
     if (index + i < end) { quad[i] = ${name}[begin + index + i]; }
   }
   return quad;
+}`;
+}
+
+/** The same of quantised weights. */
+function quantizedReader(options: TileOptions): string {
+  return /* wgsl */ `
+${tileWeightReader(options)}
+fn bQuad(begin: u32, index: u32, end: u32) -> vec4f {
+  if (index >= end) { return vec4f(); }
+  return weightsAt(begin / ${options.inner}u, index);
 }`;
 }
 

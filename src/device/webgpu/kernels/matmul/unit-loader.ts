@@ -9,6 +9,7 @@
  */
 import { loadUnit, type MatrixUnits, unitType } from '../../matrix-units.ts';
 import { unroll } from '../../program.ts';
+import { isQuantized, type TileWeights, tileWeightReader } from '../quantized-weights.ts';
 
 export const unitTileSize = 128;
 export const tileDepth = 32;
@@ -16,7 +17,7 @@ export const tileDepth = 32;
 const quad = 4;
 const padding = 8;
 
-export interface OperandOptions {
+export interface OperandOptions extends TileWeights {
   units: MatrixUnits;
   /** `a` is [K,M] in memory, not [M,K]. */
   transposeA: boolean;
@@ -57,7 +58,7 @@ function sliceOf(options: OperandOptions, matrix: Operand, threads: number) {
 export function declareSlices(options: OperandOptions, threads: number): string {
   const declare = (matrix: Operand) =>
     `var<workgroup> ${matrix}Slice: array<vec4<f16>, ${sliceOf(options, matrix, threads).quads}>;`;
-  return `${declare('a')}\n${declare('b')}`;
+  return `${declare('a')}\n${declare('b')}\n${tileWeightReader(options)}`;
 }
 
 /**
@@ -79,7 +80,12 @@ export function loaderOf(
   const each = (piece: (i: number) => string) => unroll(loads, piece);
   const perWeight = paired ? loads / 2 : loads;
   const secondArray = `second${matrix.toUpperCase()}`;
-  const array = (i: number) => (useSecond || i >= perWeight ? secondArray : matrix);
+  const quadAt = (i: number, place: string) => {
+    if (useSecond || i >= perWeight) return `${secondArray}[${place}]`;
+    if (matrix === 'a' || !isQuantized(options)) return `${matrix}[${place}]`;
+    const perRow = options.inner! / quad;
+    return `weightsAt((${place}) / ${perRow}u, (${place}) % ${perRow}u * 4u)`;
+  };
   const inner = (i: number) => (innerFirst ? `(${column}) * 4u` : `${row} + ${i * rowsApart}u`);
   const scaled = options.scaled && matrix === 'a' ? ' * p.scale' : '';
 
@@ -129,7 +135,7 @@ export function loaderOf(
   ${each((i) => `var ${matrix}Loaded${i}: vec4f;`)}`,
     /** Reads the slice at `from` into registers. */
     load: (from: string) => /* wgsl */ `
-    ${each((i) => `${matrix}Loaded${i} = vec4f(); if (${from} + ${inner(i)} < r.innerEnd) { ${matrix}Loaded${i} = ${array(i)}[${at(i)}]; }`)}
+    ${each((i) => `${matrix}Loaded${i} = vec4f(); if (${from} + ${inner(i)} < r.innerEnd) { ${matrix}Loaded${i} = ${quadAt(i, at(i))}; }`)}
     ${matrix}Next += ${matrix}Step;
     ${gathered && !innerFirst ? numbers(`${from} + ${tileDepth}u`) : ''}`,
     /** Rounds it into workgroup memory. */

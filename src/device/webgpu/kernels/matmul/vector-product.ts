@@ -3,6 +3,7 @@
  * The weight is read once for several rows, and the time is that of reading it. Lanes side by side share
  * the sums of a column, and then each finishes one row.
  */
+import type { Matrix } from '../../../../tensor/quantized-matrix.ts';
 import type { Tensor } from '../../../../tensor/tensor.ts';
 import { program, programs, unroll } from '../../program.ts';
 import type { Runtime } from '../../runtime.ts';
@@ -10,6 +11,7 @@ import { subgroupDirectives } from '../../subgroups.ts';
 import { laneMemory, laneSums } from '../inference/lanes.ts';
 import {
   addProducts,
+  beginWeights,
   declareSums,
   innerElement,
   innerUnits,
@@ -18,7 +20,9 @@ import {
   type Products,
   rowsPerThread,
   sumNames,
+  weightElement,
 } from '../inference/products.ts';
+import { bitsOf, memoryOf, type WeightBits } from '../quantized-weights.ts';
 import { findExpert } from './find-expert.ts';
 
 /** Up to this many rows of a plain product are worked on this way. */
@@ -34,14 +38,15 @@ interface Options {
   grouped: boolean;
   accumulate: boolean;
   subgroupSize: number;
+  bits: WeightBits;
 }
 
 const vectorProduct = programs((options: Options) => {
-  const { inner, grouped, accumulate, subgroupSize } = options;
+  const { inner, grouped, accumulate, subgroupSize, bits } = options;
   const { rowsPerThread: rows, columnsPerThread: perThread } = options;
-  const lanes = lanesFor(inner);
+  const lanes = lanesFor(inner, bits);
   const product: Products = {
-    ...{ rows, columns: perThread, inner, normed: false },
+    ...{ rows, columns: perThread, inner, normed: false, bits },
     ...{ lanes, threads, subgroupSize },
   };
   const units = innerUnits(inner);
@@ -50,7 +55,7 @@ const vectorProduct = programs((options: Options) => {
     directives: subgroupDirectives(subgroupSize),
     bindings: {
       a: `read ${innerElement(inner)}`,
-      b: `read ${innerElement(inner)}`,
+      b: `read ${weightElement(inner, bits)}`,
       out: 'write f32',
       offsets: grouped ? 'read u32' : null,
     },
@@ -63,7 +68,7 @@ const vectorProduct = programs((options: Options) => {
   let column = (group.x * ${threads / lanes}u + thread / ${lanes}u) * ${perThread}u;
   let firstRow = group.y * ${rows}u;
   let firstWeight = ${grouped ? 'expertOfRow(firstRow, p.experts) * p.columns' : '0u'};
-  ${unroll(perThread, (c) => `let weightBegin${c} = (firstWeight + min(column + ${c}u, p.columns - 1u)) * ${units}u;`)}
+  ${unroll(perThread, (c) => beginWeights(product, c, `firstWeight + min(column + ${c}u, p.columns - 1u)`))}
   ${unroll(rows, (i) => `let rowBegin${i} = min(firstRow + ${i}u, p.rows - 1u) * ${units}u;`)}
   ${declareSums(product)}
   ${addProducts(product, { x: 'a', weights: Array(perThread).fill('b') })}
@@ -90,7 +95,7 @@ export function runVectorProduct(
     accumulate,
   }: {
     a: Tensor;
-    b: Tensor;
+    b: Matrix;
     out: Tensor;
     offsets: Tensor | null;
     accumulate: boolean;
@@ -102,7 +107,8 @@ export function runVectorProduct(
   // With many rows, what is read of these is used for two columns.
   const columnsPerThread = rowsAtOnce > 2 && columns > 1024 ? 2 : 1;
   const { subgroupSize } = runtime;
-  const perGroup = (threads / lanesFor(inner)) * columnsPerThread;
+  const bits = bitsOf(b);
+  const perGroup = (threads / lanesFor(inner, bits)) * columnsPerThread;
   runtime.run(
     vectorProduct({
       rowsPerThread: rowsAtOnce,
@@ -111,8 +117,9 @@ export function runVectorProduct(
       grouped: offsets !== null,
       accumulate,
       subgroupSize,
+      bits,
     }),
-    { a, b, out, offsets },
+    { a, b: memoryOf(b), out, offsets },
     { rows, columns, experts: offsets ? offsets.size - 1 : 0 },
     [Math.ceil(columns / perGroup), Math.ceil(rows / rowsAtOnce), 1],
   );

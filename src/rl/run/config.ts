@@ -1,0 +1,221 @@
+/**
+ * What a run of reinforcement learning is: a teacher's by its rewards (`"stage": "teacher"`), or the
+ * student's by its teachers (`"stage": "mopd"`). The JSON file that `mimoflash train` is given.
+ */
+import { dirname, resolve } from 'node:path';
+import { z } from 'zod';
+import { UserError } from '../../errors.ts';
+import { DOMAINS, familyNames, LEVELS } from '../../tasks/index.ts';
+import { describeIssue, learningRateSchema } from '../../train/config.ts';
+import { judgeSchema } from '../judge/config.ts';
+import { schedulerSchema } from '../scheduler/options.ts';
+import { teacherSchema } from '../teachers/open-teachers.ts';
+import { familiesOf } from './task-prompts.ts';
+
+const positive = z.number('must be a number').positive('must be more than 0');
+const natural = z.number('must be a number').min(0, 'must be 0 or more');
+const share = natural.max(1, 'must be 1 or less');
+const count = z.int('must be a whole number').min(1, 'must be 1 or more');
+const countOrZero = z.int('must be a whole number').min(0, 'must be 0 or more');
+const text = z.string('must be a text').min(1, 'must not be empty');
+
+const sourceSchema = z
+  .strictObject({
+    /** Which teacher its sequences are for, and what they are told apart by. */
+    domain: text,
+    /** If a domain has several sources. */
+    name: text.optional(),
+    /** Task families and their weights; by default those of the domain. */
+    families: z.partialRecord(z.enum(familyNames as [string, ...string[]]), natural).optional(),
+    /** In place of tasks: chats of a JSONL file, and the rubric that the judge goes by. */
+    prompts: text.optional(),
+    rubric: text.optional(),
+    levels: z.partialRecord(z.enum([...LEVELS]), natural).default({ easy: 3, medium: 4, hard: 3 }),
+    tokens: z
+      .tuple([count, count], 'must be [fewest, most]')
+      .refine(([fewest, most]) => fewest <= most, { message: 'the first is above the second' })
+      .optional(),
+    chinese: share.default(0.4),
+    thinking: share.default(0.7),
+    /** Share of the groups, relative to the other sources'. */
+    quota: positive.default(1),
+    priority: z.number('must be a number').default(0),
+    /** Most tokens that a sequence samples, over all its turns. */
+    maxTokens: count,
+    temperature: positive.default(1),
+    /** Groups with another share of right answers are replaced. */
+    passRate: z
+      .tuple([share, share], 'must be [lowest, highest]')
+      .refine(([low, high]) => low <= high, { message: 'the first is above the second' })
+      .default([0, 1]),
+  })
+  .refine(({ prompts, rubric }) => (prompts === undefined) === (rubric === undefined), {
+    message: '"prompts" and "rubric" go together',
+  })
+  .refine(({ prompts, families }) => prompts === undefined || families === undefined, {
+    message: '"families" and "prompts" are two sources; make two of them',
+  })
+  .refine(({ domain, families, prompts }) => families ?? prompts ?? familiesOf(domain), {
+    message: `"families" is missing; only these domains have their own: ${Object.keys(DOMAINS).join(', ')}`,
+  });
+
+const correctionSchema = z.discriminatedUnion('kind', [
+  z.strictObject({
+    kind: z.literal('gate'),
+    low: natural.exactOptional(),
+    high: positive.exactOptional(),
+  }),
+  z.strictObject({
+    kind: z.literal('truncate'),
+    limit: positive.exactOptional(),
+    decay: share.exactOptional(),
+    maxStaleness: countOrZero.exactOptional(),
+  }),
+  z.strictObject({ kind: z.literal('none') }),
+]);
+const clipSchema = z.strictObject({
+  kind: z.literal('clip'),
+  low: natural.exactOptional(),
+  high: natural.exactOptional(),
+});
+const reductionSchema = z.union([
+  z.enum(['responses', 'tokens']),
+  z.strictObject({ length: count }),
+]);
+
+/** The options of `grpo`. */
+const grpoSchema = z.strictObject({
+  correction: z.union([correctionSchema, clipSchema]).exactOptional(),
+  reduction: reductionSchema.exactOptional(),
+  normalize: z.boolean().exactOptional(),
+});
+
+/** The options of `mopd`; the report gives no α. */
+const mopdSchema = z.strictObject({
+  alpha: natural,
+  correction: correctionSchema.exactOptional(),
+  reduction: reductionSchema.exactOptional(),
+  normalize: z.boolean().exactOptional(),
+  topTokens: countOrZero.exactOptional(),
+  normalizeDomains: z.boolean().exactOptional(),
+  gapLimit: positive.exactOptional(),
+});
+
+const common = {
+  /** Directory of the run: checkpoints, metrics, journal. A run that is there is resumed. */
+  output: text,
+  seed: countOrZero.default(1),
+  /** What to begin with, weights and tokenizer. */
+  model: z.strictObject({ checkpoint: text, mtpHeads: countOrZero.optional() }),
+  sources: z.array(sourceSchema, 'must be a list').min(1, 'must not be empty'),
+  /** How sequences are sampled, grouped and carried over: see `SchedulerOptions`. */
+  schedule: schedulerSchema,
+  /** Which model judges where no program can. */
+  judge: judgeSchema.optional(),
+
+  precision: z.enum(['auto', 'f32', 'mixed']).default('auto'),
+  /** Optimizer steps, one a batch of groups. */
+  steps: count,
+  /** Longest sequence, prompt and all. */
+  maxLength: z.int('must be a whole number').min(2, 'must be 2 or more'),
+  /** Most tokens computed at once. */
+  microBatchTokens: count,
+  recompute: z.enum(['none', 'layers']).default('none'),
+
+  /** What rollouts compute with: the trainer's own weights, or a copy of so many bits. */
+  rolloutWeights: z.enum(['shared', '8-bit', '4-bit']).default('shared'),
+  /** What rollouts keep keys and values in; less than f32 is another policy than the trainer's. */
+  rolloutCache: z.enum(['f32', 'f16', 'i8']).default('f32'),
+  /** MTP heads that rollouts draft with; by default all. */
+  drafts: countOrZero.optional(),
+  /** Whether training replays the rollouts' experts (R3). */
+  replay: z.boolean('must be true or false').default(true),
+  freezeRouter: z.boolean('must be true or false').default(false),
+
+  learningRate: learningRateSchema,
+  adamw: z
+    .strictObject({
+      beta1: share.default(0.9),
+      beta2: share.default(0.95),
+      epsilon: positive.default(1e-8),
+      weightDecay: natural.default(0),
+    })
+    .prefault({}),
+  clipNorm: positive.default(1),
+  mtpLossWeight: natural.default(0.1),
+  expertBiasRate: natural.default(1e-4),
+  balanceCoefficient: natural.default(0),
+
+  /** In steps: how often the mismatch is measured without the replay too, for a forward pass more. */
+  compareReplayEvery: count.optional(),
+  checkpointEvery: count.default(20),
+  keepCheckpoints: count.default(2),
+  /** Share of right answers by domain on problems that are held out, by default greedily. */
+  evaluation: z
+    .strictObject({ every: count, problems: count.default(64), temperature: natural.default(0) })
+    .optional(),
+};
+
+const policySchema = z
+  .discriminatedUnion('stage', [
+    z.strictObject({ stage: z.literal('teacher'), ...common, grpo: grpoSchema.prefault({}) }),
+    z.strictObject({
+      stage: z.literal('mopd'),
+      ...common,
+      mopd: mopdSchema,
+      /** The one teacher of each domain: a checkpoint, a server, or "student". */
+      teachers: z.record(text, teacherSchema),
+    }),
+  ])
+  .refine(({ maxLength, microBatchTokens }) => maxLength <= microBatchTokens, {
+    message: '"maxLength" must be no more than "microBatchTokens"',
+  })
+  .refine(({ sources, judge }) => judge || sources.every(({ rubric }) => !rubric), {
+    message: '"judge" is missing, and a source has a rubric',
+  })
+  .refine(({ sources }) => new Set(sources.map(nameOf)).size === sources.length, {
+    message: 'sources: two have one name; give each a "name"',
+  })
+  .refine(({ learningRate: rate, steps }) => rate.warmupSteps + rate.decaySteps <= steps, {
+    message: '"warmupSteps" and "decaySteps" of "learningRate" are more than "steps"',
+  });
+
+export type PolicyConfig = z.output<typeof policySchema>;
+export type PromptSourceConfig = PolicyConfig['sources'][number];
+
+export const policyStages: readonly string[] = ['teacher', 'mopd'];
+
+export function nameOf({ name, domain }: { name?: string | undefined; domain: string }): string {
+  return name ?? domain;
+}
+
+/** @param path of the file it comes from, for messages and for paths in it */
+export function parsePolicyConfig(json: unknown, path: string): PolicyConfig {
+  const result = policySchema.safeParse(withSignal(json), { reportInput: true });
+  if (!result.success) throw new UserError(`${path}: ${describeIssue(result.error.issues[0]!)}`);
+  const config = result.data;
+  const absolute = (relative: string) => resolve(dirname(path), relative);
+  const model = { ...config.model, checkpoint: absolute(config.model.checkpoint) };
+  const sources = config.sources.map(({ prompts, rubric, ...source }) => ({
+    ...source,
+    ...(prompts !== undefined && { prompts: absolute(prompts) }),
+    ...(rubric !== undefined && { rubric: absolute(rubric) }),
+  }));
+  const located = { ...config, output: absolute(config.output), model, sources };
+  if (located.stage === 'teacher') return located;
+  const teachers = Object.entries(located.teachers).map(([domain, teacher]) => {
+    const isPath = 'checkpoint' in teacher && teacher.checkpoint !== 'student';
+    return [domain, isPath ? { ...teacher, checkpoint: absolute(teacher.checkpoint) } : teacher];
+  });
+  return { ...located, teachers: Object.fromEntries(teachers) };
+}
+
+/**
+ * Distillation learns from groups that are all right or all wrong as well, unless a config says that these
+ * are to be replaced.
+ */
+function withSignal(json: unknown): unknown {
+  const { stage, schedule } = (json ?? {}) as { stage?: unknown; schedule?: unknown };
+  if (stage !== 'mopd' || typeof schedule !== 'object' || schedule === null) return json;
+  return { ...(json as object), schedule: { requireSignal: false, ...schedule } };
+}

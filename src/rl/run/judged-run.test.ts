@@ -1,0 +1,148 @@
+/** A run whose answers a model judges, on chats of somebody's own. */
+import fs from 'node:fs/promises';
+import http from 'node:http';
+import type { AddressInfo } from 'node:net';
+import os from 'node:os';
+import { join } from 'node:path';
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { smallRun } from '../../../test/train/small-run.ts';
+import { createReferenceDevice } from '../../device/reference/device.ts';
+import { parseTrainingConfig } from '../../train/config.ts';
+import { runTraining } from '../../train/run.ts';
+import { chatPrompts } from './chat-prompts.ts';
+import { parsePolicyConfig } from './config.ts';
+import { type PolicyEvent, runPolicy } from './policy-run.ts';
+
+let folder: string;
+let judge: http.Server;
+const judged: string[] = [];
+/** What the judge always says; null for something else each time. */
+let verdict: number | null = null;
+beforeAll(async () => {
+  folder = await fs.mkdtemp(join(os.tmpdir(), 'judged-'));
+  const rows = Array.from({ length: 40 }, (_, i) => ({
+    messages: [{ role: 'user', content: `Say ${i}!` }],
+  }));
+  await write('chats.jsonl', rows.map((row) => JSON.stringify(row)).join('\n'));
+  const criteria = [{ name: 'short', description: 'it is short' }];
+  await write('rubric.json', JSON.stringify({ task: 'Be short.', criteria }));
+  judge = http.createServer(async (request, response) => {
+    let body = '';
+    for await (const chunk of request) body += chunk;
+    judged.push(body);
+    const scores = { short: verdict ?? judged.length % 10 };
+    const content = JSON.stringify({ reasons: 'counted', scores });
+    response.end(JSON.stringify({ choices: [{ message: { role: 'assistant', content } }] }));
+  });
+  await new Promise<void>((resolve) => judge.listen(0, '127.0.0.1', resolve));
+});
+afterAll(async () => {
+  judge.closeAllConnections();
+  judge.close();
+  await fs.rm(folder, { recursive: true });
+});
+const write = (name: string, text: string) => fs.writeFile(join(folder, name), text);
+const options = (split: 'train' | 'test') => ({
+  ...{ path: join(folder, 'chats.jsonl'), rubric: join(folder, 'rubric.json') },
+  ...{ thinking: 0.5, seed: 1, split },
+});
+
+describe('chats as prompts', () => {
+  test('come all before any comes again, and never from the other split', async () => {
+    const [train, held] = await Promise.all([
+      chatPrompts(options('train')),
+      chatPrompts(options('test')),
+    ]);
+    const said = async (source: typeof train, count: number) => {
+      const prompts = await Promise.all(Array.from({ length: count }, (_, i) => source.prompt(i)));
+      return prompts.map(({ problem, rubric }) => {
+        expect(rubric!.criteria[0]!.name).toBe('short');
+        return String(problem.messages[0]!.content);
+      });
+    };
+    const learnt = await said(train, 80);
+    const tested = new Set(await said(held, 80));
+    const count = 40 - tested.size;
+    expect(count).toBeGreaterThan(20);
+    expect(new Set(learnt.slice(0, count)).size).toBe(count);
+    expect(learnt.slice(count, 2 * count)).not.toEqual(learnt.slice(0, count));
+    for (const text of learnt) expect(tested.has(text)).toBe(false);
+  });
+
+  test.each([
+    ['{"messages": []}', /bad\.jsonl:1: messages must not be empty/],
+    ['{"text": "a"}', /bad\.jsonl:1: messages is missing/],
+    ['{"messages": [{"role": "assistant"}]}', /bad\.jsonl:1: must end with a user’s message/],
+    ['{"messages"', /bad\.jsonl:1: is not JSON/],
+    ['', /bad\.jsonl: has no chat for train/],
+  ])('that are %s are refused', async (text, message) => {
+    await write('bad.jsonl', text);
+    const bad = { ...options('train'), path: join(folder, 'bad.jsonl') };
+    await expect(chatPrompts(bad)).rejects.toThrow(message);
+  });
+});
+
+/** Two steps on the chats, of a model that was hardly trained. */
+async function judgedRun(output: string, changes: object = {}): Promise<PolicyEvent[]> {
+  const config = parsePolicyConfig(
+    {
+      ...{ stage: 'teacher', output, steps: 2, maxLength: 64, microBatchTokens: 128 },
+      model: { checkpoint: 'base/step-000002' },
+      sources: [
+        {
+          domain: 'chats',
+          prompts: 'chats.jsonl',
+          rubric: 'rubric.json',
+          thinking: 0,
+          maxTokens: 6,
+        },
+      ],
+      judge: { url: `http://127.0.0.1:${(judge.address() as AddressInfo).port}/v1`, model: 'any' },
+      schedule: { groups: 2, groupSize: 3, concurrency: 6, requireSignal: verdict === null },
+      learningRate: { peak: 1e-3 },
+      ...changes,
+    },
+    join(folder, 'judged.json'),
+  );
+  const device = createReferenceDevice();
+  const events: PolicyEvent[] = [];
+  for await (const event of runPolicy(device, config)) events.push(event);
+  expect(device.allocatedBytes).toBe(0);
+  return events;
+}
+
+const stepsOf = (events: PolicyEvent[]) =>
+  events.flatMap((event) => (event.type === 'step' ? [event] : []));
+
+describe('a run with a judge', () => {
+  beforeAll(async () => {
+    const json = smallRun({ steps: 2, output: 'base' });
+    const base = parseTrainingConfig(json, join(folder, 'base.json'));
+    for await (const _ of runTraining(createReferenceDevice(), base));
+  });
+
+  test('rewards answers by what the judge says of them', async () => {
+    const steps = stepsOf(await judgedRun('judged', { evaluation: { every: 2, problems: 4 } }));
+    expect(steps.map(({ sequences }) => sequences)).toEqual([6, 6]);
+    for (const { reward } of steps) {
+      expect(reward).toBeGreaterThan(0);
+      expect(reward).toBeLessThan(1);
+    }
+    expect(judged.length).toBeGreaterThanOrEqual(12);
+    expect(judged.every((body) => body.includes('Be short.'))).toBe(true);
+  });
+
+  test('counts steps in which nothing has a weight, and goes on after them', async () => {
+    verdict = 7;
+    const steps = stepsOf(await judgedRun('equal', { checkpointEvery: 1 }));
+    expect(steps.map(({ step, updated }) => [step, updated])).toEqual([
+      [1, false],
+      [2, false],
+    ]);
+    const weights = (run: string) =>
+      fs.readFile(join(folder, run, 'step-000002', 'model.safetensors'));
+    expect((await weights('equal')).equals(await weights('base'))).toBe(true);
+    const rest = stepsOf(await judgedRun('equal', { steps: 3 }));
+    expect(rest.map(({ step }) => step)).toEqual([3]);
+  });
+});

@@ -1,0 +1,55 @@
+/** Reads the config of a run of any stage. */
+import { dirname, resolve } from 'node:path';
+import { UserError } from '../../errors.ts';
+import { readJsonFile } from '../../json-file.ts';
+import { parseTrainingConfig, type TrainingConfig } from '../../train/config.ts';
+import { stageNames } from '../../train/stages.ts';
+import { type PolicyConfig, parsePolicyConfig, policyStages } from './config.ts';
+
+export type RunConfig =
+  | { kind: 'training'; config: TrainingConfig }
+  | { kind: 'policy'; config: PolicyConfig };
+
+/**
+ * A config may say `"extends": "other.json"`: then it is the other file's, in the same folder, with its own
+ * keys in place; of keys that hold objects, those of the objects.
+ *
+ * @throws UserError naming the file and the field
+ */
+export async function readRunConfig(path: string): Promise<RunConfig> {
+  const json = await readExtended(path, []);
+  const stage = (json as { stage?: unknown } | null)?.stage ?? 'pretraining';
+  if (policyStages.includes(stage as string)) {
+    return { kind: 'policy', config: parsePolicyConfig(json, path) };
+  }
+  if (!(stageNames as readonly unknown[]).includes(stage)) {
+    const known = [...stageNames, ...policyStages].join(', ');
+    throw new UserError(`${path}: stage must be one of ${known}`);
+  }
+  return { kind: 'training', config: parseTrainingConfig(json, path) };
+}
+
+async function readExtended(path: string, from: readonly string[]): Promise<unknown> {
+  const json = await readJsonFile(path);
+  if (!isRecord(json) || json.extends === undefined) return json;
+  const { extends: other, ...own } = json;
+  const base = resolve(dirname(path), String(other));
+  // Paths in both are relative to one folder.
+  if (dirname(base) !== dirname(resolve(path))) {
+    throw new UserError(`${path}: extends must name a file in the same folder`);
+  }
+  if (from.includes(base))
+    throw new UserError(`${path}: extends ${other}, which extends this file`);
+  const extended = await readExtended(base, [...from, resolve(path)]);
+  if (!isRecord(extended)) throw new UserError(`${base}: must be an object`);
+  const merged = { ...extended };
+  for (const [key, value] of Object.entries(own)) {
+    const before = merged[key];
+    merged[key] = isRecord(before) && isRecord(value) ? { ...before, ...value } : value;
+  }
+  return merged;
+}
+
+function isRecord(value: unknown): value is Record<string, unknown> {
+  return typeof value === 'object' && value !== null && !Array.isArray(value);
+}

@@ -1,0 +1,58 @@
+/**
+ * What scores trajectories for distillation: an RL model, an SFT model or the frozen student itself. It
+ * gives log-probabilities of a prefill at temperature 1, with its own routing: the student's routes are no
+ * more than where the student's router sent tokens, and say nothing to another router.
+ */
+import type { TeacherScores } from '../algorithms/algorithm.ts';
+import { SequenceFailure } from '../sequence-failure.ts';
+import type { Trajectory } from '../trajectory.ts';
+
+export interface Teacher {
+  /** For messages. */
+  readonly name: string;
+  /** Whether it computes elsewhere, so that others can compute here meanwhile. */
+  readonly isRemote: boolean;
+  /**
+   * The scores of each trajectory, with the `topCount` most probable tokens in the place of each sampled
+   * one; or why there are none.
+   */
+  score(
+    trajectories: readonly Trajectory[],
+    topCount: number,
+    signal?: AbortSignal,
+  ): Promise<(TeacherScores | TeacherFailure)[]>;
+  close(): Promise<void>;
+}
+
+/** `refused`: it was asked for what it cannot do, so asking again is of no use. */
+export type TeacherFailureReason = 'unreachable' | 'timeout' | 'refused' | 'malformed';
+
+/** A trajectory that a teacher did not score. A run counts it and drops the trajectory. */
+export class TeacherFailure extends SequenceFailure {
+  override name = 'TeacherFailure';
+  readonly reason: TeacherFailureReason;
+
+  constructor(reason: TeacherFailureReason, message: string, options?: ErrorOptions) {
+    super('teacher', message, options);
+    this.reason = reason;
+  }
+}
+
+/** A failure if a score is no log-probability, else null. */
+export function scoresProblem(
+  teacher: string,
+  { id, sampled }: Trajectory,
+  { logprobs }: TeacherScores,
+): TeacherFailure | null {
+  const wrong = sampled.findIndex((one, t) => one === 1 && !isLogprob(logprobs[t]!));
+  if (wrong < 0) return null;
+  return new TeacherFailure(
+    'malformed',
+    `teacher ${teacher}: gives token ${wrong} of trajectory ${id} log-probability ${logprobs[wrong]}`,
+  );
+}
+
+// Of a token that is certain, rounding may leave a little more than 0.
+function isLogprob(value: number): boolean {
+  return value > Number.NEGATIVE_INFINITY && value < 1e-3;
+}

@@ -1,0 +1,35 @@
+import type { Problem } from '../../tasks/index.ts';
+import type { EnvironmentKind } from './types.ts';
+
+export interface ProblemToolsSpec {
+  /** Of the sequence that is to have them. */
+  sequence: string;
+  problem: Problem;
+}
+
+/**
+ * The tools that problems of the task families bring. They live in this process and have limits of their
+ * own, so what is given here is for the case that these do not hold.
+ */
+export function problemTools(
+  given: Partial<EnvironmentKind<ProblemToolsSpec>> = {},
+): EnvironmentKind<ProblemToolsSpec> {
+  return {
+    name: 'problem-tools',
+    key: ({ sequence }) => sequence,
+    needs: {},
+    ...{ openTimeout: 10_000, callTimeout: 10_000, restarts: 1, replays: true },
+    async open({ problem }) {
+      const session = problem.openTools?.();
+      if (!session) throw new Error(`problems of ${problem.family} have no tools to open`);
+      return {
+        call: (call) => session.call(call),
+        get finished() {
+          return session.finished;
+        },
+        close: async () => {},
+      };
+    },
+    ...given,
+  };
+}
