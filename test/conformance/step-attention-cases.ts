@@ -1,5 +1,5 @@
 /** What steps do with a cache: write into it, and attend to it. */
-import type { CachedRows } from '../../src/tensor/inference-kernels.ts';
+import type { Tensor } from '../../src/tensor/tensor.ts';
 import { type CacheSizes, type Heads, layoutOf, rowsOf } from './cached-rows.ts';
 import { copyOf, intTensor, type OpCase, randomTensor } from './case.ts';
 import { TestRandom } from './random.ts';
@@ -83,6 +83,16 @@ const attentionInputsCases: OpCase[] = cacheSizes.slice(1, 5).flatMap((sizes) =>
   }),
 );
 
+/** What attention to a cache is asked for, but for where it goes. */
+function attentionCall(sizes: CacheSizes, shape: Heads, t: Record<string, Tensor>) {
+  const { pageSize, width, window } = sizes;
+  return {
+    ...{ ...shape, scale: shape.keyDim ** -0.5, valueScale: 0.707, window },
+    ...{ query: t.query!, sinks: t.sinks ?? null },
+    cache: { keys: t.keys!, values: t.values!, layout: t.layout!, pageSize, width },
+  };
+}
+
 const cachedAttentionCases: OpCase[] = cacheSizes.flatMap((sizes) =>
   shapes.flatMap((shape) =>
     [true, false].map((withSinks): OpCase => {
@@ -96,20 +106,9 @@ const cachedAttentionCases: OpCase[] = cacheSizes.flatMap((sizes) =>
         },
         differentiable: [],
         tolerance: 4e-6,
-        run: (scope, { query, sinks, keys, values, layout }) => {
-          const { pageSize, width, window } = sizes;
-          const cache = { keys, values, layout, pageSize, width } as CachedRows;
+        run: (scope, t) => {
           const out = scope.empty([rowsOf(sizes), heads * valueDim]);
-          scope.device.kernels.cachedAttention({
-            ...shape,
-            scale: keyDim ** -0.5,
-            valueScale: 0.707,
-            window,
-            query: query!,
-            sinks: sinks ?? null,
-            cache,
-            out,
-          });
+          scope.device.kernels.cachedAttention({ ...attentionCall(sizes, shape, t), out });
           return { out };
         },
       };
@@ -140,21 +139,10 @@ const addAttentionCases: OpCase[] = [
       },
       differentiable: [],
       tolerance: 4e-6,
-      run: (scope, { query, sinks, keys, values, layout, weight, before }) => {
-        const { pageSize, width, window } = sizes;
-        const cache = { keys, values, layout, pageSize, width } as CachedRows;
-        const out = copyOf(scope, before!);
-        scope.device.kernels.addAttention({
-          ...shape,
-          scale: keyDim ** -0.5,
-          valueScale: 0.707,
-          window,
-          query: query!,
-          sinks: sinks ?? null,
-          cache,
-          weight: weight!,
-          out,
-        });
+      run: (scope, t) => {
+        const out = copyOf(scope, t.before!);
+        const call = { ...attentionCall(sizes, shape, t), weight: t.weight!, out };
+        scope.device.kernels.addAttention(call);
         return { out };
       },
     };
