@@ -1,54 +1,38 @@
 /** Long prompts, of generated haystacks, on a small model with random weights. */
-import { afterAll, afterEach, expect, test } from 'vitest';
+import { expect, test } from 'vitest';
 import { createReferenceDevice } from '../src/device/reference/device.ts';
 import { createWasmDevice } from '../src/device/wasm/device.ts';
-import { Engine } from '../src/engine/engine.ts';
-import type { EngineOptions } from '../src/engine/engine-options.ts';
+import type { Engine } from '../src/engine/engine.ts';
 import { packDocuments } from '../src/model/batch.ts';
-import { initializeModel } from '../src/model/initialize.ts';
+import type { ModelConfig } from '../src/model/config.ts';
 import { trunk } from '../src/model/trunk.ts';
-import { type Model, releaseModel } from '../src/model/weights.ts';
 import { Random } from '../src/random.ts';
 import { shippedModel } from '../src/shipped-model.ts';
 import { needles } from '../src/tasks/long-context/needles.ts';
-import type { Device } from '../src/tensor/device.ts';
 import { linear } from '../src/tensor/ops/index.ts';
 import { readFloats, Scope } from '../src/tensor/scope.ts';
 import { loadTextFiles } from '../src/text/tokenizer-files.ts';
+import { openModels } from './support/open-models.ts';
 import { tinyConfig } from './tiny-config.ts';
 
 const { tokenizer } = await loadTextFiles(shippedModel);
 const wasm = await createWasmDevice({ threads: 2 });
-const open: (() => void | Promise<void>)[] = [];
+const reference = createReferenceDevice();
+const { newModel, newEngine } = openModels(wasm, reference);
 
-afterEach(async () => {
-  for (const release of open.splice(0)) await release();
-  expect(wasm.allocatedBytes).toBe(0);
-});
-afterAll(() => wasm.destroy());
+const { globalAttention } = tinyConfig();
+const changes: Partial<ModelConfig> = {
+  vocabSize: tokenizer.vocabSize,
+  maxPositions: 40_000,
+  layers: [
+    { attention: 'sliding', feedForward: 'dense' },
+    { attention: 'global', feedForward: 'experts' },
+    { attention: 'sliding', feedForward: 'experts' },
+  ],
+  globalAttention: { ...globalAttention, heads: 2 },
+};
 
-async function newModel(device: Device): Promise<Model> {
-  const { globalAttention } = tinyConfig();
-  const config = tinyConfig({
-    vocabSize: tokenizer.vocabSize,
-    maxPositions: 40_000,
-    layers: [
-      { attention: 'sliding', feedForward: 'dense' },
-      { attention: 'global', feedForward: 'experts' },
-      { attention: 'sliding', feedForward: 'experts' },
-    ],
-    globalAttention: { ...globalAttention, heads: 2 },
-  });
-  const model = await initializeModel(device, config, 1);
-  open.unshift(() => releaseModel(model));
-  return model;
-}
-
-function newEngine(model: Model, options: EngineOptions): Engine {
-  const engine = new Engine(model, { sequences: 1, ...options });
-  open.unshift(() => engine.release());
-  return engine;
-}
+const alone = { sequences: 1 };
 
 /** A text of about so many tokens in which numbers are buried, and a question for them. */
 function haystack(tokens: number, seed = 1): number[] {
@@ -74,9 +58,8 @@ async function answer(engine: Engine, prompt: number[], maxTokens = 8) {
 
 test('a haystack of 3,000 tokens gives the tokens of one pass over the whole of it', async () => {
   const prompt = haystack(3000);
-  const { tokens } = await answer(newEngine(await newModel(wasm), {}), prompt, 12);
-  const reference = createReferenceDevice();
-  const model = await newModel(reference);
+  const { tokens } = await answer(newEngine(await newModel(changes), alone), prompt, 12);
+  const model = await newModel(changes, { device: reference });
   const scope = new Scope(reference);
   const all = [...prompt, ...tokens.slice(0, -1)];
   const { hidden } = trunk(scope, model, packDocuments(scope, [all]));
@@ -92,8 +75,8 @@ test('a haystack of 3,000 tokens gives the tokens of one pass over the whole of 
 });
 
 test('of 32K tokens sliding layers hold no more than of a hundred', async () => {
-  const model = await newModel(wasm);
-  const engine = newEngine(model, { prefixTokens: 0 });
+  const model = await newModel(changes);
+  const engine = newEngine(model, { ...alone, prefixTokens: 0 });
   await answer(engine, haystack(100));
   const { sliding, global } = engine.memory;
   const long = haystack(32_768);
@@ -103,7 +86,7 @@ test('of 32K tokens sliding layers hold no more than of a hundred', async () => 
   expect(engine.memory.global).toBeGreaterThan(50 * global);
 
   // With a cache, another question after the same text computes its end only.
-  const kept = newEngine(model, { snapshots: 8 });
+  const kept = newEngine(model, { ...alone, snapshots: 8 });
   expect(await answer(kept, long)).toEqual({ tokens, found: 0 });
   const bytes = kept.memory.sliding;
   const other = [...long.slice(0, -40), ...haystack(60, 2)];

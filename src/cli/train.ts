@@ -1,7 +1,6 @@
 import { resolve } from 'node:path';
 import { Command } from 'commander';
 import { runConfig } from '../rl/run/pipeline.ts';
-import { policyPrecisionOf } from '../rl/run/policy-state.ts';
 import { readRunConfig } from '../rl/run/read-config.ts';
 import { precisionOf } from '../train/open-run.ts';
 import { RunFollower } from './follow-run.ts';
@@ -32,9 +31,7 @@ async function train(path: string, options: TrainOptions): Promise<void> {
   const run = await readRunConfig(path);
   if (options.output !== undefined) run.config.output = resolve(options.output);
   if (options.precision !== undefined) run.config.precision = options.precision;
-  const precision = await (run.kind === 'policy'
-    ? policyPrecisionOf(run.config)
-    : precisionOf(run.config));
+  const precision = await precisionOf(run.config);
   await stoppable('stopping after this step', (signal) =>
     useDevice({ ...options, precision }, async (device) => {
       const follower = new RunFollower(run.config.steps);

@@ -1,33 +1,15 @@
-import { afterEach, expect, test } from 'vitest';
-import { tinyConfig } from '../../test/tiny-config.ts';
+import { expect, test } from 'vitest';
+import { openModels } from '../../test/support/open-models.ts';
 import { createReferenceDevice } from '../device/reference/device.ts';
-import { initializeModel } from '../model/initialize.ts';
-import { releaseModel } from '../model/weights.ts';
-import { Engine } from './engine.ts';
+import type { Engine } from './engine.ts';
 import type { GenerationOptions, TokenGenerator } from './generation.ts';
-import { Sequence } from './sequence.ts';
+import type { Sequence } from './sequence.ts';
 
-const device = createReferenceDevice();
-const open: (() => void | Promise<void>)[] = [];
-
-afterEach(async () => {
-  for (const release of open.splice(0)) await release();
-  expect(device.allocatedBytes).toBe(0);
-});
+const { newModel, newEngine, newSequence } = openModels(createReferenceDevice());
 
 async function setUp(): Promise<{ engine: Engine; alone: () => Sequence }> {
-  const model = await initializeModel(device, tinyConfig(), 1);
-  const engine = new Engine(model, { sequences: 4 });
-  open.push(
-    () => engine.release(),
-    () => releaseModel(model),
-  );
-  const alone = () => {
-    const sequence = new Sequence(model);
-    open.unshift(() => sequence.release());
-    return sequence;
-  };
-  return { engine, alone };
+  const model = await newModel();
+  return { engine: newEngine(model, { sequences: 4 }), alone: () => newSequence(model) };
 }
 
 async function answer(generator: TokenGenerator, prompt: number[], options: GenerationOptions) {

@@ -1,47 +1,27 @@
-import { afterAll, afterEach, describe, expect, test } from 'vitest';
+import { describe, expect, test } from 'vitest';
+import { openModels } from '../../test/support/open-models.ts';
 import { quantizableConfig, quantizedModel } from '../../test/support/quantized-model.ts';
 import { tinyConfig } from '../../test/tiny-config.ts';
 import { createReferenceDevice } from '../device/reference/device.ts';
 import { createWasmDevice } from '../device/wasm/device.ts';
-import { initializeModel } from '../model/initialize.ts';
-import { type Model, releaseModel } from '../model/weights.ts';
-import type { CacheType } from '../tensor/cache-type.ts';
+import type { Model } from '../model/weights.ts';
 import type { Device } from '../tensor/device.ts';
-import { Engine } from './engine.ts';
+import type { Engine } from './engine.ts';
 import { Sequence } from './sequence.ts';
 
-const devices: Record<string, Device> = {
-  reference: createReferenceDevice(),
-  wasm: await createWasmDevice({ threads: 1 }),
-};
-const open: (() => void | Promise<void>)[] = [];
-
-afterEach(async () => {
-  for (const release of open.splice(0)) await release();
-  for (const device of Object.values(devices)) expect(device.allocatedBytes).toBe(0);
-});
-afterAll(async () => {
-  for (const device of Object.values(devices)) await device.destroy();
-});
+const reference = createReferenceDevice();
+const wasm = await createWasmDevice({ threads: 1 });
+const { keepModel, newModel, newEngine, newSequence } = openModels(reference, wasm);
 
 /** Heads of 16 and 8 numbers, which every type of cache takes. */
-async function newModel(device: string): Promise<Model> {
-  const { globalAttention, slidingAttention } = tinyConfig();
-  const config = tinyConfig({
-    maxPositions: 1024,
-    globalAttention: { ...globalAttention, headDim: 16 },
-    slidingAttention: { ...slidingAttention, headDim: 16 },
-  });
-  const model = await initializeModel(devices[device]!, config, 1);
-  open.push(() => releaseModel(model));
-  return model;
-}
-
-function newEngine(model: Model, cacheType: CacheType): Engine {
-  const engine = new Engine(model, { cacheType });
-  open.unshift(() => engine.release());
-  return engine;
-}
+const heads = { headDim: 16 };
+const { globalAttention, slidingAttention } = tinyConfig();
+const changes = {
+  maxPositions: 1024,
+  globalAttention: { ...globalAttention, ...heads },
+  slidingAttention: { ...slidingAttention, ...heads },
+};
+const modelOn = (device: Device) => newModel(changes, { device });
 
 // Longer than a chunk, so that the end of it sees a past.
 const prompt = Array.from({ length: 540 }, (_, i) => 3 + ((i * i + 5 * i) % 19));
@@ -91,7 +71,7 @@ describe.each([
   ['wasm', 'i8', 0.2],
 ] as const)('on %s, with caches of %s', (device, cacheType, tolerance) => {
   test('what is generated has the probabilities that it has in a prompt, cached or not', async () => {
-    const engine = newEngine(await newModel(device), cacheType);
+    const engine = newEngine(await modelOn({ reference, wasm }[device]), { cacheType });
     const { stepped, read, cached } = await bothWays(engine);
     expect(largestDifference(stepped, read)).toBeLessThan(tolerance);
     expect(largestDifference(cached, read)).toBeLessThan(Math.min(tolerance, 2e-5));
@@ -99,11 +79,11 @@ describe.each([
 });
 
 test('caches of fewer bits change little, and take the memory that they say', async () => {
-  const model = await newModel('wasm');
+  const model = await modelOn(wasm);
   const types = ['f32', 'f16', 'i8'] as const;
   const results = [];
   for (const cacheType of types) {
-    const engine = newEngine(model, cacheType);
+    const engine = newEngine(model, { cacheType });
     expect(engine.memory.cacheType).toBe(cacheType);
     const read = await scoresOf(engine, prompt, { from: 1 });
     results.push({ read, ...engine.memory });
@@ -118,19 +98,13 @@ test('caches of fewer bits change little, and take the memory that they say', as
 });
 
 test('by default they are f16 with quantised weights, and f32 with others', async () => {
-  const typeOf = (model: Model) => {
-    const sequence = new Sequence(model);
-    open.unshift(() => sequence.release());
-    return sequence.cacheType;
-  };
-  expect(typeOf(await newModel('wasm'))).toBe('f32');
-  const quantized = await quantizedModel(devices.wasm!, 8);
-  open.push(() => releaseModel(quantized));
+  const typeOf = (model: Model) => newSequence(model).cacheType;
+  expect(typeOf(await modelOn(wasm))).toBe('f32');
+  const quantized = keepModel(await quantizedModel(wasm, 8));
   expect(typeOf(quantized)).toBe('f16');
   const { globalAttention } = quantizableConfig;
   const config = { ...quantizableConfig, globalAttention: { ...globalAttention, headDim: 12 } };
-  const odd = await quantizedModel(devices.wasm!, 8, config);
-  open.push(() => releaseModel(odd));
+  const odd = keepModel(await quantizedModel(wasm, 8, config));
   expect(typeOf(odd)).toBe('f32');
   expect(() => new Sequence(odd, { cacheType: 'i8' })).toThrow(
     'caches of i8 need heads in multiples of 8, rotated in multiples of 4, and the model has 12: ask for f32',
@@ -138,7 +112,7 @@ test('by default they are f16 with quantised weights, and f32 with others', asyn
 });
 
 test('a type that the device has not is refused in one line', async () => {
-  const model = await newModel('wasm');
+  const model = await modelOn(wasm);
   const device = { ...model.device, name: 'other', cacheTypes: ['f32'] } as Device;
   expect(() => new Sequence({ ...model, device }, { cacheType: 'f16' })).toThrow(
     'the other device has no caches of f16: ask for f32',

@@ -1,34 +1,14 @@
-import { afterEach, describe, expect, test } from 'vitest';
-import { tinyConfig } from '../../test/tiny-config.ts';
+import { describe, expect, test } from 'vitest';
+import { openModels } from '../../test/support/open-models.ts';
 import { createReferenceDevice } from '../device/reference/device.ts';
-import type { ModelConfig } from '../model/config.ts';
-import { initializeModel } from '../model/initialize.ts';
-import { type Model, releaseModel } from '../model/weights.ts';
+import type { Model } from '../model/weights.ts';
 import { Random } from '../random.ts';
 import { Engine } from './engine.ts';
-import type { EngineOptions } from './engine-options.ts';
 import type { GenerationOptions, TokenGenerator } from './generation.ts';
 import { Sequence } from './sequence.ts';
 
 const device = createReferenceDevice();
-const open: (() => void | Promise<void>)[] = [];
-
-afterEach(async () => {
-  for (const release of open.splice(0)) await release();
-  expect(device.allocatedBytes).toBe(0);
-});
-
-async function newModel(changes: Partial<ModelConfig> = {}): Promise<Model> {
-  const model = await initializeModel(device, tinyConfig(changes), 1);
-  open.push(() => releaseModel(model));
-  return model;
-}
-
-function newEngine(model: Model, options: EngineOptions = {}): Engine {
-  const engine = new Engine(model, options);
-  open.unshift(() => engine.release());
-  return engine;
-}
+const { newModel, newEngine } = openModels(device);
 
 interface Request extends GenerationOptions {
   prompt: number[];

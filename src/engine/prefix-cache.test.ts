@@ -1,41 +1,16 @@
-import { afterAll, afterEach, describe, expect, test } from 'vitest';
+import { describe, expect, test } from 'vitest';
+import { openModels } from '../../test/support/open-models.ts';
 import { tinyConfig } from '../../test/tiny-config.ts';
 import { createReferenceDevice } from '../device/reference/device.ts';
 import { createWasmDevice } from '../device/wasm/device.ts';
-import type { ModelConfig } from '../model/config.ts';
-import { initializeModel } from '../model/initialize.ts';
-import { type Model, releaseModel } from '../model/weights.ts';
+import type { Model } from '../model/weights.ts';
 import { Random } from '../random.ts';
-import type { Device } from '../tensor/device.ts';
-import { Engine } from './engine.ts';
-import type { EngineOptions } from './engine-options.ts';
+import type { Engine } from './engine.ts';
 import type { GenerationOptions } from './generation.ts';
 
-const devices: Record<string, Device> = {
-  reference: createReferenceDevice(),
-  wasm: await createWasmDevice({ threads: 1 }),
-};
-const open: (() => void | Promise<void>)[] = [];
-
-afterEach(async () => {
-  for (const release of open.splice(0)) await release();
-  for (const device of Object.values(devices)) expect(device.allocatedBytes).toBe(0);
-});
-afterAll(async () => {
-  for (const device of Object.values(devices)) await device.destroy();
-});
-
-async function newModel(name = 'wasm', changes: Partial<ModelConfig> = {}): Promise<Model> {
-  const model = await initializeModel(devices[name]!, tinyConfig(changes), 1);
-  open.push(() => releaseModel(model));
-  return model;
-}
-
-function newEngine(model: Model, options: EngineOptions = {}): Engine {
-  const engine = new Engine(model, options);
-  open.unshift(() => engine.release());
-  return engine;
-}
+const reference = createReferenceDevice();
+const wasm = await createWasmDevice({ threads: 1 });
+const { newModel, newEngine } = openModels(wasm, reference);
 
 interface Request extends GenerationOptions {
   prompt: number[];
@@ -87,14 +62,17 @@ async function chats(model: Model): Promise<{ request: Request; found: number }[
   return requests;
 }
 
-describe.each(['reference', 'wasm'])('on %s, a request that begins as others did', (device) => {
+describe.each([
+  'reference',
+  'wasm',
+] as const)('on %s, a request that begins as others did', (device) => {
   // Smaller than a page, as large, and larger.
   test.each([
     6, 64, 100,
   ])('gives the steps of one without a cache, with a window of %i', async (window) => {
     const { slidingAttention } = tinyConfig();
     const changes = { maxPositions: 1024, slidingAttention: { ...slidingAttention, window } };
-    const model = await newModel(device, changes);
+    const model = await newModel(changes, { device: { reference, wasm }[device] });
     const plain = newEngine(model, { prefixTokens: 0 });
     const engine = newEngine(model);
     for (const { request, found } of await chats(model)) {
@@ -108,7 +86,7 @@ describe.each(['reference', 'wasm'])('on %s, a request that begins as others did
 });
 
 test('requests that begin alike give the same beside others, whoever comes first', async () => {
-  const model = await newModel('wasm', { maxPositions: 1024 });
+  const model = await newModel({ maxPositions: 1024 });
   const plain = newEngine(model, { prefixTokens: 0 });
   const engine = newEngine(model, { sequences: 5 });
   const requests = (await chats(model)).map(({ request }) => request);
@@ -125,7 +103,7 @@ test('requests that begin alike give the same beside others, whoever comes first
 });
 
 test('a long prompt leaves snapshots on its way for others that part from it', async () => {
-  const model = await newModel('wasm', { maxPositions: 8192 });
+  const model = await newModel({ maxPositions: 8192 });
   const engine = newEngine(model);
   const plain = newEngine(model, { prefixTokens: 0 });
   const long = text(5000);
@@ -140,7 +118,7 @@ test('a long prompt leaves snapshots on its way for others that part from it', a
 
 test('a snapshot may begin in the chunk before', async () => {
   const slidingAttention = { ...tinyConfig().slidingAttention, window: 400 };
-  const model = await newModel('wasm', { maxPositions: 1024, slidingAttention });
+  const model = await newModel({ maxPositions: 1024, slidingAttention });
   const engine = newEngine(model);
   // Chunks end at 512, and the last page at 576.
   const prompt = text(580);
@@ -201,7 +179,6 @@ describe('memory', () => {
 
   test('stays the same over many requests', async () => {
     const model = await newModel();
-    const device = devices.wasm!;
     const prefixTokens = 20 * 64;
     const engine = newEngine(model, { sequences: 3, prefixTokens, snapshots: 5 });
     const free = engine.memory.freePages;
@@ -213,7 +190,7 @@ describe('memory', () => {
         cacheSalt: `${round % 7}`,
       }));
       await Promise.all(requests.map((request) => answer(engine, request)));
-      held.push(device.allocatedBytes);
+      held.push(wasm.allocatedBytes);
       expect(engine.memory.keptPages).toBeLessThanOrEqual(20);
       expect(engine.memory.freePages).toBe(free);
     }

@@ -1,37 +1,18 @@
-import { afterEach, describe, expect, test } from 'vitest';
-import { tinyConfig } from '../../test/tiny-config.ts';
+import { describe, expect, test } from 'vitest';
+import { openModels } from '../../test/support/open-models.ts';
 import { createReferenceDevice } from '../device/reference/device.ts';
 import { packDocuments } from '../model/batch.ts';
-import type { ModelConfig } from '../model/config.ts';
-import { initializeModel } from '../model/initialize.ts';
 import { trunk } from '../model/trunk.ts';
-import { type Model, releaseModel } from '../model/weights.ts';
+import type { Model } from '../model/weights.ts';
 import { linear } from '../tensor/ops/index.ts';
 import { readFloats, Scope } from '../tensor/scope.ts';
 import type { GenerationOptions } from './generation.ts';
 import type { SamplingOptions } from './sampling.ts';
-import { Sequence } from './sequence.ts';
+import type { Sequence } from './sequence.ts';
 
 const device = createReferenceDevice();
 const everything: SamplingOptions = { temperature: 1 };
-const open: { release(): void }[] = [];
-
-afterEach(() => {
-  for (const item of open.splice(0)) item.release();
-  expect(device.allocatedBytes).toBe(0);
-});
-
-async function newModel(changes: Partial<ModelConfig> = {}, seed = 1): Promise<Model> {
-  const model = await initializeModel(device, tinyConfig(changes), seed);
-  open.push({ release: () => releaseModel(model) });
-  return model;
-}
-
-function newSequence(model: Model): Sequence {
-  const sequence = new Sequence(model);
-  open.unshift(sequence);
-  return sequence;
-}
+const { newModel, newSequence } = openModels(device);
 
 async function tokensOf(
   sequence: Sequence,
@@ -133,7 +114,7 @@ test('a signal ends a generation although the device computes at once', async ()
 describe('sampling at temperature 1', () => {
   test('with drafts has the distribution of sampling without', async () => {
     // Four tokens, so that the 64 continuations of three tokens can be counted.
-    const model = await newModel({ vocabSize: 4, initializerRange: 0.4 }, 5);
+    const model = await newModel({ vocabSize: 4, initializerRange: 0.4 }, { seed: 5 });
     const start = [1, 2, 3, 0, 1, 1, 2];
     const expected = new Map<string, number>();
     const expand = async (tokens: number[], probability: number): Promise<void> => {

@@ -1,31 +1,10 @@
-import { afterEach, expect, test } from 'vitest';
-import { tinyConfig } from '../../test/tiny-config.ts';
+import { expect, test } from 'vitest';
+import { openModels } from '../../test/support/open-models.ts';
 import { createReferenceDevice } from '../device/reference/device.ts';
-import { initializeModel } from '../model/initialize.ts';
-import { type Model, releaseModel } from '../model/weights.ts';
-import { Engine } from './engine.ts';
-import type { EngineOptions } from './engine-options.ts';
+import type { Engine } from './engine.ts';
 import type { GenerationOptions } from './generation.ts';
 
-const device = createReferenceDevice();
-const open: (() => void | Promise<void>)[] = [];
-
-afterEach(async () => {
-  for (const release of open.splice(0)) await release();
-  expect(device.allocatedBytes).toBe(0);
-});
-
-async function newModel(): Promise<Model> {
-  const model = await initializeModel(device, tinyConfig(), 1);
-  open.push(() => releaseModel(model));
-  return model;
-}
-
-function newEngine(model: Model, options: EngineOptions = {}): Engine {
-  const engine = new Engine(model, options);
-  open.unshift(() => engine.release());
-  return engine;
-}
+const { newModel, newEngine } = openModels(createReferenceDevice());
 
 async function answer(engine: Engine, prompt: number[], options: GenerationOptions = {}) {
   const tokens: number[] = [];

@@ -111,6 +111,16 @@ export class Scope {
   }
 }
 
+/** Runs `work` in a scope of its own and keeps nothing. */
+export function within(device: Device, work: (scope: Scope) => void): void {
+  const scope = new Scope(device);
+  try {
+    work(scope);
+  } finally {
+    scope.close();
+  }
+}
+
 /** Reads a tensor of f32 back to the host. */
 export async function readFloats(device: Device, tensor: Tensor): Promise<Float32Array> {
   const bytes = await device.read(tensor.storage, tensor.byteOffset, tensor.byteLength);

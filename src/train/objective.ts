@@ -12,24 +12,12 @@
  * computed on the host between the forward and the backward pass, so that the policy that is weighed,
  * the one that is gated and the one whose gradient is taken are one.
  */
-import type { Batch } from '../model/batch.ts';
-import type { Route } from '../model/experts.ts';
-import { mtpBlock, mtpInput } from '../model/mtp.ts';
-import { trunk } from '../model/trunk.ts';
 import type { TrainableModel } from '../model/weights.ts';
-import { gatherRows, type TokenLogprobs, tokenLogprobs } from '../tensor/ops/index.ts';
 import { readFloats, readInts, Scope } from '../tensor/scope.ts';
 import { Tape } from '../tensor/tape.ts';
 import type { Tensor } from '../tensor/tensor.ts';
-import {
-  headAhead,
-  nextTokenTargets,
-  type StepTotals,
-  type Targets,
-  type TrainingBatch,
-  targetsAhead,
-  tokensAhead,
-} from './targets.ts';
+import { type Forward, type MtpGradient, predict } from './forward.ts';
+import type { StepTotals, Targets, TrainingBatch } from './targets.ts';
 
 export interface ObjectiveOptions {
   /** Totals of the whole optimizer step that this batch is a part of. */
@@ -48,9 +36,6 @@ export interface ObjectiveOptions {
    */
   weigh?: (logProbability: Float32Array) => Float32Array;
 }
-
-/** 'heads': the MTP blocks alone learn from their loss; trunk, embedding and head do not. */
-export type MtpGradient = 'trunk' | 'heads';
 
 /** 'layers': only the input of each layer and MTP block is kept. Gradients are the same, bit for bit. */
 export type Recompute = 'none' | 'layers';
@@ -154,77 +139,6 @@ export async function score(
   } finally {
     scope.close();
   }
-}
-
-interface Prediction {
-  targets: Targets;
-  scores: TokenLogprobs;
-}
-
-/** A forward pass that is enqueued and not read yet; first the next token, then the MTP heads. */
-interface Forward {
-  predictions: [Prediction, ...Prediction[]];
-  routes: Route[];
-}
-
-function predict(
-  scope: Scope,
-  model: TrainableModel,
-  batch: TrainingBatch,
-  heads: number,
-  { balanceCoefficient, mtpGradient = 'trunk' }: ForwardOptions,
-): Forward {
-  const count = batch.tokens.length;
-  const rows: Batch = {
-    tokens: scope.from([count], batch.tokens),
-    positions: scope.from([count], batch.positions),
-    rowStart: scope.from([count], batch.rowStart),
-  };
-  const { perToken } = model.config.experts;
-  const replay = batch.routes?.map((experts) => scope.from([count, perToken], experts));
-  const result = trunk(scope, model, rows, {
-    ...(balanceCoefficient !== undefined && { balanceCoefficient }),
-    ...(replay && { replay }),
-  });
-
-  const scoreTargets = (hidden: Tensor, targets: Targets, { head }: TrainableModel) => {
-    const size = [targets.rows.length];
-    // Only the rows that predict something pay for the vocabulary.
-    const predicting = gatherRows(scope, hidden, scope.from(size, targets.rows));
-    const wanted = scope.from(size, targets.tokens);
-    return { targets, scores: tokenLogprobs(scope, predicting, head, wanted) };
-  };
-
-  const predictions: Forward['predictions'] = [
-    scoreTargets(result.hidden, nextTokenTargets(batch), model),
-  ];
-  const drafter = mtpGradient === 'heads' ? sharingNoGradient(model) : model;
-  const state = mtpInput(model, result);
-  const input = mtpGradient === 'heads' ? untracked(state) : state;
-  for (let head = 0; head < heads; head++) {
-    const ahead = headAhead(head);
-    // A row too near the end of its document reads a zero embedding; it comes after every row that
-    // predicts, so nothing sees it.
-    const tokens = scope.from([count], tokensAhead(batch, ahead - 1));
-    const hidden = mtpBlock(scope, drafter, head, { ...rows, tokens }, input);
-    predictions.push(scoreTargets(hidden, targetsAhead(batch, ahead), drafter));
-  }
-  return { predictions, routes: result.routes };
-}
-
-interface ForwardOptions {
-  balanceCoefficient?: number;
-  mtpGradient?: MtpGradient;
-}
-
-/** The model with what MTP blocks share with the trunk out of a tape's sight. */
-function sharingNoGradient(model: TrainableModel): TrainableModel {
-  return { ...model, embedding: untracked(model.embedding), head: untracked(model.head) };
-}
-
-/** The same memory as another tensor, of which no tape knows how it was made. */
-function untracked(tensor: Tensor): Tensor {
-  return tensor.slice(0, tensor.rows);
 }
 
 async function readResult({ device }: TrainableModel, forward: Forward): Promise<BatchResult> {

@@ -17,7 +17,7 @@ import { loadText, prepareModel, prepareText } from './prepare.ts';
 import { RunDirectory } from './run-directory.ts';
 import { assertSameRun } from './same-run.ts';
 import { cosineSchedule, type Schedule, warmupStableDecay } from './schedule.ts';
-import { loadMoments, readState, type TrainerState } from './state.ts';
+import { anyStateSchema, loadMoments, readState, readStateAs, type TrainerState } from './state.ts';
 import type { TrainingBatch } from './targets.ts';
 import { Trainer } from './trainer.ts';
 import { openZerosWatch } from './zeros-history.ts';
@@ -41,13 +41,16 @@ export interface Run {
 }
 
 /**
- * What a run wants its device to compute in: what the config says; if it leaves that open, what the run
- * began with; and 'auto' if it has not begun.
+ * What a run of any kind wants its device to compute in: what the config says; if it leaves that open,
+ * what the run began with; and 'auto' if it has not begun.
  */
-export async function precisionOf({ precision, output }: TrainingConfig) {
+export async function precisionOf({
+  precision,
+  output,
+}: Pick<TrainingConfig, 'precision' | 'output'>): Promise<TrainingConfig['precision']> {
   if (precision !== 'auto') return precision;
   const checkpoint = await (await RunDirectory.open(output)).newestCheckpoint();
-  return checkpoint ? (await readState(checkpoint)).precision : precision;
+  return checkpoint ? (await readStateAs(anyStateSchema, checkpoint)).precision : precision;
 }
 
 /** @throws UserError when something that the config names is missing or does not fit */

@@ -15,8 +15,16 @@ export function assertSameRun(
   state: TrainerState,
   checkpoint: string,
 ): void {
-  const [now, before] = [decisive(config), decisive(state.config as TrainingConfig)];
-  for (const key of Object.keys(now) as (keyof typeof now)[]) {
+  assertSameKeys(decisive(config), decisive(state.config as TrainingConfig), checkpoint);
+}
+
+/** @throws UserError naming the key whose value is not what the run in `checkpoint` began with */
+export function assertSameKeys(
+  now: Readonly<Record<string, unknown>>,
+  before: Readonly<Record<string, unknown>>,
+  checkpoint: string,
+): void {
+  for (const key of new Set([...Object.keys(now), ...Object.keys(before)])) {
     if (isDeepStrictEqual(now[key], before[key])) continue;
     throw new UserError(
       `${key} is not what the run in ${checkpoint} began with; put it back, ` +
@@ -26,18 +34,8 @@ export function assertSameRun(
 }
 
 /** What decides the steps that are still to come; files may have moved to another folder. */
-function decisive(config: TrainingConfig) {
-  const {
-    seed,
-    batchTokens,
-    batchSequences,
-    microBatchTokens,
-    maxLength,
-    learningRate,
-    adamw,
-    clipNorm,
-  } = config;
-  const { mtpLossWeight, expertBiasRate, balanceCoefficient, model, tokenizer } = config;
+function decisive(config: TrainingConfig): Record<string, unknown> {
+  const { seed, model, tokenizer } = config;
   const name = (path: string | undefined) => path !== undefined && basename(path);
   const data = config.data.map(({ jsonl, text, parquet, maxMalformed, ...entry }) => ({
     ...entry,
@@ -52,15 +50,13 @@ function decisive(config: TrainingConfig) {
     },
     tokenizer: { ...tokenizer, directory: name(tokenizer?.directory) },
     data,
-    batchTokens,
-    batchSequences,
-    microBatchTokens,
-    maxLength,
-    learningRate,
-    adamw,
-    clipNorm,
-    mtpLossWeight,
-    expertBiasRate,
-    balanceCoefficient,
+    ...Object.fromEntries(plain.map((key) => [key, config[key]])),
   };
 }
+
+/** Decisive as they are. */
+const plain = [
+  ...(['batchTokens', 'batchSequences', 'microBatchTokens', 'maxLength'] as const),
+  ...(['learningRate', 'adamw', 'clipNorm'] as const),
+  ...(['mtpLossWeight', 'expertBiasRate', 'balanceCoefficient'] as const),
+];

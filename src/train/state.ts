@@ -22,6 +22,12 @@ export const STATE_FILE = 'trainer.json';
 export const MOMENTS_FILE = 'optimizer.safetensors';
 
 const natural = z.int().min(0);
+/** What products were computed in. Runs from before it could be chosen were in f32. */
+const precision = z.enum(['f32', 'mixed']).default('f32');
+
+/** What is known of a run's state, whatever its kind. */
+export const anyStateSchema = z.object({ precision });
+
 const stateSchema = z.object({
   /** Optimizer steps taken. */
   step: natural,
@@ -29,8 +35,7 @@ const stateSchema = z.object({
   tokens: natural,
   /** Time spent training, in seconds, over all the run's processes. */
   seconds: z.number().min(0),
-  /** What products were computed in. Runs from before it could be chosen were in f32. */
-  precision: z.enum(['f32', 'mixed']).default('f32'),
+  precision,
   data: z.object({
     stream: z.array(natural),
     waiting: z.array(z.object({ source: natural, index: natural, offset: natural })),
@@ -67,18 +72,31 @@ export async function saveTraining(
   });
 }
 
-/** @throws UserError when the directory holds no state of a run, or a damaged one */
-export async function readState(directory: string): Promise<TrainerState> {
+export function readState(directory: string): Promise<TrainerState> {
+  return readStateAs(stateSchema, directory);
+}
+
+/**
+ * The state of a run of some kind, as `schema` has it.
+ *
+ * @throws UserError when the directory holds no state of such a run, or a damaged one
+ */
+export async function readStateAs<State>(
+  schema: z.ZodType<State>,
+  directory: string,
+): Promise<State> {
   const path = join(directory, STATE_FILE);
   const text = await fs.readFile(path, 'utf8').catch((error) => {
     throw asUserError(error, `cannot read ${path}`);
   });
   try {
-    return stateSchema.parse(JSON.parse(text));
+    return schema.parse(JSON.parse(text));
   } catch (error) {
-    throw new UserError(`${path}: is damaged; remove ${directory} to go on from an earlier one`, {
-      cause: error,
-    });
+    throw new UserError(
+      `${path}: is damaged; remove ${directory} to go on from an earlier one or, if it is of another ` +
+        'kind of run, choose another output',
+      { cause: error },
+    );
   }
 }
 

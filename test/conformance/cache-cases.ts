@@ -2,66 +2,39 @@
 import { type CacheType, cachedHeadSize } from '../../src/tensor/cache-type.ts';
 import type { Scope } from '../../src/tensor/scope.ts';
 import { bytesPerElement, sizeOf, Tensor } from '../../src/tensor/tensor.ts';
-import { intTensor, type OpCase, randomTensor } from './case.ts';
-import { copyOf, roundedToBytes } from './quantized-weights.ts';
+import {
+  type CacheSizes,
+  cacheRowOf,
+  type Heads,
+  layoutOf,
+  rowsOf,
+  sequencesOf,
+  tableOf,
+} from './cached-rows.ts';
+import { copyOf, intTensor, type OpCase, randomTensor } from './case.ts';
+import { roundedToBytes } from './quantized-weights.ts';
 import { TestRandom } from './random.ts';
 
 const random = new TestRandom(10);
 
-interface CacheCase {
-  name: string;
-  /** The positions of each sequence's rows in the call. */
-  positions: number[][];
-  pageSize: number;
-  width: number;
-  window: number | null;
-}
-
-const sizes: CacheCase[] = [
+const sizes: CacheSizes[] = [
   { name: 'the first row', positions: [[0]], pageSize: 32, width: 1, window: null },
   { name: 'a ring', positions: [[57, 58]], pageSize: 24, width: 1, window: 16 },
   { name: 'several', positions: [[7, 8], [0, 1, 2], [29]], pageSize: 8, width: 4, window: null },
   { name: 'a long past', positions: [[1290, 1291]], pageSize: 64, width: 24, window: null },
 ];
 
-interface Heads {
-  heads: number;
-  keyValueHeads: number;
-  keyDim: number;
-  valueDim: number;
-}
-
 const shapes: Heads[] = [
   { heads: 4, keyValueHeads: 2, keyDim: 24, valueDim: 16 },
   { heads: 3, keyValueHeads: 1, keyDim: 16, valueDim: 8 },
 ];
 
-/** Pages handed out in reverse. */
-const pageOf = ({ positions, width }: CacheCase, s: number, page: number) =>
-  positions.length * width - 1 - s * width - (page % width);
-const rowOf = (of: CacheCase, s: number, p: number) =>
-  pageOf(of, s, Math.floor(p / of.pageSize)) * of.pageSize + (p % of.pageSize);
-
-/** The table of all sequences, [sequences, width]. */
-const tableOf = (of: CacheCase) =>
-  of.positions.flatMap((_, s) =>
-    Array.from({ length: of.width }, (_, page) => pageOf(of, s, page)),
-  );
-
-const rowsOf = ({ positions }: CacheCase) => positions.flat().length;
-const sequencesOf = ({ positions }: CacheCase) => positions.flatMap((own, s) => own.map(() => s));
-
-const layoutOf = (of: CacheCase) => {
-  const data = [...of.positions.flat(), ...sequencesOf(of), ...tableOf(of)];
-  return intTensor([data.length], data);
-};
-
 /** Rows of positions that are in the caches: up to the last of each sequence, or before its first. */
-function heldRows(of: CacheCase, until: 'last' | 'first') {
+function heldRows(of: CacheSizes, until: 'last' | 'first') {
   const held = of.positions.flatMap((own, s) => {
     const end = until === 'last' ? own.at(-1)! + 1 : own[0]!;
     const begin = Math.max(0, end - of.width * of.pageSize);
-    return Array.from({ length: end - begin }, (_, i) => rowOf(of, s, begin + i));
+    return Array.from({ length: end - begin }, (_, i) => cacheRowOf(of, s, begin + i));
   });
   return held.length > 0 ? held : [0];
 }
@@ -75,7 +48,7 @@ function sourceRows(rows: number[], { keyValueHeads, keyDim, valueDim }: Heads) 
 }
 
 /** Caches of zeros, into which rows are written. */
-function filled(scope: Scope, type: CacheType, of: CacheCase, heads: Heads, t: Tensors) {
+function filled(scope: Scope, type: CacheType, of: CacheSizes, heads: Heads, t: Tensors) {
   const rows = of.positions.length * of.width * of.pageSize;
   const empty = (numbers: number) => {
     const shape = [rows, heads.keyValueHeads * cachedHeadSize(type, numbers)];
@@ -95,7 +68,7 @@ const successive = (from: number, count: number) =>
   Array.from({ length: count }, (_, i) => from + i);
 
 /** Rows of prompts, of which the positions before are held: few, many, and in rings. */
-const prompts: CacheCase[] = [
+const prompts: CacheSizes[] = [
   { name: 'few rows', positions: [[70, 71], [3]], pageSize: 32, width: 4, window: null },
   {
     ...{ name: 'many rows', positions: [successive(33, 40), successive(0, 9)] },

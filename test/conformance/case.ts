@@ -31,6 +31,13 @@ export function intTensor(shape: number[], data: ArrayLike<number>): HostTensor 
   return { shape, data: Int32Array.from(data) };
 }
 
+/** A tensor of the test's own, since inputs are not to be written. */
+export function copyOf(scope: Scope, source: Tensor): Tensor {
+  const out = scope.empty(source.shape, source.dtype);
+  scope.device.kernels.copy({ source, out });
+  return out;
+}
+
 /** rowStart of documents of the given lengths, packed one after another. */
 export function rowStarts(lengths: number[]): Int32Array {
   const starts: number[] = [];

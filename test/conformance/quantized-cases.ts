@@ -5,9 +5,9 @@
  */
 import { groupSize, type QuantizedBits } from '../../src/tensor/quantized-matrix.ts';
 import { sizeOf } from '../../src/tensor/tensor.ts';
-import { type HostTensor, intTensor, type OpCase, randomTensor } from './case.ts';
+import { copyOf, type HostTensor, intTensor, type OpCase, randomTensor } from './case.ts';
 import { quantizedFusedCases } from './quantized-fused-cases.ts';
-import { copyOf, roundedToBytes, weightsOf } from './quantized-weights.ts';
+import { roundedToBytes, weightsOf } from './quantized-weights.ts';
 import { TestRandom } from './random.ts';
 
 const random = new TestRandom(6);

@@ -1,7 +1,7 @@
 /** The calls of inference that stand for several, with quantised weights. */
 import type { QuantizedBits } from '../../src/tensor/quantized-matrix.ts';
-import { intTensor, type OpCase, randomTensor } from './case.ts';
-import { copyOf, roundedToBytes, weightsOf } from './quantized-weights.ts';
+import { copyOf, intTensor, type OpCase, randomTensor } from './case.ts';
+import { roundedToBytes, weightsOf } from './quantized-weights.ts';
 import { TestRandom } from './random.ts';
 
 const random = new TestRandom(8);

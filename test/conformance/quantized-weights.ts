@@ -5,7 +5,6 @@ import {
   quantizedByteLength,
 } from '../../src/tensor/quantized-matrix.ts';
 import type { Scope } from '../../src/tensor/scope.ts';
-import type { Tensor } from '../../src/tensor/tensor.ts';
 import type { HostTensor } from './case.ts';
 
 /** The tolerance where a device may round activations to bytes. */
@@ -20,11 +19,4 @@ export function weightsOf(
   const matrix = new QuantizedMatrix(shape, bits, words.storage);
   scope.device.writeQuantized!(matrix, quantize(data as Float32Array, bits));
   return matrix;
-}
-
-/** A tensor of the test's own, since inputs are not to be written. */
-export function copyOf(scope: Scope, source: Tensor): Tensor {
-  const out = scope.empty(source.shape, source.dtype);
-  scope.device.kernels.copy({ source, out });
-  return out;
 }

@@ -3,20 +3,12 @@ import type { Device } from '../../tensor/device.ts';
 import type { FusedKernels } from '../../tensor/fused-kernels.ts';
 import { concatColumns, gatherRows, rmsNorm } from '../../tensor/ops/index.ts';
 import type { Matrix } from '../../tensor/quantized-matrix.ts';
-import { Scope } from '../../tensor/scope.ts';
+import { within } from '../../tensor/scope.ts';
 import type { Tensor } from '../../tensor/tensor.ts';
 
 const productWithWeight = { transposeA: false, transposeB: true, step: true };
 
 export function composedKernels(device: Device): FusedKernels<Matrix> {
-  const within = (work: (scope: Scope) => void) => {
-    const scope = new Scope(device);
-    try {
-      work(scope);
-    } finally {
-      scope.close();
-    }
-  };
   return {
     embedAttentionInputs({ table, tokens, ...call }) {
       const { kernels } = device;
@@ -26,7 +18,7 @@ export function composedKernels(device: Device): FusedKernels<Matrix> {
 
     addAttention({ weight, out, ...call }) {
       const { kernels } = device;
-      within((scope) => {
+      within(device, (scope) => {
         const mixed = scope.empty([out.rows, call.heads * call.valueDim]);
         kernels.cachedAttention({ ...call, out: mixed });
         kernels.matmul({ a: mixed, b: weight, out, ...productWithWeight, accumulate: true });
@@ -35,7 +27,7 @@ export function composedKernels(device: Device): FusedKernels<Matrix> {
 
     routedGatedProduct({ gate, up, out, normed, ...call }) {
       const { kernels } = device;
-      within((scope) => {
+      within(device, (scope) => {
         const x = normed ?? scope.empty(call.x.shape);
         kernels.routeTokens({ ...call, normed: x });
         kernels.expertGatedProduct({ x, experts: call.experts, gate, up, out });
@@ -43,7 +35,7 @@ export function composedKernels(device: Device): FusedKernels<Matrix> {
     },
 
     normProduct({ x, rows, norm, epsilon, weight, out }) {
-      within((scope) => {
+      within(device, (scope) => {
         const chosen = rows ? gatherRows(scope, x, rows) : x;
         const a = rmsNorm(scope, chosen, norm, epsilon);
         device.kernels.matmul({ a, b: weight, out, ...productWithWeight, accumulate: false });
@@ -51,7 +43,7 @@ export function composedKernels(device: Device): FusedKernels<Matrix> {
     },
 
     joinedNormProduct({ aTable, aRows, aNorm, bTable, bRows, bNorm, epsilon, weight, out }) {
-      within((scope) => {
+      within(device, (scope) => {
         const normed = (table: Matrix, rows: Tensor, norm: Tensor) =>
           rmsNorm(scope, gatherRows(scope, table, rows), norm, epsilon);
         const a = concatColumns(scope, normed(aTable, aRows, aNorm), normed(bTable, bRows, bNorm));

@@ -1,5 +1,5 @@
 import type { InferenceKernels } from '../../tensor/inference-kernels.ts';
-import { cacheRow } from '../host/inference.ts';
+import { cacheRow } from '../host/cache-row.ts';
 import { attendRow, keyHeadOf } from './attention.ts';
 import { floats, ints } from './memory.ts';
 

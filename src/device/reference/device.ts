@@ -6,7 +6,6 @@ import type { Device } from '../../tensor/device.ts';
 import type { Kernels } from '../../tensor/kernels.ts';
 import type { Storage } from '../../tensor/tensor.ts';
 import { composedKernels } from '../host/composed.ts';
-import { hostInferenceKernels } from '../host/inference.ts';
 import { hostLogitKernels } from '../host/logits.ts';
 import { hostSamplingKernels } from '../host/sampling.ts';
 import { activationKernels } from './activation.ts';
@@ -15,6 +14,7 @@ import { cachedAttentionKernel } from './cached-attention.ts';
 import { compactCacheKernels } from './compact-cache.ts';
 import { elementwiseKernels } from './elementwise.ts';
 import { expertKernels } from './experts.ts';
+import { inferenceKernels } from './inference.ts';
 import { logprobKernels } from './logprobs.ts';
 import { matmulKernels } from './matmul.ts';
 import { floats, type HostStorage, ints } from './memory.ts';
@@ -72,7 +72,7 @@ export function createReferenceDevice(): Device {
     ...compactCacheKernels({ ...attentionKernels, ...cachedAttentionKernel }),
     ...hostLogitKernels({ floats, ints }),
     ...hostSamplingKernels({ floats, ints }),
-    ...hostInferenceKernels(device, { ints }),
+    ...inferenceKernels(device),
     ...composedKernels(device),
   } satisfies Kernels;
   Object.assign(device.kernels, dequantizing(kernels));

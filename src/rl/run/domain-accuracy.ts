@@ -2,12 +2,11 @@
  * The share of right answers by source, on problems that are never trained on. Rewards of a step do not say
  * it: groups without signal were replaced, and what is left is about half right.
  */
-import type { Sequence } from '../scheduler/types.ts';
-import { nameOf, type PolicyConfig, type PromptSourceConfig } from './config.ts';
+import type { ScheduledSource, Sequence } from '../scheduler/types.ts';
+import type { PolicyConfig } from './config.ts';
 import type { PolicyRun } from './open-policy-run.ts';
-import { promptsOf } from './prompt-sources.ts';
 
-type Parts = Pick<PolicyRun, 'rollout' | 'reward' | 'text'>;
+type Parts = Pick<PolicyRun, 'rollout' | 'reward' | 'heldOut'>;
 
 /** By source; the same problems each time. */
 export async function domainAccuracy(
@@ -15,22 +14,19 @@ export async function domainAccuracy(
   config: PolicyConfig,
 ): Promise<Record<string, number>> {
   const scores: Record<string, number> = {};
-  for (const source of config.sources) {
-    scores[nameOf(source)] = await sourceAccuracy(parts, source, config);
+  for (const source of parts.heldOut) {
+    scores[source.name] = await sourceAccuracy(parts, source, config);
   }
   return scores;
 }
 
 async function sourceAccuracy(
-  { rollout, reward, text }: Parts,
-  source: PromptSourceConfig,
+  { rollout, reward }: Parts,
+  { name, domain, prompts, maxTokens }: ScheduledSource,
   config: PolicyConfig,
 ): Promise<number> {
   const { problems, temperature } = config.evaluation!;
-  const { domain, maxTokens } = source;
-  const prompts = await promptsOf(source, 'test', config, text);
   const never = new AbortController().signal;
-  const name = nameOf(source);
   const isRight = async (index: number): Promise<boolean> => {
     const sequence: Sequence = {
       ...{ id: `evaluation ${name} ${index}`, group: '', source: name, domain },

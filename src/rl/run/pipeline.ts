@@ -15,7 +15,6 @@ import { precisionOf } from '../../train/open-run.ts';
 import { runTraining, type TrainingEvent } from '../../train/run.ts';
 import { checkpointName } from '../../train/run-directory.ts';
 import { type PolicyEvent, runPolicy } from './policy-run.ts';
-import { policyPrecisionOf } from './policy-state.ts';
 import { type RunConfig, readRunConfig } from './read-config.ts';
 
 export interface PipelineStage {
@@ -82,9 +81,7 @@ export async function* runPipeline(
     yield { type: 'stage', stage, number: index + 1, of: stages.length, isDone };
     if (isDone) continue;
     const { run } = stage;
-    const precision = await (run.kind === 'policy'
-      ? policyPrecisionOf(run.config)
-      : precisionOf(run.config));
+    const precision = await precisionOf(run.config);
     const device = await openDevice(precision);
     try {
       for await (const event of runConfig(device, run, signal)) yield { type: 'run', stage, event };

@@ -1,12 +1,8 @@
 /** What a run of reinforcement learning keeps beside its model and its moments, to go on. */
-import fs from 'node:fs/promises';
-import { basename, join } from 'node:path';
-import { isDeepStrictEqual } from 'node:util';
+import { basename } from 'node:path';
 import { z } from 'zod';
-import { asUserError } from '../../checkpoint/file-errors.ts';
-import { UserError } from '../../errors.ts';
-import { RunDirectory } from '../../train/run-directory.ts';
-import { STATE_FILE } from '../../train/state.ts';
+import { assertSameKeys } from '../../train/same-run.ts';
+import { readStateAs } from '../../train/state.ts';
 import type { PolicyConfig } from './config.ts';
 
 const natural = z.int().min(0);
@@ -26,28 +22,8 @@ const stateSchema = z.object({
 
 export type PolicyState = z.infer<typeof stateSchema>;
 
-/** @throws UserError when the directory holds no state of such a run, or a damaged one */
-export async function readPolicyState(directory: string): Promise<PolicyState> {
-  const path = join(directory, STATE_FILE);
-  const text = await fs.readFile(path, 'utf8').catch((error) => {
-    throw asUserError(error, `cannot read ${path}`);
-  });
-  try {
-    return stateSchema.parse(JSON.parse(text));
-  } catch (error) {
-    throw new UserError(
-      `${path}: is damaged, or of another kind of run; remove ${directory} to go on from an earlier ` +
-        'checkpoint, or choose another output',
-      { cause: error },
-    );
-  }
-}
-
-/** As `precisionOf` for other runs. */
-export async function policyPrecisionOf({ precision, output }: PolicyConfig) {
-  if (precision !== 'auto') return precision;
-  const checkpoint = await (await RunDirectory.open(output)).newestCheckpoint();
-  return checkpoint ? (await readPolicyState(checkpoint)).precision : precision;
+export function readPolicyState(directory: string): Promise<PolicyState> {
+  return readStateAs(stateSchema, directory);
 }
 
 /**
@@ -60,13 +36,7 @@ export function assertSamePolicyRun(
   state: PolicyState,
   checkpoint: string,
 ): void {
-  const [now, before] = [decisive(config), decisive(state.config)];
-  for (const key of new Set([...Object.keys(now), ...Object.keys(before)])) {
-    if (isDeepStrictEqual(now[key], before[key])) continue;
-    throw new UserError(
-      `${key} is not what the run in ${checkpoint} began with; put it back, or choose another output`,
-    );
-  }
+  assertSameKeys(decisive(config), decisive(state.config), checkpoint);
 }
 
 /** As JSON keeps it; files may have moved to another folder. */

@@ -11,6 +11,7 @@ import { UserError } from '../../errors.ts';
 import type { ModelConfig } from '../../model/config.ts';
 import type { TrainableModel } from '../../model/weights.ts';
 import { updateExpertBias } from '../../train/expert-bias.ts';
+import type { MtpGradient } from '../../train/forward.ts';
 import { deadExperts, type GradientReport } from '../../train/gradient-report.ts';
 import {
   allocateGradients,
@@ -18,7 +19,7 @@ import {
   releaseGradients,
   zeroGradients,
 } from '../../train/gradients.ts';
-import { forwardBackward, type MtpGradient, type Recompute, score } from '../../train/objective.ts';
+import { forwardBackward, type Recompute, score } from '../../train/objective.ts';
 import { AdamW, type AdamWOptions } from '../../train/optimizer.ts';
 import type { Schedule } from '../../train/schedule.ts';
 import { stepTotals } from '../../train/targets.ts';

@@ -21,45 +21,32 @@ export interface ToolUse {
 
 const schemaObject = z.record(z.string(), z.unknown());
 
+const namedSchema = {
+  name: z.string().nullish(),
+  description: z.string().nullish(),
+  schema: schemaObject,
+  strict: z.boolean().nullish(),
+};
+
+/** Formats by type; `schema` has the fields of `json_schema`. */
+const formatWith = <Shape extends z.core.$ZodLooseShape>(schema: Shape) =>
+  z
+    .discriminatedUnion(
+      'type',
+      [
+        z.strictObject({ type: z.literal('text') }),
+        z.strictObject({ type: z.literal('json_object') }),
+        z.strictObject({ type: z.literal('json_schema'), ...schema }),
+      ],
+      { error: 'must be text, json_object or json_schema' },
+    )
+    .nullish();
+
 /** `response_format` of OpenAI's chats. */
-export const responseFormat = z
-  .discriminatedUnion(
-    'type',
-    [
-      z.strictObject({ type: z.literal('text') }),
-      z.strictObject({ type: z.literal('json_object') }),
-      z.strictObject({
-        type: z.literal('json_schema'),
-        json_schema: z.strictObject({
-          name: z.string().nullish(),
-          description: z.string().nullish(),
-          schema: schemaObject,
-          strict: z.boolean().nullish(),
-        }),
-      }),
-    ],
-    { error: 'must be text, json_object or json_schema' },
-  )
-  .nullish();
+export const responseFormat = formatWith({ json_schema: z.strictObject(namedSchema) });
 
 /** The same as it is written where the schema is not a level deeper. */
-export const textFormat = z
-  .discriminatedUnion(
-    'type',
-    [
-      z.strictObject({ type: z.literal('text') }),
-      z.strictObject({ type: z.literal('json_object') }),
-      z.strictObject({
-        type: z.literal('json_schema'),
-        name: z.string().nullish(),
-        description: z.string().nullish(),
-        schema: schemaObject,
-        strict: z.boolean().nullish(),
-      }),
-    ],
-    { error: 'must be text, json_object or json_schema' },
-  )
-  .nullish();
+export const textFormat = formatWith(namedSchema);
 
 /** As vLLM has it. */
 export const structuredOutputs = z

@@ -3,7 +3,7 @@ import type { Kernels } from '../../../tensor/kernels.ts';
 import { type Matrix, QuantizedMatrix } from '../../../tensor/quantized-matrix.ts';
 import { fillRotaryTable } from '../../../tensor/rotary-table.ts';
 import { Tensor } from '../../../tensor/tensor.ts';
-import { cacheRow } from '../../host/inference.ts';
+import { cacheRow } from '../../host/cache-row.ts';
 import { type Runtime, read, write } from '../runtime.ts';
 import { CompactCache } from './compact-cache.ts';
 import { entriesOfExperts, entriesOfOffsets, plainEntry } from './expert-entries.ts';

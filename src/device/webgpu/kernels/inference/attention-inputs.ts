@@ -10,18 +10,16 @@ import { cacheElement, halvesFunctions, inHalves } from '../cache-format.ts';
 import { bitsOf, memoryOf, type WeightBits } from '../quantized-weights.ts';
 import { exactAngles } from '../rotary.ts';
 import { cacheRow, cacheRowParameters } from './cache-rows.ts';
-import { laneMemory, laneSums } from './lanes.ts';
 import {
-  addProducts,
   beginWeights,
-  declareSums,
   innerElement,
   innerUnits,
   lanesFor,
   ofLane,
   type Products,
+  productMemory,
   rowsPerThread,
-  sumNames,
+  sumProducts,
   weightElement,
 } from './products.ts';
 
@@ -111,7 +109,7 @@ const attentionInputs = programs((options: Options) => {
 ${half > 0 ? exactAngles : ''}
 ${cacheRow(pageSize)}
 ${halves ? halvesFunctions : ''}
-${laneMemory(product, sumNames(product).length)}
+${productMemory(product)}
 ${exchanges ? `var<workgroup> exchanged: array<f32, ${threads}>;` : ''}`,
     body: /* wgsl */ `
   let lane = thread % ${lanes}u;
@@ -135,9 +133,7 @@ ${exchanges ? `var<workgroup> exchanged: array<f32, ${threads}>;` : ''}`,
   ${embedded ? keepRows : ''}
   let row = firstRow + lane;
   let position = positionOf(min(row, p.rows - 1u));
-  ${declareSums(product)}
-  ${addProducts(product, { x: embedded ? 'table' : 'x', weights: ['weight', 'weight'], norm: 'norm' })}
-  ${laneSums(sumNames(product), product)}
+  ${sumProducts(product, { x: embedded ? 'table' : 'x', weights: ['weight', 'weight'], norm: 'norm' })}
   ${exchanges ? '' : leave}
   ${ofLane('a', rows, (i) => `sum${i}x0`)}
   ${ofLane('b', rows, (i) => `sum${i}x1`)}

@@ -10,12 +10,12 @@ import { program, programs, unroll } from '../../program.ts';
 import type { Runtime } from '../../runtime.ts';
 import { subgroupDirectives } from '../../subgroups.ts';
 import { type Heads, nothing, windowOf } from '../attention/tile.ts';
-import { cacheElement, cacheReader, inHalves } from '../cache-format.ts';
+import { inHalves } from '../cache-format.ts';
 import { reduction } from '../reduce.ts';
-import { cacheRow, cacheRowParameters } from './cache-rows.ts';
+import { cacheReading, cacheRowParameters } from './cache-rows.ts';
 import { laneMemory, laneSums } from './lanes.ts';
 import { mergeParts } from './merge-parts.ts';
-import { innerElement, innerUnits, isVector } from './products.ts';
+import { innerDot, innerElement, innerUnits, innerZero } from './products.ts';
 
 const threads = 256;
 /** Rounds of keys in a tile: as many keys of a thread are on their way at a time. */
@@ -48,8 +48,8 @@ export function headsPerGroup({ heads, keyValueHeads }: Heads): number {
 }
 
 const cachedAttention = programs((options: Options) => {
-  const { heads, keyValueHeads, keyDim, valueDim, window, pageSize } = options;
-  const { scale, valueScale, sinks, split, subgroupSize, halves } = options;
+  const { heads, keyValueHeads, keyDim, valueDim, window } = options;
+  const { scale, valueScale, sinks, split, subgroupSize } = options;
   const count = headsPerGroup(options);
   const sharing = heads / keyValueHeads;
   // Lanes share the product with a key; long keys have more of them, and the tile fewer keys.
@@ -64,8 +64,7 @@ const cachedAttention = programs((options: Options) => {
   const columnsPerLane = Math.ceil(valueUnits / columnLanes);
   const keyLanes = threads / columnLanes;
   const keysPerLane = Math.ceil(tile / keyLanes);
-  const [keyElement, valueElement] = [innerElement(keyDim), innerElement(valueDim)];
-  const zeroOf = (element: string) => (element === 'f32' ? '0.0' : 'vec4f()');
+  const valueElement = innerElement(valueDim);
   const states = `vec${Math.max(count, 2)}f`;
   const eachSum = (piece: (name: string, head: number, c: number) => string) =>
     unroll(count * columnsPerLane, (i) => {
@@ -78,18 +77,15 @@ const cachedAttention = programs((options: Options) => {
   const together = { lanes, threads, subgroupSize };
   // Without subgroups, sums need more of the workgroup's memory, of which 16 KiB are sure to be there.
   const sumBatches = subgroupSize > 1 ? [scoreNames.flat()] : scoreNames;
-  const dot = (a: string, b: string) => (isVector(keyDim) ? `dot(${a}, ${b})` : `${a} * ${b}`);
   /** Heads whose sums go through workgroup memory at a time. */
   const atOnce = subgroupSize > 1 ? Math.min(count, 2) : 1;
   const column = (c: number) => `column + ${c * columnLanes}u`;
+  const reading = cacheReading(options);
   return program({
     name: 'cachedAttention',
     directives: subgroupDirectives(subgroupSize),
     bindings: {
-      query: `read ${keyElement}`,
-      keys: `read ${cacheElement(keyElement, halves)}`,
-      values: `read ${cacheElement(valueElement, halves)}`,
-      rowPlaces: 'read i32',
+      ...reading.bindings,
       sinks: sinks && !split ? 'read f32' : null,
       out: `write ${valueElement}`,
       /** (largest, total) of each part. */
@@ -98,10 +94,7 @@ const cachedAttention = programs((options: Options) => {
     parameters: cacheRowParameters,
     keepsParameters: true,
     threads,
-    head: /* wgsl */ `
-${cacheRow(pageSize)}
-${cacheReader('keysAt', 'keys', keyElement, halves)}
-${cacheReader('valuesAt', 'values', valueElement, halves)}
+    head: /* wgsl */ `${reading.head}
 ${laneMemory(together, sumBatches[0]!.length)}
 ${reduction('largestOf', states, threads, 'max(a, b)', subgroupSize)}
 var<workgroup> located: array<u32, ${tile}>;
@@ -126,12 +119,12 @@ var<workgroup> totals: array<f32, ${count * keyLanes}>;`,
     unroll(steps, (s) => {
       const unit = `${s * lanes}u + lane`;
       const load = `query[(row * ${heads}u + firstHead + ${h}u) * ${keyUnits}u + min(${unit}, ${keyUnits - 1}u)]`;
-      return `let query${h}x${s} = select(${zeroOf(keyElement)}, ${load}, ${unit} < ${keyUnits}u);`;
+      return `let query${h}x${s} = select(${innerZero(keyDim)}, ${load}, ${unit} < ${keyUnits}u);`;
     }),
   )}
   var largest = ${states}(${nothing});
   ${unroll(count, (h) => `var total${h} = 0.0;`)}
-  ${eachSum((name) => `var ${name} = ${zeroOf(valueElement)};`)}
+  ${eachSum((name) => `var ${name} = ${innerZero(valueDim)};`)}
 
   for (var first = begin; first < end; first += ${tile}u) {
     if (thread < ${tile}u) { located[thread] = cacheRow(sequence, min(first + thread, end - 1u)); }
@@ -150,7 +143,9 @@ var<workgroup> totals: array<f32, ${count * keyLanes}>;`,
     )}
     ${unroll(rounds * count, (i) => {
       const [r, h] = [i % rounds, Math.floor(i / rounds)];
-      const terms = Array.from({ length: steps }, (_, s) => dot(`query${h}x${s}`, `key${r}x${s}`));
+      const terms = Array.from({ length: steps }, (_, s) =>
+        innerDot(keyDim, `query${h}x${s}`, `key${r}x${s}`),
+      );
       return `var score${r}x${h} = ${terms.join(' + ')};`;
     })}
     ${sumBatches.map((names) => laneSums(names, together)).join('\n')}
@@ -207,7 +202,7 @@ var<workgroup> totals: array<f32, ${count * keyLanes}>;`,
   for (var i = thread; i < ${these * columnLanes}u; i += threads) {
     let head = ${firstOfThese}u + i / ${columnLanes}u;
     let at = i % ${columnLanes}u;
-    var sum = ${zeroOf(valueElement)};
+    var sum = ${innerZero(valueDim)};
     var total = 0.0;
     for (var k = 0u; k < ${keyLanes}u; k++) {
       sum += sums[(head - ${firstOfThese}u) * threads + k * ${columnLanes}u + at];

@@ -4,13 +4,7 @@ import { program, programs, unroll } from '../../program.ts';
 import type { Runtime } from '../../runtime.ts';
 import { subgroupDirectives } from '../../subgroups.ts';
 import { reduction } from '../reduce.ts';
-import { rowThreads } from './sampling-distribution.ts';
-
-interface Options {
-  columns: number;
-  threads: number;
-  subgroupSize: number;
-}
+import { type RowOptions, rowOptions } from './sampling-distribution.ts';
 
 /**
  * A function that draws a column by its weight, `weightAt(column)`. Each thread sums a range of columns,
@@ -19,7 +13,7 @@ interface Options {
  * before it. Where rounding leaves none that passes, it is the last column with any weight. Needs
  * `smallestOf`.
  */
-export function drawing({ columns, threads }: Options): string {
+function drawing({ columns, threads }: RowOptions): string {
   const range = Math.ceil(columns / threads);
   const width = 2 ** Math.ceil(Math.log2(threads) / 2);
   const blocks = threads / width;
@@ -79,26 +73,18 @@ fn draw(uniformNumber: f32, thread: u32) -> u32 {
 }`;
 }
 
-const smallestOf = ({ threads, subgroupSize }: Options) =>
+const smallestOf = ({ threads, subgroupSize }: RowOptions) =>
   reduction('smallestOf', 'u32', threads, 'min(a, b)', subgroupSize);
 
-const drawTokens = programs(({ copies, ...options }: Options & { copies: number }) =>
-  program({
-    name: 'drawTokens',
-    directives: subgroupDirectives(options.subgroupSize),
-    bindings: {
-      probabilities: 'read f32',
-      uniforms: 'read f32',
-      places: 'read i32',
-      out: 'write i32',
-    },
-    parameters: {},
-    threads: options.threads,
+/** What a program takes to draw from each row of its tensor `weights`. Needs `smallestOf`. */
+export const rowDrawing = (weights: string, copies: number, options: RowOptions) =>
+  ({
+    bindings: { uniforms: 'read f32', places: 'read i32', out: 'write i32' },
     head: /* wgsl */ `
 var<private> rowBegin: u32;
-fn weightAt(column: u32) -> f32 { return probabilities[rowBegin + column]; }
-${smallestOf(options)}
+fn weightAt(column: u32) -> f32 { return ${weights}[rowBegin + column]; }
 ${drawing(options)}`,
+    /** Draws from row `group.x` and writes the token to each of its places. */
     body: /* wgsl */ `
   rowBegin = group.x * ${options.columns}u;
   let token = draw(uniforms[group.x], thread);
@@ -106,10 +92,22 @@ ${drawing(options)}`,
     let place = places[group.x * ${copies}u + i];
     if (place >= 0) { out[place] = i32(token); }
   }`,
-  }),
-);
+  }) as const;
 
-const verifyDrafts = programs(({ count, ...options }: Options & { count: number }) => {
+const drawTokens = programs(({ copies, ...options }: RowOptions & { copies: number }) => {
+  const { bindings, head, body } = rowDrawing('probabilities', copies, options);
+  return program({
+    name: 'drawTokens',
+    directives: subgroupDirectives(options.subgroupSize),
+    bindings: { probabilities: 'read f32', ...bindings },
+    parameters: {},
+    threads: options.threads,
+    head: `${smallestOf(options)}${head}`,
+    body,
+  });
+});
+
+const verifyDrafts = programs(({ count, ...options }: RowOptions & { count: number }) => {
   const { columns } = options;
   return program({
     name: 'verifyDrafts',
@@ -172,21 +170,16 @@ ${drawing(options)}`,
 export function drawKernels(
   runtime: Runtime,
 ): Pick<InferenceKernels, 'drawTokens' | 'verifyDrafts'> {
-  const optionsOf = (columns: number) => ({
-    columns,
-    threads: rowThreads(runtime, columns),
-    subgroupSize: runtime.subgroupSize,
-  });
   return {
     drawTokens({ probabilities, uniforms, places, out }) {
       const { rows, columns } = probabilities;
-      const program = drawTokens({ ...optionsOf(columns), copies: places.columns });
+      const program = drawTokens({ ...rowOptions(runtime, columns), copies: places.columns });
       runtime.run(program, { probabilities, uniforms, places, out }, {}, [rows, 1, 1]);
     },
 
     verifyDrafts({ targets, drafts, tokens, uniforms, out }) {
       const count = uniforms.columns - 1;
-      const program = verifyDrafts({ ...optionsOf(targets.columns), count });
+      const program = verifyDrafts({ ...rowOptions(runtime, targets.columns), count });
       runtime.run(program, { targets, drafts, tokens, uniforms, out }, {}, [uniforms.rows, 1, 1]);
     },
   };

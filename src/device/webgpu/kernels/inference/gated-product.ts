@@ -7,18 +7,16 @@ import { subgroupDirectives } from '../../subgroups.ts';
 import { sigmoid } from '../activation.ts';
 import { bitsOf, memoryOf, type WeightBits } from '../quantized-weights.ts';
 import { type ExpertSlots, expertSlots, expertSlotsHead, slotsBy } from './expert-slots.ts';
-import { laneMemory, laneSums } from './lanes.ts';
 import {
-  addProducts,
   beginWeights,
-  declareSums,
   innerElement,
   innerUnits,
   lanesFor,
   ofLane,
   type Products,
+  productMemory,
   rowsPerThread,
-  sumNames,
+  sumProducts,
   weightElement,
 } from './products.ts';
 
@@ -60,16 +58,14 @@ const normGatedProduct = programs((options: NormOptions) => {
     parameters: { rows: 'u32' },
     keepsParameters: true,
     threads,
-    head: `${sigmoid}\n${laneMemory(product, sumNames(product).length)}`,
+    head: `${sigmoid}\n${productMemory(product)}`,
     body: /* wgsl */ `
   let lane = thread % ${lanes}u;
   let column = group.x * ${threads / lanes}u + thread / ${lanes}u;
   let firstRow = group.y * ${rows}u;
   ${unroll(2, (c) => beginWeights(product, c, `min(column, ${columns - 1}u)`))}
   ${unroll(rows, (i) => `let rowBegin${i} = min(firstRow + ${i}u, p.rows - 1u) * ${units}u;`)}
-  ${declareSums(product)}
-  ${addProducts(product, { x: 'x', weights: ['gate', 'up'], norm: 'norm' })}
-  ${laneSums(sumNames(product), product)}
+  ${sumProducts(product, { x: 'x', weights: ['gate', 'up'], norm: 'norm' })}
   let row = firstRow + lane;
   if (lane >= ${rows}u || row >= p.rows || column >= ${columns}u) { return; }
   ${ofLane('a', rows, (i) => `sum${i}x0`)}
@@ -112,7 +108,7 @@ const expertGatedProduct = programs((options: ExpertOptions) => {
     head: /* wgsl */ `
 ${sigmoid}
 ${expertSlotsHead(options)}
-${laneMemory(product, sumNames(product).length)}`,
+${productMemory(product)}`,
     body: /* wgsl */ `
   let lane = thread % ${lanes}u;
   let column = group.x * ${threads / lanes}u + thread / ${lanes}u;
@@ -125,9 +121,7 @@ ${laneMemory(product, sumNames(product).length)}`,
     let slot${i} = slotOf(min(begin + ${i}u, slotCount - 1u), group.y);
     let rowBegin${i} = slot${i} / ${perToken}u * ${units}u;`,
     )}
-    ${declareSums(product)}
-    ${addProducts(product, { x: 'x', weights: ['gate', 'up'] })}
-    ${laneSums(sumNames(product), product)}
+    ${sumProducts(product, { x: 'x', weights: ['gate', 'up'] })}
     if (lane < ${rows}u && begin + lane < slotCount && column < ${columns}u) {
       ${ofLane('a', rows, (i) => `sum${i}x0`)}
       ${ofLane('b', rows, (i) => `sum${i}x1`)}

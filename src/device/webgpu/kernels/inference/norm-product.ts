@@ -11,19 +11,17 @@ import type { Runtime } from '../../runtime.ts';
 import { subgroupDirectives } from '../../subgroups.ts';
 import { vectorRows } from '../matmul/vector-product.ts';
 import { bitsOf, memoryOf, type WeightBits } from '../quantized-weights.ts';
-import { laneMemory, laneSums } from './lanes.ts';
 import {
-  addProducts,
   beginWeights,
-  declareSums,
   innerElement,
   innerUnits,
   isVector,
   lanesFor,
   ofLane,
   type Products,
+  productMemory,
   rowsPerThread,
-  sumNames,
+  sumProducts,
   weightElement,
 } from './products.ts';
 
@@ -62,9 +60,7 @@ const normProduct = programs((options: Options) => {
       const place = gathered ? `u32(max(${name}Rows[${row}], 0))` : row;
       return `let rowBegin${r} = ${place} * ${innerUnits(inner)}u;`;
     })}
-    ${declareSums(product)}
-    ${addProducts(product, { x: name, weights: Array(columns).fill('weight'), norm: `${name}Norm`, part })}
-    ${laneSums(sumNames(product), product)}
+    ${sumProducts(product, { x: name, weights: Array(columns).fill('weight'), norm: `${name}Norm`, part })}
     ${ofLane('squares', rows, (r) => `squares${r}`)}
     var factor = 1.0 / sqrt(squares / ${inner}.0 + ${epsilon});
     ${gathered ? `if (${name}Rows[min(firstRow + lane, p.rows - 1u)] < 0) { factor = 0.0; }` : ''}
@@ -96,7 +92,7 @@ const normProduct = programs((options: Options) => {
     parameters: { rows: 'u32', columns: 'u32' },
     keepsParameters: true,
     threads,
-    head: laneMemory(a.product, sumNames(a.product).length),
+    head: productMemory(a.product),
     body: /* wgsl */ `
   let lane = thread % ${lanes}u;
   let column = (group.x * ${threads / lanes}u + thread / ${lanes}u) * ${columns}u;

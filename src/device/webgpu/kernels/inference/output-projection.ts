@@ -3,17 +3,15 @@
  * row's attention, in its own memory, and then some columns of the projection.
  */
 import type { WeightBits } from '../quantized-weights.ts';
-import { laneMemory, laneSums } from './lanes.ts';
+import { laneMemory } from './lanes.ts';
 import {
-  addProducts,
   beginWeights,
-  declareSums,
   innerElement,
   innerUnits,
   isVector,
   lanesFor,
   type Products,
-  sumNames,
+  sumProducts,
   weightElement,
 } from './products.ts';
 
@@ -65,8 +63,6 @@ export function addProjection(options: Projection): string {
   let outColumn = group.x * ${threads / own.lanes}u + thread / ${own.lanes}u;
   let rowBegin0 = 0u;
   ${beginWeights(own, 0, `min(outColumn, ${columns - 1}u)`)}
-  ${declareSums(own)}
-  ${addProducts(own, { x: 'mixed', weights: ['weight'] })}
-  ${laneSums(sumNames(own), own)}
+  ${sumProducts(own, { x: 'mixed', weights: ['weight'] })}
   if (lane == 0u && outColumn < ${columns}u) { out[group.y * ${columns}u + outColumn] += sum0x0; }`;
 }

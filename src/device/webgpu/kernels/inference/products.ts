@@ -9,7 +9,7 @@
 import { unroll } from '../../program.ts';
 import { elementType } from '../matmul/tile.ts';
 import { chunkNumbers, chunksOfRow, scalesOfRow, type WeightBits } from '../quantized-weights.ts';
-import type { Lanes } from './lanes.ts';
+import { type Lanes, laneMemory, laneSums } from './lanes.ts';
 import { addQuantizedProducts } from './quantized-products.ts';
 
 export interface Products extends Lanes {
@@ -29,6 +29,10 @@ export const isVector = (inner: number) => inner % 4 === 0;
 export const innerElement = (inner: number) => elementType(isVector(inner));
 /** Elements of a row, as they are read. */
 export const innerUnits = (inner: number) => (isVector(inner) ? inner / 4 : inner);
+
+export const innerZero = (inner: number) => (isVector(inner) ? 'vec4f()' : '0.0');
+export const innerDot = (inner: number, a: string, b: string) =>
+  isVector(inner) ? `dot(${a}, ${b})` : `${a} * ${b}`;
 
 /** How weights are read. */
 export const weightElement = (inner: number, bits: WeightBits) =>
@@ -77,6 +81,22 @@ export function declareSums(options: Products): string {
     .join('\n');
 }
 
+/** Workgroup memory for the sums of these products, one after another. */
+export function productMemory(...all: [Products, ...Products[]]): string {
+  const lanes = Math.max(...all.map((product) => product.lanes));
+  const sums = Math.max(...all.map((product) => sumNames(product).length));
+  return laneMemory({ ...all[0], lanes }, sums);
+}
+
+/** Declares the sums and gives each lane the whole of them: `addProducts` between its two ends. */
+export function sumProducts(options: Products, operands: Operands): string {
+  return [
+    declareSums(options),
+    addProducts(options, operands),
+    laneSums(sumNames(options), options),
+  ].join('\n');
+}
+
 /** Which part of a row's weights is multiplied, in units of the inner dimension: by default all. */
 export interface WeightPart {
   rowUnits: number;
@@ -112,8 +132,6 @@ export function addProducts(options: Products, operands: Operands): string {
   const steps = Math.ceil(units / lanes);
   const perRound = Math.min(steps, elementsPerRound(rows + columns));
   const isFull = units % (lanes * perRound) === 0;
-  const zero = isVector(inner) ? 'vec4f()' : '0.0';
-  const dot = (a: string, b: string) => (isVector(inner) ? `dot(${a}, ${b})` : `${a} * ${b}`);
   const round = /* wgsl */ `
     ${unroll(perRound, (u) => {
       const index = `k + ${u * lanes}u`;
@@ -126,7 +144,7 @@ export function addProducts(options: Products, operands: Operands): string {
       unroll(perRound, (u) => {
         const load = `${x}[rowBegin${r} + k${u}]`;
         const inside = `k + ${u * lanes}u < ${units}u`;
-        return `let x${r}x${u} = ${isFull ? load : `select(${zero}, ${load}, ${inside})`};`;
+        return `let x${r}x${u} = ${isFull ? load : `select(${innerZero(inner)}, ${load}, ${inside})`};`;
       }),
     )}
     ${unroll(rows, (r) =>
@@ -134,8 +152,8 @@ export function addProducts(options: Products, operands: Operands): string {
         const value = normed ? `(x${r}x${u} * norm${u})` : `x${r}x${u}`;
         const times = factor ? `${factor} * ` : '';
         return /* wgsl */ `
-    ${unroll(columns, (c) => `sum${r}x${c} += ${times}${dot(value, `w${c}x${u}`)};`)}
-    ${normed ? `squares${r} += ${dot(`x${r}x${u}`, `x${r}x${u}`)};` : ''}`;
+    ${unroll(columns, (c) => `sum${r}x${c} += ${times}${innerDot(inner, value, `w${c}x${u}`)};`)}
+    ${normed ? `squares${r} += ${innerDot(inner, `x${r}x${u}`, `x${r}x${u}`)};` : ''}`;
       }),
     )}`;
   if (steps <= perRound) return `{ let k = lane; ${round} }`;

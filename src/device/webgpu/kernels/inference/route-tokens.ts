@@ -4,15 +4,13 @@ import type { Runtime } from '../../runtime.ts';
 import { subgroupDirectives } from '../../subgroups.ts';
 import { sigmoid } from '../activation.ts';
 import { type Selection, selectionBody, selectionHead } from '../router.ts';
-import { laneMemory, laneSums } from './lanes.ts';
 import {
-  addProducts,
   beginWeights,
-  declareSums,
   innerElement,
   innerUnits,
   type Products,
-  sumNames,
+  productMemory,
+  sumProducts,
 } from './products.ts';
 
 export const routingThreads = 256;
@@ -73,9 +71,7 @@ export function routing(options: Routing, place: string): string {
     let expert${c} = first + ${c * atOnce}u + thread / ${lanes}u;
     ${beginWeights(product, c, `min(expert${c}, ${count - 1}u)`)}`,
     )}
-    ${declareSums(product)}
-    ${addProducts(product, { x: 'x', weights: Array(columns).fill('router'), norm: 'norm' })}
-    ${laneSums(sumNames(product), product)}
+    ${sumProducts(product, { x: 'x', weights: Array(columns).fill('router'), norm: 'norm' })}
     inverseRms = 1.0 / sqrt(squares0 / ${inner}.0 + ${epsilon});
     if (lane == 0u) {
       ${unroll(
@@ -123,7 +119,7 @@ const routeTokens = programs((options: Routing) => {
     },
     parameters: {},
     threads: routingThreads,
-    head: `${routingHead(options)}\n${laneMemory(product, sumNames(product).length)}`,
+    head: `${routingHead(options)}\n${productMemory(product)}`,
     body: /* wgsl */ `
   let row = group.x;
   let place = min(thread, ${perToken - 1}u);

@@ -8,17 +8,15 @@ import { program, programs, unroll } from '../../program.ts';
 import type { Runtime } from '../../runtime.ts';
 import { subgroupDirectives } from '../../subgroups.ts';
 import { bitsOf, memoryOf, type WeightBits } from '../quantized-weights.ts';
-import { laneMemory, laneSums } from './lanes.ts';
 import {
-  addProducts,
   beginWeights,
-  declareSums,
   innerElement,
   innerUnits,
   isWorthRepeating,
   lanesFor,
   type Products,
-  sumNames,
+  productMemory,
+  sumProducts,
   weightElement,
 } from './products.ts';
 import {
@@ -45,8 +43,6 @@ const routedGatedProduct = programs((options: Options) => {
     ...{ rows: 1, columns: 2, inner, normed: true, bits },
     ...{ lanes, threads, subgroupSize },
   };
-  const ofRouting = routingProduct(options);
-  const sums = Math.max(sumNames(product).length, sumNames(ofRouting).length);
   const element = innerElement(inner);
   return program({
     name: 'routedGatedProduct',
@@ -64,7 +60,7 @@ const routedGatedProduct = programs((options: Options) => {
     threads,
     head: /* wgsl */ `
 ${routingHead(options)}
-${laneMemory({ ...product, lanes: Math.max(lanes, ofRouting.lanes) }, sums)}`,
+${productMemory(product, routingProduct(options))}`,
     body: /* wgsl */ `
   let row = group.y / ${perToken}u;
   let place = group.y % ${perToken}u;
@@ -78,9 +74,7 @@ ${laneMemory({ ...product, lanes: Math.max(lanes, ofRouting.lanes) }, sums)}`,
   let column = group.x * ${threads / lanes}u + thread / ${lanes}u;
   let rowBegin0 = row * ${innerUnits(inner)}u;
   ${unroll(2, (c) => beginWeights(product, c, `chosenExpert[place] * ${columns}u + min(column, ${columns - 1}u)`))}
-  ${declareSums(product)}
-  ${addProducts(product, { x: 'x', weights: ['gate', 'up'], norm: 'norm' })}
-  ${laneSums(sumNames(product), product)}
+  ${sumProducts(product, { x: 'x', weights: ['gate', 'up'], norm: 'norm' })}
   if (lane == 0u && column < ${columns}u) {
     let a = sum0x0 * inverseRms;
     out[group.y * ${columns}u + column] = a * sigmoid(a) * sum0x1 * inverseRms;

@@ -3,57 +3,38 @@ import type { FusedKernels } from '../../../../tensor/fused-kernels.ts';
 import { program, programs } from '../../program.ts';
 import type { Runtime } from '../../runtime.ts';
 import { subgroupDirectives } from '../../subgroups.ts';
-import { drawing } from './draw.ts';
+import { rowDrawing } from './draw.ts';
 import {
   distribution,
   distributionHead,
-  rowThreads,
+  rowOptions,
   type Sampling,
 } from './sampling-distribution.ts';
 
-const sampleTokens = programs(({ copies, ...options }: Sampling & { copies: number }) =>
-  program({
+const sampleTokens = programs(({ copies, ...options }: Sampling & { copies: number }) => {
+  const { bindings, head, body } = rowDrawing('logits', copies, options);
+  return program({
     name: 'sampleTokens',
     directives: subgroupDirectives(options.subgroupSize),
-    bindings: {
-      logits: 'write f32',
-      settings: 'read vec4f',
-      uniforms: 'read f32',
-      places: 'read i32',
-      out: 'write i32',
-    },
+    bindings: { logits: 'write f32', settings: 'read vec4f', ...bindings },
     parameters: {},
     threads: options.threads,
-    head: /* wgsl */ `
-var<private> rowBegin: u32;
-fn weightAt(column: u32) -> f32 { return logits[rowBegin + column]; }
-${distributionHead(options)}
-${drawing(options)}`,
+    head: `${distributionHead(options)}${head}`,
     body: /* wgsl */ `
   ${distribution(options)}
   // Threads draw from columns that others have written.
   storageBarrier();
-  rowBegin = group.x * ${options.columns}u;
-  let token = draw(uniforms[group.x], thread);
-  for (var i = thread; i < ${copies}u; i += threads) {
-    let place = places[group.x * ${copies}u + i];
-    if (place >= 0) { out[place] = i32(token); }
-  }`,
-  }),
-);
+  ${body}`,
+  });
+});
 
 export function sampleTokensKernel(runtime: Runtime): Pick<FusedKernels, 'sampleTokens'> {
   return {
     sampleTokens({ logits, settings, vocabSize, uniforms, places, out }) {
       const { columns, rows } = logits;
-      const { subgroupSize } = runtime;
-      const threads = rowThreads(runtime, columns);
-      runtime.run(
-        sampleTokens({ copies: places.columns, columns, vocabSize, threads, subgroupSize }),
-        { logits, settings, uniforms, places, out },
-        {},
-        [rows, 1, 1],
-      );
+      const options = { ...rowOptions(runtime, columns), vocabSize, copies: places.columns };
+      const tensors = { logits, settings, uniforms, places, out };
+      runtime.run(sampleTokens(options), tensors, {}, [rows, 1, 1]);
     },
   };
 }

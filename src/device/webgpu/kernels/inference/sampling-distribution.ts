@@ -12,25 +12,29 @@ import { reduction } from '../reduce.ts';
 /** Weights that a thread keeps to itself between its passes over the row. */
 const mostHeld = 16;
 
-export interface Sampling {
+/** Of a program that has one workgroup a row. */
+export interface RowOptions {
   columns: number;
-  vocabSize: number;
   threads: number;
   subgroupSize: number;
 }
 
+export interface Sampling extends RowOptions {
+  vocabSize: number;
+}
+
 /**
- * Threads of kernels that have one workgroup a row: many to read with, but each reduction costs more the
- * more subgroups there are, and without subgroups there is no memory for more.
+ * Many threads to read with, but each reduction costs more the more subgroups there are, and without
+ * subgroups there is no memory for more.
  */
-export function rowThreads({ subgroupSize, limits }: Runtime, columns: number): number {
+export function rowOptions({ subgroupSize, limits }: Runtime, columns: number): RowOptions {
   const most = Math.min(subgroupSize === 1 ? 256 : 512, limits.threadsPerGroup);
   const wanted = 2 ** Math.ceil(Math.log2(columns / 8));
-  return Math.min(most, Math.max(32, subgroupSize, wanted));
+  return { columns, threads: Math.min(most, Math.max(32, subgroupSize, wanted)), subgroupSize };
 }
 
 /** What `distribution` needs outside of `main`; `smallestOf` comes with it. */
-export const distributionHead = ({ threads, subgroupSize }: Sampling) => /* wgsl */ `
+export const distributionHead = ({ threads, subgroupSize }: RowOptions) => /* wgsl */ `
 ${reduction('largestOf', 'f32', threads, 'max(a, b)', subgroupSize)}
 ${reduction('smallestOf', 'u32', threads, 'min(a, b)', subgroupSize)}
 ${reduction('sumOf', 'f32', threads, 'a + b', subgroupSize)}
@@ -177,9 +181,8 @@ export function samplingDistributionKernel(
   return {
     samplingDistribution({ logits, settings, vocabSize }) {
       const { columns, rows } = logits;
-      const { subgroupSize } = runtime;
-      const options = { columns, vocabSize, threads: rowThreads(runtime, columns), subgroupSize };
-      runtime.run(samplingDistribution(options), { logits, settings }, {}, [rows, 1, 1]);
+      const program = samplingDistribution({ ...rowOptions(runtime, columns), vocabSize });
+      runtime.run(program, { logits, settings }, {}, [rows, 1, 1]);
     },
   };
 }

@@ -4,17 +4,9 @@ import { program, programs } from '../../program.ts';
 import type { Runtime } from '../../runtime.ts';
 import { subgroupDirectives } from '../../subgroups.ts';
 import { reduction } from '../reduce.ts';
-import { rowThreads } from './sampling-distribution.ts';
+import { rowOptions, type Sampling } from './sampling-distribution.ts';
 
-interface Options {
-  columns: number;
-  vocabSize: number;
-  top: number;
-  threads: number;
-  subgroupSize: number;
-}
-
-const scoreTokens = programs((options: Options) => {
+const scoreTokens = programs((options: Sampling & { top: number }) => {
   const { columns, vocabSize, top, threads, subgroupSize } = options;
   return program({
     name: 'scoreTokens',
@@ -80,11 +72,9 @@ export function scoreTokensKernel(runtime: Runtime): Pick<InferenceKernels, 'sco
     scoreTokens({ logits, tokens, places, vocabSize, logprobs, top }) {
       const { rows, columns } = logits;
       const program = scoreTokens({
-        columns,
+        ...rowOptions(runtime, columns),
         vocabSize,
         top: logprobs.columns - 1,
-        threads: rowThreads(runtime, columns),
-        subgroupSize: runtime.subgroupSize,
       });
       runtime.run(program, { logits, tokens, places, logprobs, top }, {}, [rows, 1, 1]);
     },

@@ -6,8 +6,7 @@
 import { program, programs, unroll } from '../../program.ts';
 import { subgroupDirectives } from '../../subgroups.ts';
 import { type Heads, nothing } from '../attention/tile.ts';
-import { cacheElement, cacheReader } from '../cache-format.ts';
-import { cacheRow, cacheRowParameters } from './cache-rows.ts';
+import { cacheReading, cacheRowParameters } from './cache-rows.ts';
 import { laneLargest, laneSums } from './lanes.ts';
 import {
   addProjection,
@@ -15,7 +14,7 @@ import {
   projectionElement,
   projectionMemory,
 } from './output-projection.ts';
-import { innerElement, innerUnits, isVector } from './products.ts';
+import { innerDot, innerElement, innerUnits, innerZero, isVector } from './products.ts';
 
 /** Keys of a thread that are on their way at a time, and values. */
 const keyRounds = 4;
@@ -57,16 +56,14 @@ export function shortAttentionBytes(options: ShortAttention): number {
 }
 
 export const shortAttention = programs((options: ShortAttention) => {
-  const { heads, keyValueHeads, keyDim, valueDim, mostKeys, pageSize } = options;
-  const { scale, valueScale, sinks, threads, subgroupSize, halves } = options;
+  const { heads, keyValueHeads, keyDim, valueDim, mostKeys } = options;
+  const { scale, valueScale, sinks, threads, subgroupSize } = options;
   const { lanes, headLanes, valueUnits, valueColumns, columnLanes, keyLanes } = sizesOf(options);
   const sharing = heads / keyValueHeads;
   const keyUnits = innerUnits(keyDim);
   const steps = Math.ceil(keyUnits / lanes);
   const perRound = threads / lanes;
   const [keyElement, valueElement] = [innerElement(keyDim), innerElement(valueDim)];
-  const zeroOf = (element: string) => (element === 'f32' ? '0.0' : 'vec4f()');
-  const dot = (a: string, b: string) => (isVector(keyDim) ? `dot(${a}, ${b})` : `${a} * ${b}`);
   const ofKeys = { lanes, threads, subgroupSize };
   const ofHeads = { lanes: headLanes, threads, subgroupSize };
   const together = roundsTogether(options);
@@ -75,14 +72,12 @@ export const shortAttention = programs((options: ShortAttention) => {
       return `score${batch * together + Math.floor(i / sharing)}x${i % sharing}`;
     }),
   );
+  const reading = cacheReading(options);
   return program({
     name: 'shortAttention',
     directives: subgroupDirectives(subgroupSize),
     bindings: {
-      query: `read ${keyElement}`,
-      keys: `read ${cacheElement(keyElement, halves)}`,
-      values: `read ${cacheElement(valueElement, halves)}`,
-      rowPlaces: 'read i32',
+      ...reading.bindings,
       sinks: sinks ? 'read f32' : null,
       weight: `read ${projectionElement(options)}`,
       out: 'write f32',
@@ -90,10 +85,7 @@ export const shortAttention = programs((options: ShortAttention) => {
     parameters: cacheRowParameters,
     keepsParameters: true,
     threads,
-    head: /* wgsl */ `
-${cacheRow(pageSize)}
-${cacheReader('keysAt', 'keys', keyElement, halves)}
-${cacheReader('valuesAt', 'values', valueElement, halves)}
+    head: /* wgsl */ `${reading.head}
 ${projectionMemory(options, Math.max(lanes, headLanes), together * sharing)}
 var<workgroup> located: array<u32, ${mostKeys}>;
 var<workgroup> queries: array<${keyElement}, ${heads * keyUnits}>;
@@ -132,8 +124,8 @@ var<workgroup> sums: array<${valueElement}, ${threads}>;`,
         const inside = (s + 1) * lanes <= keyUnits;
         const own = inside
           ? query
-          : `select(${zeroOf(keyElement)}, ${query}, ${unit} < ${keyUnits}u)`;
-        return dot(own, `key${r}x${s}`);
+          : `select(${innerZero(keyDim)}, ${query}, ${unit} < ${keyUnits}u)`;
+        return innerDot(keyDim, own, `key${r}x${s}`);
       });
       return `var score${r}x${h} = ${terms.join(' + ')};`;
     })}
@@ -175,7 +167,7 @@ var<workgroup> sums: array<${valueElement}, ${threads}>;`,
     let keyLane = thread / ${columnLanes}u;
     let head = min(column / ${valueUnits}u, ${heads - 1}u);
     let unit = (head / ${sharing}u) * ${valueUnits}u + column % ${valueUnits}u;
-    var sum = ${zeroOf(valueElement)};
+    var sum = ${innerZero(valueDim)};
     for (var at = keyLane; at < count; at += ${valueRounds * keyLanes}u) {
       ${unroll(
         valueRounds,

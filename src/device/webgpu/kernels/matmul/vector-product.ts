@@ -8,18 +8,16 @@ import type { Tensor } from '../../../../tensor/tensor.ts';
 import { program, programs, unroll } from '../../program.ts';
 import type { Runtime } from '../../runtime.ts';
 import { subgroupDirectives } from '../../subgroups.ts';
-import { laneMemory, laneSums } from '../inference/lanes.ts';
 import {
-  addProducts,
   beginWeights,
-  declareSums,
   innerElement,
   innerUnits,
   lanesFor,
   ofLane,
   type Products,
+  productMemory,
   rowsPerThread,
-  sumNames,
+  sumProducts,
   weightElement,
 } from '../inference/products.ts';
 import { bitsOf, memoryOf, type WeightBits } from '../quantized-weights.ts';
@@ -62,7 +60,7 @@ const vectorProduct = programs((options: Options) => {
     parameters: { rows: 'u32', columns: 'u32', experts: grouped ? 'u32' : null },
     keepsParameters: true,
     threads,
-    head: `${laneMemory(product, sumNames(product).length)}\n${grouped ? findExpert : ''}`,
+    head: `${productMemory(product)}\n${grouped ? findExpert : ''}`,
     body: /* wgsl */ `
   let lane = thread % ${lanes}u;
   let column = (group.x * ${threads / lanes}u + thread / ${lanes}u) * ${perThread}u;
@@ -70,9 +68,7 @@ const vectorProduct = programs((options: Options) => {
   let firstWeight = ${grouped ? 'expertOfRow(firstRow, p.experts) * p.columns' : '0u'};
   ${unroll(perThread, (c) => beginWeights(product, c, `firstWeight + min(column + ${c}u, p.columns - 1u)`))}
   ${unroll(rows, (i) => `let rowBegin${i} = min(firstRow + ${i}u, p.rows - 1u) * ${units}u;`)}
-  ${declareSums(product)}
-  ${addProducts(product, { x: 'a', weights: Array(perThread).fill('b') })}
-  ${laneSums(sumNames(product), product)}
+  ${sumProducts(product, { x: 'a', weights: Array(perThread).fill('b') })}
   if (lane >= ${rows}u || firstRow + lane >= p.rows) { return; }
   let place = (firstRow + lane) * p.columns + column;
   ${unroll(

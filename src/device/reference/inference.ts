@@ -1,9 +1,6 @@
-/**
- * The kernels of `InferenceKernels` put together from those of training, for devices on the host, where
- * a call costs little. Attention over the cache is the one that each device has to bring.
- */
+/** The kernels of `InferenceKernels` that are put together from those of training. */
 import type { Device } from '../../tensor/device.ts';
-import type { CachedRows, InferenceKernels } from '../../tensor/inference-kernels.ts';
+import type { InferenceKernels } from '../../tensor/inference-kernels.ts';
 import {
   groupByExpert,
   groupedLinear,
@@ -11,12 +8,12 @@ import {
   linear,
   rmsNorm,
 } from '../../tensor/ops/index.ts';
-import { Scope } from '../../tensor/scope.ts';
-import type { HostMemory } from './memory.ts';
+import { within } from '../../tensor/scope.ts';
+import { cacheRow } from '../host/cache-row.ts';
+import { ints } from './memory.ts';
 
-export function hostInferenceKernels(
+export function inferenceKernels(
   device: Device,
-  memory: Pick<HostMemory, 'ints'>,
 ): Pick<
   InferenceKernels,
   | 'attentionInputs'
@@ -25,19 +22,11 @@ export function hostInferenceKernels(
   | 'expertGatedProduct'
   | 'addExpertProducts'
 > {
-  const within = (work: (scope: Scope) => void) => {
-    const scope = new Scope(device);
-    try {
-      work(scope);
-    } finally {
-      scope.close();
-    }
-  };
   return {
     attentionInputs({ x, norm, epsilon, weight, query, cache, ...shape }) {
       const { heads, keyValueHeads, headDim, rotaryDim, theta } = shape;
       const { kernels } = device;
-      within((scope) => {
+      within(device, (scope) => {
         const normed = rmsNorm(scope, x, norm, epsilon);
         const keysBegin = heads * headDim;
         const valuesBegin = keysBegin + keyValueHeads * headDim;
@@ -56,7 +45,7 @@ export function hostInferenceKernels(
           const rotation = { positions, headDim, rotaryDim, theta, inverse: false };
           kernels.rotary({ x: heads, out: heads, ...rotation });
         }
-        const layout = memory.ints(cache.layout);
+        const layout = ints(cache.layout);
         const places = Int32Array.from({ length: x.rows }, (_, row) =>
           cacheRow(cache, x.rows, layout, layout[x.rows + row]!, layout[row]!),
         );
@@ -67,7 +56,7 @@ export function hostInferenceKernels(
     },
 
     normGatedProduct({ x, norm, epsilon, gate, up, out }) {
-      within((scope) => {
+      within(device, (scope) => {
         const normed = rmsNorm(scope, x, norm, epsilon);
         const [gated, other] = [linear(scope, normed, gate), linear(scope, normed, up)];
         device.kernels.swiglu({ gate: gated, up: other, out });
@@ -77,7 +66,7 @@ export function hostInferenceKernels(
     routeTokens({ x, norm, epsilon, router, bias, normed, experts, weights, ...options }) {
       const { kernels } = device;
       const { groups, selectedGroups, normalize, scale } = options;
-      within((scope) => {
+      within(device, (scope) => {
         const inverseRms = scope.empty([x.rows]);
         kernels.rmsNorm({ x, weight: norm, epsilon, out: normed, inverseRms });
         const logits = linear(scope, normed, router, { exact: true });
@@ -87,7 +76,7 @@ export function hostInferenceKernels(
     },
 
     expertGatedProduct({ x, experts, gate, up, out }) {
-      within((scope) => {
+      within(device, (scope) => {
         const groups = groupByExpert(scope, experts, gate.shape[0]!);
         const sorted = groupedSwiglu(scope, x, gate, up, groups);
         const indices = groups.rows.reshape([out.rows]);
@@ -97,7 +86,7 @@ export function hostInferenceKernels(
 
     addExpertProducts({ x, experts, weights, down, out }) {
       const { kernels } = device;
-      within((scope) => {
+      within(device, (scope) => {
         const groups = groupByExpert(scope, experts, down.shape[0]!);
         const sorted = scope.empty(x.shape);
         kernels.writeRows({ source: x, indices: groups.rows.reshape([x.rows]), out: sorted });
@@ -108,16 +97,4 @@ export function hostInferenceKernels(
       });
     },
   };
-}
-
-/** The row of `keys` and `values` that holds a position of a sequence; `layout` of a call of `rows`. */
-export function cacheRow(
-  { pageSize, width }: CachedRows,
-  rows: number,
-  layout: Int32Array,
-  sequence: number,
-  position: number,
-): number {
-  const page = Math.floor(position / pageSize) % width;
-  return layout[2 * rows + sequence * width + page]! * pageSize + (position % pageSize);
 }

@@ -1,0 +1,46 @@
+/** Sizes of heads and of caches, and where the rows of a call lie in one. */
+import { type HostTensor, intTensor } from './case.ts';
+
+export interface Heads {
+  heads: number;
+  keyValueHeads: number;
+  keyDim: number;
+  valueDim: number;
+}
+
+export interface CacheSizes {
+  name: string;
+  /** The positions of each sequence's rows in the call. */
+  positions: number[][];
+  pageSize: number;
+  width: number;
+  window: number | null;
+}
+
+/** The rows of `positions` one after another, then their sequences, then the table of all sequences. */
+export function layoutOf(sizes: CacheSizes): HostTensor {
+  const data = [...sizes.positions.flat(), ...sequencesOf(sizes), ...tableOf(sizes)];
+  return intTensor([data.length], data);
+}
+
+export const rowsOf = ({ positions }: CacheSizes) => positions.flat().length;
+
+/** Of each row. */
+export const sequencesOf = ({ positions }: CacheSizes) =>
+  positions.flatMap((own, s) => own.map(() => s));
+
+/** [sequences, width]. */
+export const tableOf = (sizes: CacheSizes) =>
+  sizes.positions.flatMap((_, s) =>
+    Array.from({ length: sizes.width }, (_, page) => pageOf(sizes, s, page)),
+  );
+
+/** The row of the cache that holds a position of a sequence. */
+export const cacheRowOf = (sizes: CacheSizes, s: number, position: number) =>
+  pageOf(sizes, s, Math.floor(position / sizes.pageSize)) * sizes.pageSize +
+  (position % sizes.pageSize);
+
+/** Pages are handed out in reverse, so that none lies where a careless kernel would look. */
+function pageOf({ positions, width }: CacheSizes, s: number, page: number): number {
+  return positions.length * width - 1 - s * width - (page % width);
+}
