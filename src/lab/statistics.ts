@@ -15,6 +15,43 @@ export function spread(values: readonly number[]): Spread {
   return { mean, error: Math.sqrt(squares / (count - 1) / count), count };
 }
 
+/** Standard normal deviation of 95 % on both sides. */
+const normal = 1.96;
+
+/** Between which a share lies, at 95 %. */
+export interface Interval {
+  low: number;
+  high: number;
+}
+
+/** Wilson's score interval of the share that `right` of `count` are a sample of. */
+export function wilson(right: number, count: number): Interval {
+  const share = right / count;
+  const extra = normal ** 2 / count;
+  const middle = (share + extra / 2) / (1 + extra);
+  const half =
+    (normal / (1 + extra)) * Math.sqrt((share * (1 - share)) / count + extra / count / 4);
+  return { low: Math.max(0, middle - half), high: Math.min(1, middle + half) };
+}
+
+/**
+ * How much larger the share of the first is than that of the second where both answered the same problems:
+ * the difference, and its interval (Agresti and Min 2005: half a problem is added to each of four cells).
+ */
+export function pairedDifference(
+  first: readonly boolean[],
+  second: readonly boolean[],
+): Interval & { difference: number } {
+  const count = first.length;
+  if (second.length !== count) throw new Error(`${count} answers beside ${second.length}`);
+  const only = (one: readonly boolean[], other: readonly boolean[]) =>
+    one.filter((right, i) => right && !other[i]).length;
+  const [gained, lost] = [only(first, second), only(second, first)];
+  const middle = (gained - lost) / (count + 2);
+  const half = (normal / (count + 2)) * Math.sqrt(gained + lost + 1 - (gained - lost) * middle);
+  return { difference: (gained - lost) / count, low: middle - half, high: middle + half };
+}
+
 export type Comparison = 'higher' | 'lower' | 'no difference beyond the seeds';
 
 /** Student's t, 95 % on both sides, from 1 degree of freedom. */

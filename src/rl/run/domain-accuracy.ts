@@ -16,16 +16,18 @@ export async function domainAccuracy(
 ): Promise<Record<string, number>> {
   const scores: Record<string, number> = {};
   for (const source of config.sources) {
-    scores[nameOf(source)] = await sourceAccuracy(parts, source, config);
+    const answers = await sourceAnswers(parts, source, config);
+    scores[nameOf(source)] = answers.filter(Boolean).length / answers.length;
   }
   return scores;
 }
 
-async function sourceAccuracy(
+/** Whether each of the source's problems was answered right; the same problems each time. */
+export async function sourceAnswers(
   { rollout, reward, text }: Parts,
   source: PromptSourceConfig,
   config: PolicyConfig,
-): Promise<number> {
+): Promise<boolean[]> {
   const { problems, temperature } = config.evaluation!;
   const { domain, maxTokens } = source;
   const prompts = await promptsOf(source, 'test', config, text);
@@ -41,13 +43,12 @@ async function sourceAccuracy(
     if (result.status !== 'finished') return false;
     return (await reward(sequence, result.response, never)).passed;
   };
-  let right = 0;
+  const right: boolean[] = [];
   // As many at once as the engine works on.
   const { concurrency } = config.schedule;
   for (let begin = 0; begin < problems; begin += concurrency) {
     const count = Math.min(concurrency, problems - begin);
-    const answers = await Promise.all(Array.from({ length: count }, (_, i) => isRight(begin + i)));
-    right += answers.filter(Boolean).length;
+    right.push(...(await Promise.all(Array.from({ length: count }, (_, i) => isRight(begin + i)))));
   }
-  return right / problems;
+  return right;
 }
