@@ -42,6 +42,7 @@ describe('quick experiments', () => {
     ['attention', ['window-8-sink', 'retrieval at 2048', 'attention-memory.svg']],
     ['balance', ['rate-1e-3', 'numZeros', 'balance-meanViolation.svg']],
     ['acceptance', ['arithmetic, hard', '0.58·x^0.58', 'acceptance-entropy.svg']],
+    ['distillation', ['outcome reward only', 'mathematics', 'distillation-mean.svg']],
     ['domains', ['Before, teachers, and after (mopd)', 'safety-teacher', 'domains-shares.svg']],
   ])('%s writes its report', async (name, parts) => {
     expect(await run(name)).toMatchObject({ state: 'reported' });

@@ -1,6 +1,7 @@
 import { acceptance } from './acceptance/index.ts';
 import { attention } from './attention/index.ts';
 import { balance } from './balance/index.ts';
+import { distillation } from './distillation/index.ts';
 import { domains } from './domains/index.ts';
 import type { Experiment } from './experiment.ts';
 import { type LabEnd, type LabOptions, runExperiment } from './run-experiment.ts';
@@ -19,6 +20,7 @@ export const EXPERIMENTS: readonly NamedExperiment[] = [
   named(acceptance),
   named(balance),
   named(domains),
+  named(distillation),
 ];
 
 function named<Config, Outcome>(experiment: Experiment<Config, Outcome>): NamedExperiment {

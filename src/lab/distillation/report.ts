@@ -1,0 +1,191 @@
+import { meanOf } from '../../series.ts';
+import type { Finding, Outcomes, Report, Section } from '../experiment.ts';
+import { table, withError } from '../markdown.ts';
+import type { Plot, Series } from '../plot.ts';
+import { type Comparison, compare, type Spread, spread } from '../statistics.ts';
+import {
+  type DistillationConfig,
+  type DistillationOutcome,
+  distillationJobName,
+  type Signal,
+  signals,
+} from './outcome.ts';
+
+interface Measured {
+  signal: Signal;
+  seeds: DistillationOutcome[];
+}
+
+/** Of a domain, or the mean over all of them. */
+type Value = (scores: Readonly<Record<string, number>>) => number;
+
+const mean: Value = (scores) => meanOf(Object.values(scores));
+
+export function distillationReport(
+  config: DistillationConfig,
+  outcomes: Outcomes<DistillationOutcome>,
+): Report {
+  const measured = signals.map((signal): Measured => {
+    const seeds = config.seeds.map((seed) => outcomes.get(distillationJobName(signal, seed))!);
+    return { signal, seeds };
+  });
+  const { alpha } = config.policy.mopd;
+  return {
+    title: 'Outcome rewards, distillation, and both',
+    method: `Three ways to teach the same student, ${config.seeds.length} seeds each: outcome rewards only (GRPO over all domains), distillation only (equation 9 with α = 0), and both (α = ${alpha}). Prompts, sequences of a step, learning rate and steps are the same, and groups without signal are replaced in none. Shares of right answers are greedy, on held-out problems that are the same for all three of a seed; errors are standard errors over seeds, and a difference counts if Student's test is sure of it at 95 %.`,
+    findings: findings(measured),
+    sections: [endSection(measured), meanSection(measured), ...domainSections(measured)],
+  };
+}
+
+function at(seeds: readonly DistillationOutcome[], index: number, value: Value): Spread {
+  return spread(seeds.map(({ accuracies }) => value(accuracies.at(index)!.scores)));
+}
+
+/** Over all evaluations but the first, which is of the student before: the area under its curve. */
+function along(seeds: readonly DistillationOutcome[], value: Value): Spread {
+  return spread(
+    seeds.map(({ accuracies }) => meanOf(accuracies.slice(1).map(({ scores }) => value(scores)))),
+  );
+}
+
+function findings(measured: readonly Measured[]): Finding[] {
+  const of = (wanted: Signal) => measured.find(({ signal }) => signal === wanted)!.seeds;
+  const [outcome, distilled, both] = signals.map(of) as [
+    DistillationOutcome[],
+    DistillationOutcome[],
+    DistillationOutcome[],
+  ];
+  const finding = (
+    claim: string,
+    [one, other]: [Spread, Spread],
+    names: string,
+    verdictOf: (comparison: Comparison) => Finding['verdict'],
+  ): Finding => ({
+    claim,
+    measured: `${names}: ${withError(one)} and ${withError(other)}`,
+    verdict: verdictOf(compare(one, other)),
+  });
+  const isHigher = (comparison: Comparison) =>
+    comparison === 'higher' ? 'holds' : comparison === 'lower' ? 'does not hold' : 'not decided';
+  const isNoLower = (comparison: Comparison) =>
+    comparison === 'lower' ? 'does not hold' : both.length > 1 ? 'holds' : 'not decided';
+  return [
+    finding(
+      'distillation teaches faster than outcome rewards alone (figure 6)',
+      [along(distilled, mean), along(outcome, mean)],
+      'mean over domains and steps, distillation only and outcome reward only',
+      isHigher,
+    ),
+    finding(
+      'distillation with rewards ends above rewards alone (figure 6)',
+      [at(both, -1, mean), at(outcome, -1, mean)],
+      'mean over domains at the end, both and outcome reward only',
+      isHigher,
+    ),
+    finding(
+      'distillation with rewards ends no lower than without (figure 6)',
+      [at(both, -1, mean), at(distilled, -1, mean)],
+      'mean over domains at the end, both and distillation only',
+      isNoLower,
+    ),
+  ];
+}
+
+function domainsOf(measured: readonly Measured[]): string[] {
+  return Object.keys(measured[0]!.seeds[0]!.accuracies[0]!.scores);
+}
+
+function endSection(measured: readonly Measured[]): Section {
+  const domains = domainsOf(measured);
+  const values = [
+    mean,
+    ...domains.map(
+      (domain): Value =>
+        (scores) =>
+          scores[domain]!,
+    ),
+  ];
+  const row = (name: string, seeds: readonly DistillationOutcome[], index: number) => [
+    name,
+    ...values.map((value) => withError(at(seeds, index, value))),
+  ];
+  const rows = [
+    row('before', measured[0]!.seeds, 0),
+    ...measured.map(({ signal, seeds }) => [
+      ...row(signal, seeds, -1),
+      (meanOf(seeds.map(({ seconds }) => seconds)) / 60).toFixed(1),
+    ]),
+  ];
+  rows[0]!.push('');
+  const head = ['learning from', 'mean over domains', ...domains, 'minutes of a run'];
+  return { heading: 'At the end', text: table(head, rows), plots: [] };
+}
+
+function plotOf(measured: readonly Measured[], title: string, value: Value): Plot {
+  return {
+    title,
+    x: { label: 'step' },
+    y: { label: 'right answers, %' },
+    series: measured.map(({ signal, seeds }): Series => {
+      const steps = seeds[0]!.accuracies.map(({ step }) => step);
+      const spreads = steps.map((_, i) => at(seeds, i, value));
+      return {
+        name: signal,
+        draw: 'both',
+        points: spreads.map((own, i) => [steps[i]!, 100 * own.mean] as const),
+        bounds: spreads.map((own, i) => {
+          return [steps[i]!, 100 * (own.mean - own.error), 100 * (own.mean + own.error)] as const;
+        }),
+      };
+    }),
+  };
+}
+
+function meanSection(measured: readonly Measured[]): Section {
+  const curves = measured.map(({ signal, seeds }) => {
+    const steps = seeds[0]!.curve.map(({ step }) => step);
+    const points = (value: (point: DistillationOutcome['curve'][number]) => number | null) =>
+      steps.map(
+        (step, i) => [step, meanOf(seeds.map(({ curve }) => value(curve[i]!) ?? NaN))] as const,
+      );
+    return { signal, rewards: points(({ reward }) => reward), gaps: points((p) => p.teacherGap) };
+  });
+  const taught = curves.filter(({ gaps }) => gaps.some(([, gap]) => Number.isFinite(gap)));
+  return {
+    heading: 'By step',
+    text: 'Means over seeds; bands are one standard error to both sides.',
+    plots: [
+      {
+        name: 'distillation-mean',
+        plot: plotOf(measured, 'Right answers on held-out problems, mean over domains', mean),
+      },
+      {
+        name: 'distillation-reward',
+        plot: {
+          title: 'Reward while training, of sequences drawn at temperature 1',
+          x: { label: 'step' },
+          y: { label: 'mean reward' },
+          series: curves.map(({ signal, rewards }) => ({ name: signal, points: rewards })),
+        },
+      },
+      {
+        name: 'distillation-gap',
+        plot: {
+          title: 'Distance from the teachers',
+          x: { label: 'step' },
+          y: { label: 'reverse KL on sampled tokens, nats', include: 0 },
+          series: taught.map(({ signal, gaps }) => ({ name: signal, points: gaps })),
+        },
+      },
+    ],
+  };
+}
+
+function domainSections(measured: readonly Measured[]): Section[] {
+  const plots = domainsOf(measured).map((domain) => ({
+    name: `distillation-${domain}`,
+    plot: plotOf(measured, `Right answers: ${domain}`, (scores) => scores[domain]!),
+  }));
+  return [{ heading: 'By domain', text: '', plots }];
+}
