@@ -4,6 +4,7 @@ import { balance } from './balance/index.ts';
 import { distillation } from './distillation/index.ts';
 import { domains } from './domains/index.ts';
 import type { Experiment } from './experiment.ts';
+import { mismatch } from './mismatch/index.ts';
 import { type LabEnd, type LabOptions, runExperiment } from './run-experiment.ts';
 
 export type { LabEnd, LabOptions, Part } from './run-experiment.ts';
@@ -21,6 +22,7 @@ export const EXPERIMENTS: readonly NamedExperiment[] = [
   named(balance),
   named(domains),
   named(distillation),
+  named(mismatch),
 ];
 
 function named<Config, Outcome>(experiment: Experiment<Config, Outcome>): NamedExperiment {
