@@ -44,6 +44,7 @@ describe('quick experiments', () => {
     ['acceptance', ['arithmetic, hard', '0.58·x^0.58', 'acceptance-entropy.svg']],
     ['distillation', ['outcome reward only', 'mathematics', 'distillation-mean.svg']],
     ['mismatch', ['8-bit-f16-caches', 'largest ratio with R3', 'mismatch-training-kl.svg']],
+    ['rollouts', ['no-drafts', 'share of sampling', 'rollouts-parts.svg']],
     ['domains', ['Before, teachers, and after (mopd)', 'safety-teacher', 'domains-shares.svg']],
   ])('%s writes its report', async (name, parts) => {
     expect(await run(name)).toMatchObject({ state: 'reported' });

@@ -5,6 +5,7 @@ import { distillation } from './distillation/index.ts';
 import { domains } from './domains/index.ts';
 import type { Experiment } from './experiment.ts';
 import { mismatch } from './mismatch/index.ts';
+import { rollouts } from './rollouts/index.ts';
 import { type LabEnd, type LabOptions, runExperiment } from './run-experiment.ts';
 
 export type { LabEnd, LabOptions, Part } from './run-experiment.ts';
@@ -23,6 +24,7 @@ export const EXPERIMENTS: readonly NamedExperiment[] = [
   named(domains),
   named(distillation),
   named(mismatch),
+  named(rollouts),
 ];
 
 function named<Config, Outcome>(experiment: Experiment<Config, Outcome>): NamedExperiment {
