@@ -7,6 +7,7 @@ import type { Experiment } from './experiment.ts';
 import { mismatch } from './mismatch/index.ts';
 import { rollouts } from './rollouts/index.ts';
 import { type LabEnd, type LabOptions, runExperiment } from './run-experiment.ts';
+import { zeros } from './zeros/index.ts';
 
 export type { LabEnd, LabOptions, Part } from './run-experiment.ts';
 
@@ -25,6 +26,7 @@ export const EXPERIMENTS: readonly NamedExperiment[] = [
   named(distillation),
   named(mismatch),
   named(rollouts),
+  named(zeros),
 ];
 
 function named<Config, Outcome>(experiment: Experiment<Config, Outcome>): NamedExperiment {

@@ -5,14 +5,13 @@ import { runPolicy } from '../rl/run/policy-run.ts';
 import type { PolicyStepMetrics } from '../rl/run/policy-step.ts';
 import { RunDirectory } from '../train/run-directory.ts';
 import { type JobContext, Stopped } from './experiment.ts';
-import { type TrainingJson, train, trainingJson } from './training.ts';
+import { modelOf, startSchema, type TrainingJson, trainingJson } from './training.ts';
 
 /** What experiments on reinforcement learning are told of their runs. */
 export const policyFields = {
   /** A run's JSON but for what the experiment decides itself. */
   policy: trainingJson,
-  /** A training that makes the checkpoint to begin with, in the place of the run's own. */
-  start: trainingJson.optional(),
+  start: startSchema,
 };
 
 export interface PolicyJson {
@@ -33,9 +32,8 @@ export async function policyConfigOf(
   { policy, start }: PolicyJson,
 ): Promise<PolicyConfig> {
   const output = join(context.directory, name);
-  const made = start && (await train(context, `${name}-start`, start));
-  const model = made ? { model: { checkpoint: made.checkpoint } } : {};
-  return parsePolicyConfig({ ...policy, ...model, output }, context.configPath);
+  const model = await modelOf(context, name, policy, start);
+  return parsePolicyConfig({ ...policy, model, output }, context.configPath);
 }
 
 /**

@@ -3,15 +3,13 @@ import fs from 'node:fs/promises';
 import os from 'node:os';
 import { join } from 'node:path';
 import { isDeepStrictEqual } from 'node:util';
-import { z } from 'zod';
 import { atomicWriteFile } from '../checkpoint/atomic.ts';
 import { asUserError, errorCode } from '../checkpoint/file-errors.ts';
 import { UserError } from '../errors.ts';
 import { readJsonFile } from '../json-file.ts';
-import { withExtended } from '../rl/run/read-config.ts';
 import type { Device } from '../tensor/device.ts';
-import { describeIssue } from '../train/config.ts';
 import { type Experiment, type Job, Stopped } from './experiment.ts';
+import { readConfig } from './read-config.ts';
 import { writeReport } from './write-report.ts';
 
 export interface LabOptions {
@@ -82,43 +80,6 @@ export async function runExperiment<Config, Outcome>(
 function jobsOfPart<Outcome>(jobs: readonly Job<Outcome>[], part?: Part): Job<Outcome>[] {
   if (!part) return [...jobs];
   return jobs.filter(({ isTimed }) => !isTimed).filter((_, i) => i % part.of === part.number - 1);
-}
-
-const jsonObject = z.record(z.string(), z.unknown());
-type Json = z.infer<typeof jsonObject>;
-
-async function readConfig<Config>(
-  { schema }: Experiment<Config, never> | Experiment<Config, unknown>,
-  { configPath, quick }: LabOptions,
-): Promise<Config> {
-  const whole = jsonObject.safeParse(await readJsonFile(configPath));
-  if (!whole.success) throw new UserError(`${configPath}: must be a JSON object`);
-  const { quick: changes, ...usual } = (await extendAll(whole.data, configPath)) as Json;
-  if (quick && changes === undefined) throw new UserError(`${configPath}: has no "quick"`);
-  const result = schema.safeParse(quick ? merge(usual, changes) : usual, { reportInput: true });
-  if (result.success) return result.data;
-  throw new UserError(`${configPath}: ${describeIssue(result.error.issues[0]!)}`);
-}
-
-/** Runs within an experiment may extend the configs of others, as any run's config may. */
-async function extendAll(json: unknown, path: string): Promise<unknown> {
-  if (!isObject(json)) return json;
-  const own = await Promise.all(
-    Object.entries(json).map(async ([key, value]) => [key, await extendAll(value, path)]),
-  );
-  return withExtended(Object.fromEntries(own), path);
-}
-
-/** `changes` over `base`: objects are merged, all else is replaced. */
-function merge(base: unknown, changes: unknown): unknown {
-  if (!isObject(base) || !isObject(changes)) return changes;
-  const merged = { ...base };
-  for (const [key, value] of Object.entries(changes)) merged[key] = merge(base[key], value);
-  return merged;
-}
-
-function isObject(value: unknown): value is Record<string, unknown> {
-  return typeof value === 'object' && value !== null && !Array.isArray(value);
 }
 
 async function runJob<Outcome>(
