@@ -43,7 +43,7 @@ describe('quick experiments', () => {
     ['balance', ['rate-1e-3', 'numZeros', 'balance-meanViolation.svg']],
     ['acceptance', ['arithmetic, hard', '0.58·x^0.58', 'acceptance-entropy.svg']],
     ['distillation', ['outcome reward only', 'mathematics', 'distillation-mean.svg']],
-    ['mismatch', ['8-bit-f16-caches', 'largest ratio with R3', 'mismatch-training-kl.svg']],
+    ['mismatch', ['8-bit-f16', 'largest ratio with R3', 'mismatch-training-kl.svg']],
     ['rollouts', ['no-drafts', 'share of sampling', 'rollouts-parts.svg']],
     ['zeros', ['bias-rate-1e-1', 'What the watch said', 'zeros-share.svg']],
     ['domains', ['Before, teachers, and after (mopd)', 'safety-teacher', 'domains-shares.svg']],

@@ -57,8 +57,8 @@ function formatSection(formats: readonly MeasuredFormat[]): Section {
   ];
   const names = formats.map(({ format }) => format.name);
   const series = (value: (figures: MeasuredFormat['own']) => number) => [
-    mark('with R3', formats, ({ replayed }) => value(replayed)),
-    mark('without', formats, ({ own }) => value(own)),
+    mark('with R3', -aside, formats, ({ replayed }) => value(replayed)),
+    mark('without', aside, formats, ({ own }) => value(own)),
   ];
   return {
     heading: 'By number format',
@@ -86,12 +86,16 @@ function formatSection(formats: readonly MeasuredFormat[]): Section {
   };
 }
 
+/** Two marks of one format stand side by side. */
+const aside = 0.06;
+
 function mark(
   name: string,
+  shift: number,
   formats: readonly MeasuredFormat[],
   value: (format: MeasuredFormat) => number,
 ) {
-  const points = formats.map((format, x) => [x, value(format)] as const);
+  const points = formats.map((format, x) => [x + shift, value(format)] as const);
   return { name, draw: 'marks' as const, points };
 }
 
