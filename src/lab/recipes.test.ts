@@ -2,7 +2,7 @@
 import { join, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { expect, test } from 'vitest';
-import { nameOf, type PolicyConfig, parsePolicyConfig } from '../rl/run/config.ts';
+import { type PolicyConfig, parsePolicyConfig } from '../rl/run/config.ts';
 import { readRunConfig } from '../rl/run/read-config.ts';
 import { DOMAINS } from '../tasks/index.ts';
 import { parseTrainingConfig } from '../train/config.ts';
@@ -50,7 +50,7 @@ test('domains asks the student’s own questions of all that the pipeline made',
     await Promise.all(made.map(resultOf)),
   );
   const taught = checkpoints.flatMap(({ domain }) => domain ?? []);
-  expect(taught).toEqual(sources.map(nameOf));
+  expect(taught).toEqual(sources.map(({ name }) => name));
 });
 
 test('distillation trains as the student was trained', async () => {

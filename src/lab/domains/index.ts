@@ -8,9 +8,10 @@ import { loadModel } from '../../checkpoint/load-model.ts';
 import { Engine } from '../../engine/engine.ts';
 import { releaseModel } from '../../model/weights.ts';
 import { Judge } from '../../rl/judge/judge.ts';
+import { openPrompts } from '../../rl/prompts/open-prompts.ts';
 import { outcomeReward } from '../../rl/reward.ts';
 import { rolloutsOf } from '../../rl/rollout/rollout.ts';
-import { nameOf, type PolicyConfig, parsePolicyConfig } from '../../rl/run/config.ts';
+import { type PolicyConfig, parsePolicyConfig } from '../../rl/run/config.ts';
 import { sourceAnswers } from '../../rl/run/domain-accuracy.ts';
 import { loadText } from '../../train/prepare.ts';
 import { type Experiment, type Job, type JobContext, Stopped } from '../experiment.ts';
@@ -43,12 +44,12 @@ function job({ run }: DomainsConfig, { name, checkpoint }: JudgedCheckpoint): Jo
 }
 
 async function answersOf(
-  { device, signal, progress }: JobContext,
+  context: JobContext,
   checkpoint: string,
   config: PolicyConfig,
 ): Promise<DomainsOutcome['answers']> {
   const text = await loadText(await findCheckpoint(checkpoint));
-  const model = await loadModel(device, checkpoint);
+  const model = await loadModel(context.device, checkpoint);
   const { concurrency } = config.schedule;
   const engine = new Engine(model, {
     sequences: concurrency,
@@ -64,17 +65,18 @@ async function answersOf(
       text: text.text,
       contextTokens: config.maxLength,
     });
-    const parts = {
-      rollout,
-      reward: outcomeReward(config.judge ? new Judge(config.judge) : null),
-      text,
-    };
+    const heldOut = await openPrompts(config.sources, {
+      ...{ split: 'test', seed: config.seed, directory: context.directory },
+      hasJudge: config.judge !== undefined,
+      countTokens: (part) => text.text.tokenizer.encodeOrdinary(part).length,
+    });
+    const parts = { rollout, reward: outcomeReward(config.judge ? new Judge(config.judge) : null) };
     const answers: DomainsOutcome['answers'] = {};
-    for (const source of config.sources) {
-      if (signal.aborted) throw new Stopped();
-      progress(nameOf(source));
+    for (const source of heldOut) {
+      if (context.signal.aborted) throw new Stopped();
+      context.progress(source.name);
       const right = await sourceAnswers(parts, source, config);
-      answers[nameOf(source)] = right.map(Number).join('');
+      answers[source.name] = right.map(Number).join('');
     }
     return answers;
   } finally {

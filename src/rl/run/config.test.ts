@@ -31,6 +31,7 @@ describe('the config of reinforcement learning', () => {
     expect(config.model.checkpoint).toBe('/a/sft/step-000010');
     expect(config.adamw).toMatchObject({ weightDecay: 0, epsilon: 1e-8 });
     expect(config.sources[0]).toMatchObject({ temperature: 1, quota: 1, passRate: [0, 1] });
+    expect(config.sources[0]).toMatchObject({ name: 'mathematics', families: { equations: 1 } });
     expect(config.schedule).toMatchObject({ requireSignal: true, groupsAhead: 2 });
   });
 
@@ -58,8 +59,8 @@ describe('the config of reinforcement learning', () => {
       'sources: two have one name; give each a "name"',
     ],
     [
-      { ...teacher, sources: [{ domain: 'chats', maxTokens: 9, prompts: 'a.jsonl' }] },
-      'sources.0 "prompts" and "rubric" go together',
+      { ...teacher, sources: [{ domain: 'code', maxTokens: 9, rubric: 'b.json' }] },
+      'sources.0 "rubric" goes with "prompts"',
     ],
     [
       {

@@ -5,12 +5,11 @@
 import { dirname, resolve } from 'node:path';
 import { z } from 'zod';
 import { UserError } from '../../errors.ts';
-import { DOMAINS, familyNames, LEVELS } from '../../tasks/index.ts';
 import { describeIssue, learningRateSchema } from '../../train/config.ts';
 import { judgeSchema } from '../judge/config.ts';
+import { promptSourceSchema } from '../prompts/source-config.ts';
 import { schedulerSchema } from '../scheduler/options.ts';
 import { teacherSchema } from '../teachers/open-teachers.ts';
-import { familiesOf } from './task-prompts.ts';
 
 const positive = z.number('must be a number').positive('must be more than 0');
 const natural = z.number('must be a number').min(0, 'must be 0 or more');
@@ -18,46 +17,6 @@ const share = natural.max(1, 'must be 1 or less');
 const count = z.int('must be a whole number').min(1, 'must be 1 or more');
 const countOrZero = z.int('must be a whole number').min(0, 'must be 0 or more');
 const text = z.string('must be a text').min(1, 'must not be empty');
-
-const sourceSchema = z
-  .strictObject({
-    /** Which teacher its sequences are for, and what they are told apart by. */
-    domain: text,
-    /** If a domain has several sources. */
-    name: text.optional(),
-    /** Task families and their weights; by default those of the domain. */
-    families: z.partialRecord(z.enum(familyNames as [string, ...string[]]), natural).optional(),
-    /** In place of tasks: chats of a JSONL file, and the rubric that the judge goes by. */
-    prompts: text.optional(),
-    rubric: text.optional(),
-    levels: z.partialRecord(z.enum([...LEVELS]), natural).default({ easy: 3, medium: 4, hard: 3 }),
-    tokens: z
-      .tuple([count, count], 'must be [fewest, most]')
-      .refine(([fewest, most]) => fewest <= most, { message: 'the first is above the second' })
-      .optional(),
-    chinese: share.default(0.4),
-    thinking: share.default(0.7),
-    /** Share of the groups, relative to the other sources'. */
-    quota: positive.default(1),
-    priority: z.number('must be a number').default(0),
-    /** Most tokens that a sequence samples, over all its turns. */
-    maxTokens: count,
-    temperature: positive.default(1),
-    /** Groups with another share of right answers are replaced. */
-    passRate: z
-      .tuple([share, share], 'must be [lowest, highest]')
-      .refine(([low, high]) => low <= high, { message: 'the first is above the second' })
-      .default([0, 1]),
-  })
-  .refine(({ prompts, rubric }) => (prompts === undefined) === (rubric === undefined), {
-    message: '"prompts" and "rubric" go together',
-  })
-  .refine(({ prompts, families }) => prompts === undefined || families === undefined, {
-    message: '"families" and "prompts" are two sources; make two of them',
-  })
-  .refine(({ domain, families, prompts }) => families ?? prompts ?? familiesOf(domain), {
-    message: `"families" is missing; only these domains have their own: ${Object.keys(DOMAINS).join(', ')}`,
-  });
 
 const correctionSchema = z.discriminatedUnion('kind', [
   z.strictObject({
@@ -107,7 +66,7 @@ const common = {
   seed: countOrZero.default(1),
   /** What to begin with, weights and tokenizer. */
   model: z.strictObject({ checkpoint: text, mtpHeads: countOrZero.optional() }),
-  sources: z.array(sourceSchema, 'must be a list').min(1, 'must not be empty'),
+  sources: z.array(promptSourceSchema, 'must be a list').min(1, 'must not be empty'),
   /** How sequences are sampled, grouped and carried over: see `SchedulerOptions`. */
   schedule: schedulerSchema,
   /** Which model judges where no program can. */
@@ -173,7 +132,7 @@ const policySchema = z
   .refine(({ sources, judge }) => judge || sources.every(({ rubric }) => !rubric), {
     message: '"judge" is missing, and a source has a rubric',
   })
-  .refine(({ sources }) => new Set(sources.map(nameOf)).size === sources.length, {
+  .refine(({ sources }) => new Set(sources.map(({ name }) => name)).size === sources.length, {
     message: 'sources: two have one name; give each a "name"',
   })
   .refine(({ learningRate: rate, steps }) => rate.warmupSteps + rate.decaySteps <= steps, {
@@ -181,13 +140,8 @@ const policySchema = z
   });
 
 export type PolicyConfig = z.output<typeof policySchema>;
-export type PromptSourceConfig = PolicyConfig['sources'][number];
 
 export const policyStages: readonly string[] = ['teacher', 'mopd'];
-
-export function nameOf({ name, domain }: { name?: string | undefined; domain: string }): string {
-  return name ?? domain;
-}
 
 /** @param path of the file it comes from, for messages and for paths in it */
 export function parsePolicyConfig(json: unknown, path: string): PolicyConfig {

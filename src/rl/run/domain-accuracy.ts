@@ -2,12 +2,11 @@
  * The share of right answers by source, on problems that are never trained on. Rewards of a step do not say
  * it: groups without signal were replaced, and what is left is about half right.
  */
-import type { Sequence } from '../scheduler/types.ts';
-import { nameOf, type PolicyConfig, type PromptSourceConfig } from './config.ts';
+import type { ScheduledSource, Sequence } from '../scheduler/types.ts';
+import type { PolicyConfig } from './config.ts';
 import type { PolicyRun } from './open-policy-run.ts';
-import { promptsOf } from './prompt-sources.ts';
 
-type Parts = Pick<PolicyRun, 'rollout' | 'reward' | 'text'>;
+type Parts = Pick<PolicyRun, 'rollout' | 'reward' | 'heldOut'>;
 
 /** By source; the same problems each time. */
 export async function domainAccuracy(
@@ -15,24 +14,21 @@ export async function domainAccuracy(
   config: PolicyConfig,
 ): Promise<Record<string, number>> {
   const scores: Record<string, number> = {};
-  for (const source of config.sources) {
+  for (const source of parts.heldOut) {
     const answers = await sourceAnswers(parts, source, config);
-    scores[nameOf(source)] = answers.filter(Boolean).length / answers.length;
+    scores[source.name] = answers.filter(Boolean).length / answers.length;
   }
   return scores;
 }
 
 /** Whether each of the source's problems was answered right; the same problems each time. */
 export async function sourceAnswers(
-  { rollout, reward, text }: Parts,
-  source: PromptSourceConfig,
+  { rollout, reward }: Pick<Parts, 'rollout' | 'reward'>,
+  { name, domain, prompts, maxTokens }: ScheduledSource,
   config: PolicyConfig,
 ): Promise<boolean[]> {
   const { problems, temperature } = config.evaluation!;
-  const { domain, maxTokens } = source;
-  const prompts = await promptsOf(source, 'test', config, text);
   const never = new AbortController().signal;
-  const name = nameOf(source);
   const isRight = async (index: number): Promise<boolean> => {
     const sequence: Sequence = {
       ...{ id: `evaluation ${name} ${index}`, group: '', source: name, domain },

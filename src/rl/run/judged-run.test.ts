@@ -9,7 +9,6 @@ import { smallRun } from '../../../test/train/small-run.ts';
 import { createReferenceDevice } from '../../device/reference/device.ts';
 import { parseTrainingConfig } from '../../train/config.ts';
 import { runTraining } from '../../train/run.ts';
-import { chatPrompts } from './chat-prompts.ts';
 import { parsePolicyConfig } from './config.ts';
 import { type PolicyEvent, runPolicy } from './policy-run.ts';
 
@@ -42,45 +41,6 @@ afterAll(async () => {
   await fs.rm(folder, { recursive: true });
 });
 const write = (name: string, text: string) => fs.writeFile(join(folder, name), text);
-const options = (split: 'train' | 'test') => ({
-  ...{ path: join(folder, 'chats.jsonl'), rubric: join(folder, 'rubric.json') },
-  ...{ thinking: 0.5, seed: 1, split },
-});
-
-describe('chats as prompts', () => {
-  test('come all before any comes again, and never from the other split', async () => {
-    const [train, held] = await Promise.all([
-      chatPrompts(options('train')),
-      chatPrompts(options('test')),
-    ]);
-    const said = async (source: typeof train, count: number) => {
-      const prompts = await Promise.all(Array.from({ length: count }, (_, i) => source.prompt(i)));
-      return prompts.map(({ problem, rubric }) => {
-        expect(rubric!.criteria[0]!.name).toBe('short');
-        return String(problem.messages[0]!.content);
-      });
-    };
-    const learnt = await said(train, 80);
-    const tested = new Set(await said(held, 80));
-    const count = 40 - tested.size;
-    expect(count).toBeGreaterThan(20);
-    expect(new Set(learnt.slice(0, count)).size).toBe(count);
-    expect(learnt.slice(count, 2 * count)).not.toEqual(learnt.slice(0, count));
-    for (const text of learnt) expect(tested.has(text)).toBe(false);
-  });
-
-  test.each([
-    ['{"messages": []}', /bad\.jsonl:1: messages must not be empty/],
-    ['{"text": "a"}', /bad\.jsonl:1: messages is missing/],
-    ['{"messages": [{"role": "assistant"}]}', /bad\.jsonl:1: must end with a user’s message/],
-    ['{"messages"', /bad\.jsonl:1: is not JSON/],
-    ['', /bad\.jsonl: has no chat for train/],
-  ])('that are %s are refused', async (text, message) => {
-    await write('bad.jsonl', text);
-    const bad = { ...options('train'), path: join(folder, 'bad.jsonl') };
-    await expect(chatPrompts(bad)).rejects.toThrow(message);
-  });
-});
 
 /** Two steps on the chats, of a model that was hardly trained. */
 async function judgedRun(output: string, changes: object = {}): Promise<PolicyEvent[]> {

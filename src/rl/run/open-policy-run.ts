@@ -6,6 +6,7 @@ import { loadModel } from '../../checkpoint/load-model.ts';
 import type { LoadedText } from '../../data/open-sources.ts';
 import { UserError } from '../../errors.ts';
 import { releaseModel, type TrainableModel } from '../../model/weights.ts';
+import type { Split } from '../../tasks/index.ts';
 import type { Device } from '../../tensor/device.ts';
 import { assertPrecision, scheduleOf } from '../../train/open-run.ts';
 import { loadChanged, loadText } from '../../train/prepare.ts';
@@ -15,6 +16,7 @@ import type { Algorithm } from '../algorithms/algorithm.ts';
 import { grpo } from '../algorithms/grpo.ts';
 import { mopd } from '../algorithms/mopd.ts';
 import { Judge } from '../judge/judge.ts';
+import { openPrompts } from '../prompts/open-prompts.ts';
 import { outcomeReward } from '../reward.ts';
 import { DrawnTokens } from '../rollout/drawn-tokens.ts';
 import { rolloutsOf } from '../rollout/rollout.ts';
@@ -31,9 +33,8 @@ import type { TeacherRegistry } from '../teachers/registry.ts';
 import { problemTools } from '../tools/problem-tools.ts';
 import { LocalToolbox } from '../tools/toolbox.ts';
 import { PolicyTrainer } from '../trainer/policy-trainer.ts';
-import { nameOf, type PolicyConfig, type PromptSourceConfig } from './config.ts';
+import type { PolicyConfig } from './config.ts';
 import { assertSamePolicyRun, type PolicyState, readPolicyState } from './policy-state.ts';
-import { promptsOf } from './prompt-sources.ts';
 import { Sampler } from './sampler.ts';
 
 export const JOURNAL_FILE = 'sequences.journal';
@@ -51,6 +52,8 @@ export interface PolicyRun {
   drawn: DrawnTokens;
   reward: RewardFunction;
   scheduler: DataScheduler;
+  /** The sources' problems that are never trained on, if the run evaluates. */
+  heldOut: ScheduledSource[];
   algorithm: Algorithm;
   /** Null where rewards alone teach. */
   teachers: TeacherRegistry | null;
@@ -104,9 +107,16 @@ export async function openPolicyRun(device: Device, config: PolicyConfig): Promi
       openTools: async ({ id, prompt: { problem } }, signal) =>
         problem.openTools ? tools.open({ sequence: id, problem }, { signal }) : null,
     });
+    const promptsOf = (split: Split) =>
+      openPrompts(config.sources, {
+        ...{ split, seed: config.seed, directory: directory.path },
+        hasJudge: config.judge !== undefined,
+        countTokens: (part) => text.text.tokenizer.encodeOrdinary(part).length,
+      });
+    const heldOut = config.evaluation ? await promptsOf('test') : [];
     const reward = outcomeReward(config.judge ? new Judge(config.judge) : null);
     const scheduler = await SequenceScheduler.open({
-      sources: await sourcesOf(config, text),
+      sources: await promptsOf('train'),
       rollout,
       reward,
       options: config.schedule,
@@ -115,8 +125,9 @@ export async function openPolicyRun(device: Device, config: PolicyConfig): Promi
     });
     open.push(() => scheduler.close());
     const algorithm = config.stage === 'teacher' ? grpo(config.grpo) : mopd(config.mopd);
-    const parts = { trainer, sampler, rollout, drawn, reward, scheduler, algorithm, teachers };
-    return { directory, checkpoint, state, text, ...parts, release };
+    const rollouts = { sampler, rollout, drawn, reward, scheduler, heldOut };
+    const learning = { trainer, algorithm, teachers };
+    return { directory, checkpoint, state, text, ...rollouts, ...learning, release };
   } catch (error) {
     await release();
     throw error;
@@ -164,16 +175,6 @@ async function openTeachersOf(
   const domains = [...new Set(config.sources.map(({ domain }) => domain))];
   const { microBatchTokens } = config;
   return openTeachers(config.teachers, domains, { device, student, microBatchTokens });
-}
-
-async function sourcesOf(config: PolicyConfig, text: LoadedText): Promise<ScheduledSource[]> {
-  const open = async (source: PromptSourceConfig): Promise<ScheduledSource> => {
-    const { domain, quota, priority, maxTokens, temperature, passRate } = source;
-    const prompts = await promptsOf(source, 'train', config, text);
-    const limits = { quota, priority, maxTokens, temperature, passRate };
-    return { name: nameOf(source), domain, prompts, ...limits };
-  };
-  return Promise.all(config.sources.map(open));
 }
 
 function assertLength({ config }: TrainableModel, { maxLength }: PolicyConfig): void {

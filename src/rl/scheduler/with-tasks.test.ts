@@ -7,19 +7,19 @@ import { schedulerOptions } from '../../../test/rl/simulation.ts';
 import { Random } from '../../random.ts';
 import { play } from '../../tasks/index.ts';
 import type { ChatMessage } from '../../text/chat-messages.ts';
+import { openPrompts } from '../prompts/open-prompts.ts';
+import { promptSourceSchema } from '../prompts/source-config.ts';
 import { outcomeReward } from '../reward.ts';
 import { problemTools } from '../tools/problem-tools.ts';
 import { LocalToolbox } from '../tools/toolbox.ts';
 import { TrajectoryBuilder } from '../trajectory.ts';
 import { JournalFile } from './journal.ts';
-import { openPrompts } from './open-prompts.ts';
 import { SequenceScheduler } from './scheduler.ts';
-import { promptSourceSchema } from './source-config.ts';
 import type { Rollout } from './types.ts';
 
 const SOURCES = [
-  { name: 'shell', domain: 'shell', tasks: 'train', families: { shell: 1 }, maxTokens: 5000 },
-  { name: 'sums', domain: 'math', tasks: 'train', families: { equations: 1 }, maxTokens: 5000 },
+  { name: 'shell', domain: 'shell', families: { shell: 1 }, maxTokens: 5000 },
+  { name: 'sums', domain: 'math', families: { equations: 1 }, maxTokens: 5000 },
 ];
 
 test('a run over task families with tools goes on after it was closed', async () => {
@@ -70,7 +70,7 @@ async function run(directory: string, trained: number, last: number) {
     }
   };
   const scheduler = await SequenceScheduler.open({
-    sources: await openPrompts(configs, { seed: 1, directory }),
+    sources: await openPrompts(configs, { split: 'train', seed: 1, directory, hasJudge: false }),
     options: schedulerOptions({ groups: 4, groupSize: 4, requireSignal: true }),
     ...{ rollout, reward: outcomeReward(null), trained },
     journal: new JournalFile(join(directory, 'scheduler.jsonl')),

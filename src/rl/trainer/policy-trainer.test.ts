@@ -283,7 +283,7 @@ describe('a step of the trainer', () => {
       'trajectory 0.0: token 4 is 24, of 24',
     );
     await expect(broken({ logprobs: first!.logprobs.with(5, Number.NaN) })).rejects.toThrow(
-      'trajectory 0.0: sampled token 5 has log-probability NaN',
+      'trajectory 0.0: has log-probability NaN at sampled token 5',
     );
     const routes = { ...first!.routes!, experts: first!.routes!.experts.slice(4) };
     await expect(broken({ routes })).rejects.toThrow(

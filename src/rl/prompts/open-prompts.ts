@@ -1,46 +1,50 @@
 /** Opens sources of prompts as a run's config names them. */
 import { join } from 'node:path';
 import { mixtureFrom } from '../../data/open-sources.ts';
+import type { Split } from '../../tasks/index.ts';
+import type { PromptSource, ScheduledSource } from '../scheduler/types.ts';
 import { rowPrompts } from './row-prompts.ts';
 import type { PromptSourceConfig } from './source-config.ts';
 import { taskPrompts } from './task-prompts.ts';
-import type { PromptSource, ScheduledSource } from './types.ts';
 
 export interface OpenPromptsOptions {
+  /** What to learn from, or what is held out. */
+  split: Split;
   seed: number;
   /** Of the run, for lists of malformed rows. */
   directory: string;
+  /** Whether the run has a judge; rows with a rubric take one. */
+  hasJudge: boolean;
   /** Counts tokens of long prompts; left out, an estimate. */
   countTokens?: (text: string) => number;
 }
 
-/** @throws UserError if a file cannot be read or has too many malformed rows */
+/** @throws UserError if a file cannot be read, has too many malformed rows, or nothing of the split */
 export async function openPrompts(
   configs: readonly PromptSourceConfig[],
   options: OpenPromptsOptions,
 ): Promise<ScheduledSource[]> {
-  const sources: ScheduledSource[] = [];
-  for (const config of configs) {
+  const open = async (config: PromptSourceConfig): Promise<ScheduledSource> => {
     const { name, domain, quota, priority, maxTokens, temperature, passRate } = config;
     const prompts = await promptsOf(config, options);
-    sources.push({ name, domain, prompts, quota, priority, maxTokens, temperature, passRate });
-  }
-  return sources;
+    return { name, domain, prompts, quota, priority, maxTokens, temperature, passRate };
+  };
+  return Promise.all(configs.map(open));
 }
 
 async function promptsOf(
   config: PromptSourceConfig,
-  { seed: runSeed, directory, countTokens }: OpenPromptsOptions,
+  { split, seed: runSeed, directory, hasJudge, countTokens }: OpenPromptsOptions,
 ): Promise<PromptSource> {
-  const { name, tasks, jsonl, rubric, maxMalformed } = config;
+  const { name, prompts: path, rubric, maxMalformed } = config;
   // Sources of the same families are to give other problems.
   const seed = `${runSeed} ${name}`;
-  if (tasks) {
-    return taskPrompts(seed, tasks, {
-      ...mixtureFrom(config),
-      ...(countTokens && { countTokens }),
-    });
+  const mixture = mixtureFrom(config);
+  if (path === undefined) {
+    return taskPrompts(seed, split, { ...mixture, ...(countTokens && { countTokens }) });
   }
   const logPath = join(directory, `malformed-${name.replaceAll(/[^\w-]/g, '_')}.jsonl`);
-  return rowPrompts({ name, path: jsonl!, seed, rubric, maxMalformed, logPath });
+  const { thinking } = mixture;
+  const options = { name, path, seed, split, thinking, rubric, hasJudge, maxMalformed, logPath };
+  return rowPrompts(options);
 }
