@@ -1,4 +1,5 @@
 /** Runs of reinforcement learning of experiments: runs like any other, in directories of their own. */
+import fs from 'node:fs/promises';
 import { join } from 'node:path';
 import { type PolicyConfig, parsePolicyConfig } from '../rl/run/config.ts';
 import { runPolicy } from '../rl/run/policy-run.ts';
@@ -59,6 +60,14 @@ export async function trainPolicy(
     return readHistory(config.output);
   }
   throw new Error('a run ended without saying so');
+}
+
+/**
+ * Forgets what there is of a run. One that goes on is given what was sampled before, in no time and without
+ * what was counted meanwhile: that is no measurement.
+ */
+export async function beginAnew({ directory }: JobContext, name: string): Promise<void> {
+  await fs.rm(join(directory, name), { recursive: true, force: true });
 }
 
 /** All that a run has written, also before it was stopped. */

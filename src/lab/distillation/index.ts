@@ -46,7 +46,6 @@ function job(config: DistillationConfig, signal: Signal, seed: number): Job<Dist
       return {
         accuracies: accuracies.map(({ step, scores }) => ({ step, scores })),
         curve: thin(points, curvePoints),
-        seconds: steps.at(-1)!.seconds,
       };
     },
   };

@@ -32,8 +32,6 @@ export interface DistillationOutcome {
   accuracies: { step: number; scores: Record<string, number> }[];
   /** Mean reward of the step's sequences, and the distance from the teachers where there are any. */
   curve: { step: number; reward: number; teacherGap: number | null }[];
-  /** Of the whole run. */
-  seconds: number;
 }
 
 export function distillationJobName(signal: Signal, seed: number): string {

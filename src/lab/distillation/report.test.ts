@@ -30,7 +30,6 @@ function outcome(middle: number, end: number, seed: number): DistillationOutcome
       return { step, scores: scores(code + 0.002 * seed) };
     }),
     curve: [1, 2].map((step) => ({ step, reward: 0.1 * step, teacherGap: null })),
-    seconds: 120,
   };
 }
 

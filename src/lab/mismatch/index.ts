@@ -6,7 +6,7 @@
 import { openPolicyRun } from '../../rl/run/open-policy-run.ts';
 import { meanOf, thin } from '../../series.ts';
 import type { Experiment, Job } from '../experiment.ts';
-import { policyConfigOf, trainPolicy } from '../policy.ts';
+import { beginAnew, policyConfigOf, trainPolicy } from '../policy.ts';
 import {
   type Format,
   formatJobName,
@@ -46,6 +46,7 @@ function formatJob({ policy, start }: MismatchConfig, format: Format): Job<Misma
     name,
     settings: { policy: sampled, start },
     async run(context) {
+      await beginAnew(context, name);
       const config = await policyConfigOf(context, name, { policy: sampled, start });
       context.progress('sampling');
       const run = await openPolicyRun(context.device, config);

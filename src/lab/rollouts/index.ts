@@ -2,10 +2,8 @@
  * What a step of distillation takes its time for: how fast rollouts are with drafts and without, what part
  * of a step they are, and how long it waits for its slowest sequence.
  */
-import fs from 'node:fs/promises';
-import { join } from 'node:path';
 import type { Experiment, Job } from '../experiment.ts';
-import { trainPolicy } from '../policy.ts';
+import { beginAnew, trainPolicy } from '../policy.ts';
 import {
   policyOf,
   type RolloutsConfig,
@@ -32,8 +30,7 @@ function job(config: RolloutsConfig, variant: RolloutVariant): Job<RolloutsOutco
     settings: { policy, start },
     isTimed: true,
     async run(context) {
-      // A run that goes on is given what was sampled before, in no time: it is begun anew.
-      await fs.rm(join(context.directory, name), { recursive: true, force: true });
+      await beginAnew(context, name);
       const { steps } = await trainPolicy(context, name, { policy, start });
       return {
         steps: steps.map(({ step, parts, rollouts: drawn, held, carried, staleness }) => ({

@@ -57,7 +57,6 @@ export async function takePolicyStep(
   const { state, trainer, sampler, scheduler, algorithm } = run;
   const version = state.step;
   const begin = performance.now();
-  const { held } = scheduler.figures();
   const drawn = run.drawn.take();
   const trajectories = batch.groups.flatMap((group) => group.trajectories);
   const examples = await scored(run, trajectories);
@@ -93,7 +92,7 @@ export async function takePolicyStep(
       Object.entries(figures.passRates).map(([cell, { rate }]) => [cell, rate]),
     ),
     failures: figures.failures,
-    held: held / 1000,
+    held: figures.held / 1000,
     lossByLabel: {},
     balanceLoss: null,
     gradientNorm: gradient.norm,
