@@ -1,6 +1,7 @@
 import { describe, expect, test } from 'vitest';
 import {
   compare,
+  compareToZero,
   curveAt,
   explained,
   fitAcceptance,
@@ -46,6 +47,20 @@ test('a difference on the same problems is surer than two shares apart', () => {
   expect([low, high].map((value) => Number(value.toFixed(4)))).toEqual([0.0181, 0.081]);
   expect(pairedDifference(before, after)).toMatchObject({ difference: -0.05, high: -low });
   expect(() => pairedDifference(before, [true])).toThrow('200 answers beside 1');
+});
+
+test('differences within seeds are surer than seeds apart', () => {
+  const [one, other] = [
+    [0.5, 0.6, 0.7],
+    [0.45, 0.56, 0.66],
+  ] as const;
+  expect(compare(spread(one), spread(other))).toMatch(/no difference/);
+  const differences = one.map((value, i) => value - other[i]!);
+  // 0.0433 ± 0.0033, and 4.30 of that is 0.0143.
+  expect(compareToZero(spread(differences))).toBe('higher');
+  expect(compareToZero(spread(differences.map((value) => -value)))).toBe('lower');
+  expect(compareToZero(spread([0.04, 0.001, 0.09]))).toMatch(/no difference/);
+  expect(compareToZero(spread([1]))).toMatch(/no difference/);
 });
 
 describe('the curve of acceptance', () => {

@@ -59,9 +59,17 @@ const student = [12.71, 4.3, 3.18, 2.78, 2.57, 2.45, 2.36, 2.31, 2.26, 2.23];
 
 /** How `one` compares to `other`, by Student's test at 95 %; one seed alone tells nothing. */
 export function compare(one: Spread, other: Spread): Comparison {
-  const difference = one.mean - other.mean;
   const error = Math.hypot(one.error, other.error);
-  const limit = student[one.count + other.count - 3] ?? student.at(-1)!;
+  return decide(one.mean - other.mean, error, one.count + other.count - 2);
+}
+
+/** The same of differences, where what is compared shares its seeds: whether they are above 0. */
+export function compareToZero({ mean, error, count }: Spread): Comparison {
+  return decide(mean, error, count - 1);
+}
+
+function decide(difference: number, error: number, freedom: number): Comparison {
+  const limit = student[freedom - 1] ?? student.at(-1)!;
   if (!(Math.abs(difference) > limit * error)) return 'no difference beyond the seeds';
   return difference > 0 ? 'higher' : 'lower';
 }

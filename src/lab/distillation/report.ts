@@ -2,7 +2,7 @@ import { meanOf } from '../../series.ts';
 import type { Finding, Outcomes, Report, Section } from '../experiment.ts';
 import { table, withError } from '../markdown.ts';
 import type { Plot, Series } from '../plot.ts';
-import { type Comparison, compare, type Spread, spread } from '../statistics.ts';
+import { compareToZero, type Spread, spread } from '../statistics.ts';
 import {
   type DistillationConfig,
   type DistillationOutcome,
@@ -32,64 +32,73 @@ export function distillationReport(
   const { alpha } = config.policy.mopd;
   return {
     title: 'Outcome rewards, distillation, and both',
-    method: `Three ways to teach the same student, ${config.seeds.length} seeds each: outcome rewards only (GRPO over all domains), distillation only (equation 9 with α = 0), and both (α = ${alpha}). Prompts, sequences of a step, learning rate and steps are the same, and groups without signal are replaced in none. Shares of right answers are greedy, on held-out problems that are the same for all three of a seed; errors are standard errors over seeds, and a difference counts if Student's test is sure of it at 95 %.`,
+    method: `Three ways to teach the same student, ${config.seeds.length} seeds each: outcome rewards only (GRPO over all domains), distillation only (equation 9 with α = 0), and both (α = ${alpha}). Prompts, sequences of a step, learning rate and steps are the same, and groups without signal are replaced in none. Shares of right answers are greedy, on held-out problems that are the same for all three of a seed; errors are standard errors over seeds, and a difference counts if Student's test on the differences of the seeds is sure of it at 95 %.`,
     findings: findings(measured),
     sections: [endSection(measured), meanSection(measured), ...domainSections(measured)],
   };
 }
 
-function at(seeds: readonly DistillationOutcome[], index: number, value: Value): Spread {
-  return spread(seeds.map(({ accuracies }) => value(accuracies.at(index)!.scores)));
+/** Of each seed, at an evaluation. */
+function at(seeds: readonly DistillationOutcome[], index: number, value: Value): number[] {
+  return seeds.map(({ accuracies }) => value(accuracies.at(index)!.scores));
 }
 
-/** Over all evaluations but the first, which is of the student before: the area under its curve. */
-function along(seeds: readonly DistillationOutcome[], value: Value): Spread {
-  return spread(
-    seeds.map(({ accuracies }) => meanOf(accuracies.slice(1).map(({ scores }) => value(scores)))),
+/** Over all evaluations but the first, which is of the student before: the area under a seed's curve. */
+function along(seeds: readonly DistillationOutcome[], value: Value): number[] {
+  return seeds.map(({ accuracies }) =>
+    meanOf(accuracies.slice(1).map(({ scores }) => value(scores))),
   );
 }
 
+/** The three of a seed share their prompts and problems, so that differences are taken seed by seed. */
 function findings(measured: readonly Measured[]): Finding[] {
-  const of = (wanted: Signal) => measured.find(({ signal }) => signal === wanted)!.seeds;
-  const [outcome, distilled, both] = signals.map(of) as [
-    DistillationOutcome[],
-    DistillationOutcome[],
-    DistillationOutcome[],
-  ];
+  const [outcome, distilled, both] = signals.map(
+    (wanted) => measured.find(({ signal }) => signal === wanted)!.seeds,
+  ) as [DistillationOutcome[], DistillationOutcome[], DistillationOutcome[]];
   const finding = (
     claim: string,
-    [one, other]: [Spread, Spread],
     names: string,
-    verdictOf: (comparison: Comparison) => Finding['verdict'],
-  ): Finding => ({
-    claim,
-    measured: `${names}: ${withError(one)} and ${withError(other)}`,
-    verdict: verdictOf(compare(one, other)),
-  });
-  const isHigher = (comparison: Comparison) =>
-    comparison === 'higher' ? 'holds' : comparison === 'lower' ? 'does not hold' : 'not decided';
-  const isNoLower = (comparison: Comparison) =>
-    comparison === 'lower' ? 'does not hold' : both.length > 1 ? 'holds' : 'not decided';
+    [ones, others]: [readonly number[], readonly number[]],
+    verdictOf: (difference: Spread) => Finding['verdict'],
+  ): Finding => {
+    const difference = spread(ones.map((one, i) => one - others[i]!));
+    const values = `${withError(spread(ones))} and ${withError(spread(others))}`;
+    return {
+      claim,
+      measured: `${names}: ${values}, difference ${withError(difference)}`,
+      verdict: verdictOf(difference),
+    };
+  };
   return [
     finding(
       'distillation teaches faster than outcome rewards alone (figure 6)',
-      [along(distilled, mean), along(outcome, mean)],
       'mean over domains and steps, distillation only and outcome reward only',
+      [along(distilled, mean), along(outcome, mean)],
       isHigher,
     ),
     finding(
       'distillation with rewards ends above rewards alone (figure 6)',
-      [at(both, -1, mean), at(outcome, -1, mean)],
       'mean over domains at the end, both and outcome reward only',
+      [at(both, -1, mean), at(outcome, -1, mean)],
       isHigher,
     ),
     finding(
       'distillation with rewards ends no lower than without (figure 6)',
-      [at(both, -1, mean), at(distilled, -1, mean)],
       'mean over domains at the end, both and distillation only',
+      [at(both, -1, mean), at(distilled, -1, mean)],
       isNoLower,
     ),
   ];
+}
+
+function isHigher(difference: Spread): Finding['verdict'] {
+  const compared = compareToZero(difference);
+  return compared === 'higher' ? 'holds' : compared === 'lower' ? 'does not hold' : 'not decided';
+}
+
+function isNoLower(difference: Spread): Finding['verdict'] {
+  if (compareToZero(difference) === 'lower') return 'does not hold';
+  return difference.count > 1 && difference.mean >= 0 ? 'holds' : 'not decided';
 }
 
 function domainsOf(measured: readonly Measured[]): string[] {
@@ -108,7 +117,7 @@ function endSection(measured: readonly Measured[]): Section {
   ];
   const row = (name: string, seeds: readonly DistillationOutcome[], index: number) => [
     name,
-    ...values.map((value) => withError(at(seeds, index, value))),
+    ...values.map((value) => withError(spread(at(seeds, index, value)))),
   ];
   const rows = [
     row('before', measured[0]!.seeds, 0),
@@ -125,7 +134,7 @@ function plotOf(measured: readonly Measured[], title: string, value: Value): Plo
     y: { label: 'right answers, %' },
     series: measured.map(({ signal, seeds }): Series => {
       const steps = seeds[0]!.accuracies.map(({ step }) => step);
-      const spreads = steps.map((_, i) => at(seeds, i, value));
+      const spreads = steps.map((_, i) => spread(at(seeds, i, value)));
       return {
         name: signal,
         draw: 'both',
