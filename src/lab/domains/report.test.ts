@@ -85,6 +85,33 @@ test('all checkpoints are shown with their intervals', () => {
   expect(svg).toContain('>tools</text>');
 });
 
+test('a student after a second round is judged beside the first', () => {
+  const checkpoints = [
+    ...config.checkpoints,
+    { name: 'second-round', role: 'after' as const, checkpoint: 'second' },
+  ];
+  const answers = (code: number): DomainsOutcome => ({
+    answers: { code: first(code), tools: first(code) },
+  });
+  const { findings, sections } = domainsReport(
+    { ...config, checkpoints },
+    new Map([
+      ...['sft', 'code-teacher', 'tools-teacher'].map((name) => [name, answers(800)] as const),
+      ['mopd', answers(700)],
+      ['second-round', answers(900)],
+    ]),
+  );
+  expect(findings.map(({ verdict }) => verdict)).toEqual([
+    ...['does not hold', 'does not hold', 'does not hold'],
+    ...['holds', 'holds', 'holds'],
+  ]);
+  expect(sections.map(({ heading }) => heading)).toEqual([
+    'Before, teachers, and after (mopd)',
+    'Before, teachers, and after (second-round)',
+    'All checkpoints in all domains',
+  ]);
+});
+
 test('a config needs a student before, a teacher and a student after', () => {
   const without = (role: string) => ({
     ...config,

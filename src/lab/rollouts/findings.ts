@@ -61,7 +61,7 @@ function capsFinding(steps: readonly TimedStep[], caps: Caps): Finding {
     staleness <= caps.maxStaleness;
   return {
     claim: 'a step never waits for its slowest sequence beyond the caps of the scheduler',
-    measured: `at most ${held.toFixed(1)} s held back of ${caps.maxWait / 1000} s, ${percent(carried)} carried over of ${percent(caps.maxCarriedShare)}, tokens ${staleness} versions old of ${caps.maxStaleness}`,
+    measured: `at most ${held.toFixed(1)} s held back of ${caps.maxWait / 1000} s, ${percent(carried)} carried over of ${percent(caps.maxCarriedShare)}, tokens up to ${staleness} versions old of ${caps.maxStaleness}`,
     verdict: isWithin ? 'holds' : 'does not hold',
   };
 }

@@ -54,7 +54,7 @@ describe('the report on rollouts', () => {
       '2.50 times: 3,000 tokens/s (all-heads) and 1,200 tokens/s (no-drafts); sampling is 40.0 % and 62.5 % of a step',
     );
     expect(findings[2]!.measured).toBe(
-      'at most 0.0 s held back of 2 s, 25.0 % carried over of 50.0 %, tokens 1 versions old of 3',
+      'at most 0.0 s held back of 2 s, 25.0 % carried over of 50.0 %, tokens up to 1 versions old of 3',
     );
     expect(sections[0]!.text).toContain(
       '| no-drafts | 1,200 | no drafts | 2.50 | 0.50 | 1.00 | 4.00 | 62.5 % |',

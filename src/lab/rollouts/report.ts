@@ -28,7 +28,7 @@ export function rolloutsReport(
   const caps = schedulerSchema.parse(policy.schedule);
   return {
     title: 'A step of reinforcement learning by its parts',
-    method: `The same run, ${policy.steps} steps of ${caps.groups} groups of ${caps.groupSize} sequences, ${caps.concurrency} sampled at once, with fewer drafts, and with a schedule that carries nothing over. The first ${settle} steps do not count. Sampling is the time that a step waits for its batch; nothing is sampled while it trains.`,
+    method: `The same run, ${policy.steps} steps of ${caps.groups} groups of ${caps.groupSize} sequences, ${caps.concurrency} sampled at once, with fewer drafts, and with a schedule that carries nothing over. The first ${settle} steps do not count. Sampling is the time that a step waits for its batch.`,
     findings: rolloutFindings(measured, caps),
     sections: [partsSection(measured, all), waitSection(measured, caps)],
   };
