@@ -42,6 +42,11 @@ describe('quick experiments', () => {
     ['attention', ['window-8-sink', 'retrieval at 2048', 'attention-memory.svg']],
     ['balance', ['rate-1e-3', 'numZeros', 'balance-meanViolation.svg']],
     ['acceptance', ['arithmetic, hard', '0.58·x^0.58', 'acceptance-entropy.svg']],
+    ['distillation', ['outcome reward only', 'mathematics', 'distillation-mean.svg']],
+    ['mismatch', ['8-bit-f16', 'largest ratio with R3', 'mismatch-training-kl.svg']],
+    ['rollouts', ['no-drafts', 'share of sampling', 'rollouts-parts.svg']],
+    ['zeros', ['bias-rate-1e-1', 'What the watch said', 'zeros-share.svg']],
+    ['domains', ['Before, teachers, and after (mopd)', 'safety-teacher', 'domains-shares.svg']],
   ])('%s writes its report', async (name, parts) => {
     expect(await run(name)).toMatchObject({ state: 'reported' });
     const text = await report(`${name}.md`);
@@ -53,18 +58,22 @@ describe('quick experiments', () => {
     expect(device.allocatedBytes).toBe(0);
   });
 
-  test('a training that is stopped goes on', async () => {
+  test.each([
+    ['balance', 'step 2 of 6, loss', 'rate-1e-3-seed-1: step 3 of 6, loss'],
+    ['distillation', 'step 1 of 2, reward', 'outcome-seed-1: step 2 of 2, reward'],
+  ])('a run of %s that is stopped goes on', async (name, last, next) => {
     const stop = new AbortController();
     const progress = (text: string) => {
-      if (text.includes('step 2 of')) stop.abort();
+      if (text.includes(last)) stop.abort();
     };
-    const output = join(folder, 'stopped');
-    expect(await run('balance', { output, signal: stop.signal, progress })).toEqual({
+    const output = join(folder, `${name}-stopped`);
+    expect(await run(name, { output, signal: stop.signal, progress })).toEqual({
       state: 'stopped',
     });
     const seen: string[] = [];
-    await run('balance', { output, progress: (text) => seen.push(text) });
-    expect(seen.find((text) => text.includes('step'))).toMatch(/^rate-1e-3-seed-1: step 3 of/);
+    await run(name, { output, progress: (text) => seen.push(text) });
+    const kind = next.split(' ').at(-1)!;
+    expect(seen.find((text) => text.includes(kind))).toContain(next);
   });
 });
 

@@ -1,8 +1,13 @@
 import { acceptance } from './acceptance/index.ts';
 import { attention } from './attention/index.ts';
 import { balance } from './balance/index.ts';
+import { distillation } from './distillation/index.ts';
+import { domains } from './domains/index.ts';
 import type { Experiment } from './experiment.ts';
+import { mismatch } from './mismatch/index.ts';
+import { rollouts } from './rollouts/index.ts';
 import { type LabEnd, type LabOptions, runExperiment } from './run-experiment.ts';
+import { zeros } from './zeros/index.ts';
 
 export type { LabEnd, LabOptions, Part } from './run-experiment.ts';
 
@@ -17,6 +22,11 @@ export const EXPERIMENTS: readonly NamedExperiment[] = [
   named(attention),
   named(acceptance),
   named(balance),
+  named(domains),
+  named(distillation),
+  named(mismatch),
+  named(rollouts),
+  named(zeros),
 ];
 
 function named<Config, Outcome>(experiment: Experiment<Config, Outcome>): NamedExperiment {

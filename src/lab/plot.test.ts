@@ -68,6 +68,37 @@ describe('a plot', () => {
     expect(svg).not.toContain('>2.2</text>');
   });
 
+  test('has an area around a line, and whiskers at marks, within its axes', () => {
+    const points = [
+      [0, 1],
+      [1, 2],
+    ] as const;
+    const bounds = [
+      [0, 0.5, 1.5],
+      [1, 1, 7],
+    ] as const;
+    const around = plotSvg(plot({ series: [{ name: 'a', points, bounds }] }));
+    const area = around.match(/<polygon points="([^"]+)"/)![1]!.split(' ');
+    expect(area).toHaveLength(4);
+    expect(around).toContain('>8</text>');
+    const named = plotSvg(
+      plot({
+        x: { label: 'domain', names: ['code', 'tools'] },
+        series: [{ name: 'a', points, bounds, draw: 'marks' }],
+      }),
+    );
+    for (const name of ['code', 'tools']) expect(named).toContain(`>${name}</text>`);
+    const [first] = line(around) as [number[]];
+    const circles = [...named.matchAll(/<circle cx="([\d.]+)"/g)].map(([, x]) => Number(x));
+    // Not on the axis, and as far from it as the last is from the other end.
+    expect(circles[0]).toBeGreaterThan(first[0]!);
+    expect(circles[0]! + circles[1]!).toBeCloseTo(74 + 700, 0);
+    const whiskers = [...named.matchAll(/x1="([\d.]+)".* x2="([\d.]+)".* stroke="#0072b2"/g)];
+    expect(whiskers.map(([, from, to]) => [Number(from), Number(to)])).toEqual(
+      circles.map((x) => [x, x]),
+    );
+  });
+
   test('of one point has room around it, and of none is an error', () => {
     const one = plotSvg(plot({ series: [{ name: 'a', points: [[3, 3]], draw: 'marks' }] }));
     expect(one).not.toContain('NaN');

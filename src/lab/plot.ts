@@ -14,6 +14,8 @@ export interface Axis {
   scale?: 'linear' | 'log';
   /** Of a linear axis: a value to show though nothing lies there, such as 0. */
   include?: number;
+  /** Of an axis of things that are not numbers: what stands at 0, 1, 2 … */
+  names?: readonly string[];
 }
 
 export interface Series {
@@ -22,6 +24,8 @@ export interface Series {
   /** Marks for measurements, a line for what lies between them; a line by default. */
   draw?: 'line' | 'marks' | 'both';
   isDashed?: boolean;
+  /** What is sure of it: an area behind a line, whiskers at marks. */
+  bounds?: readonly (readonly [x: number, low: number, high: number])[];
 }
 
 const size = { width: 720, height: 420 };
@@ -44,6 +48,7 @@ export function plotSvg({ title, x, y, series }: Plot): string {
   const drawn = series.map((each) => ({
     ...each,
     points: each.points.filter(([a, b]) => isDrawable(a, x) && isDrawable(b, y)),
+    bounds: (each.bounds ?? []).filter((bound) => bound.every((value) => Number.isFinite(value))),
   }));
   const all = drawn.flatMap(({ points }) => points);
   if (all.length === 0) throw new Error(`the plot "${title}" has no points`);
@@ -57,7 +62,7 @@ export function plotSvg({ title, x, y, series }: Plot): string {
     right,
   );
   const up = scaleOf(
-    all.map(([, value]) => value),
+    [...all.map(([, value]) => value), ...drawn.flatMap(({ bounds }) => bounds.flatMap(heights))],
     y,
     bottom,
     frame.top,
@@ -70,7 +75,7 @@ export function plotSvg({ title, x, y, series }: Plot): string {
       const at = round(across.place(tick));
       return [
         rule(at, frame.top, at, bottom),
-        label(at, bottom + 16, format(tick), 'text-anchor="middle"'),
+        label(at, bottom + 16, x.names?.[tick] ?? format(tick), 'text-anchor="middle"'),
       ];
     }),
     ...up.ticks.flatMap((tick) => {
@@ -88,8 +93,17 @@ export function plotSvg({ title, x, y, series }: Plot): string {
       `text-anchor="middle" transform="rotate(-90 18 ${(frame.top + bottom) / 2})"`,
     ),
     ...drawn.flatMap((each, i) => {
-      const places = each.points.map(([a, b]) => [round(across.place(a)), round(up.place(b))]);
-      return drawSeries(each, places as [number, number][], colorOf(i));
+      const place = (a: number, b: number): Place => [round(across.place(a)), round(up.place(b))];
+      const low = each.bounds.map(([a, b]) => place(a, b));
+      const high = each.bounds.map(([a, , b]) => place(a, b));
+      return [
+        ...drawBounds(each, { low, high }, colorOf(i)),
+        ...drawSeries(
+          each,
+          each.points.map(([a, b]) => place(a, b)),
+          colorOf(i),
+        ),
+      ];
     }),
     ...series.map(({ name }, i) => {
       const left = frame.left + (i % 2) * ((right - frame.left) / 2);
@@ -109,11 +123,28 @@ function isDrawable(value: number, { scale }: Axis): boolean {
   return Number.isFinite(value) && (scale !== 'log' || value > 0);
 }
 
-function drawSeries(
-  { draw = 'line', isDashed }: Series,
-  places: [number, number][],
+function heights([, low, high]: readonly [number, number, number]): number[] {
+  return [low, high];
+}
+
+type Place = [x: number, y: number];
+
+function drawBounds(
+  { draw = 'line' }: Series,
+  { low, high }: { low: readonly Place[]; high: readonly Place[] },
   color: string,
 ): string[] {
+  if (low.length === 0) return [];
+  if (draw === 'marks') {
+    return low.map(([x, y], i) => {
+      return `<line x1="${x}" y1="${y}" x2="${x}" y2="${high[i]![1]}" stroke="${color}"/>`;
+    });
+  }
+  const around = [...low, ...high.toReversed()].map((place) => place.join(',')).join(' ');
+  return [`<polygon points="${around}" fill="${color}" fill-opacity="0.15"/>`];
+}
+
+function drawSeries({ draw = 'line', isDashed }: Series, places: Place[], color: string): string[] {
   const parts: string[] = [];
   if (draw !== 'marks') {
     const dashes = isDashed ? ' stroke-dasharray="5 4"' : '';
@@ -137,6 +168,7 @@ interface Scale {
 }
 
 function scaleOf(values: readonly number[], axis: Axis, from: number, to: number): Scale {
+  if (axis.names) return namedScale(axis.names.length, from, to);
   const isLog = axis.scale === 'log';
   const known = axis.include === undefined || isLog ? values : [...values, axis.include];
   let low = Math.min(...known);
@@ -153,6 +185,12 @@ function scaleOf(values: readonly number[], axis: Axis, from: number, to: number
     ticks,
     place: (value) => from + ((position(value) - begin) / (end - begin)) * (to - from),
   };
+}
+
+/** A place for each, with room around it. */
+function namedScale(count: number, from: number, to: number): Scale {
+  const ticks = Array.from({ length: count }, (_, i) => i);
+  return { ticks, place: (value) => from + ((value + 0.5) / count) * (to - from) };
 }
 
 /** About five round numbers that reach from `low` to `high`. */

@@ -132,6 +132,17 @@ describe('an experiment', () => {
     );
   });
 
+  test('may extend other configs of its folder, which "quick" then changes', async () => {
+    await fs.writeFile(join(folder, 'base.json'), JSON.stringify({ factor: 3, numbers: [7] }));
+    const extended = { extends: 'base.json', numbers: [1, 2], quick: { numbers: [4] } };
+    const end = await run(extended, { quick: true });
+    expect(end.state).toBe('reported');
+    const json = JSON.parse(await fs.readFile(join(folder, 'reports', 'squares.json'), 'utf8'));
+    expect(json.outcomes).toEqual({ 'square-4': 48 });
+    expect(json.config).toEqual({ factor: 3, numbers: [4] });
+    await expect(run({ extends: 'none.json' })).rejects.toThrow(/cannot read .*none\.json/);
+  });
+
   test('that is stopped says so', async () => {
     const stop = new AbortController();
     stop.abort();

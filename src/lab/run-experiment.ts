@@ -3,14 +3,13 @@ import fs from 'node:fs/promises';
 import os from 'node:os';
 import { join } from 'node:path';
 import { isDeepStrictEqual } from 'node:util';
-import { z } from 'zod';
 import { atomicWriteFile } from '../checkpoint/atomic.ts';
 import { asUserError, errorCode } from '../checkpoint/file-errors.ts';
 import { UserError } from '../errors.ts';
 import { readJsonFile } from '../json-file.ts';
 import type { Device } from '../tensor/device.ts';
-import { describeIssue } from '../train/config.ts';
 import { type Experiment, type Job, Stopped } from './experiment.ts';
+import { readConfig } from './read-config.ts';
 import { writeReport } from './write-report.ts';
 
 export interface LabOptions {
@@ -81,31 +80,6 @@ export async function runExperiment<Config, Outcome>(
 function jobsOfPart<Outcome>(jobs: readonly Job<Outcome>[], part?: Part): Job<Outcome>[] {
   if (!part) return [...jobs];
   return jobs.filter(({ isTimed }) => !isTimed).filter((_, i) => i % part.of === part.number - 1);
-}
-
-async function readConfig<Config>(
-  { schema }: Experiment<Config, never> | Experiment<Config, unknown>,
-  { configPath, quick }: LabOptions,
-): Promise<Config> {
-  const whole = z.record(z.string(), z.unknown()).safeParse(await readJsonFile(configPath));
-  if (!whole.success) throw new UserError(`${configPath}: must be a JSON object`);
-  const { quick: changes, ...usual } = whole.data;
-  if (quick && changes === undefined) throw new UserError(`${configPath}: has no "quick"`);
-  const result = schema.safeParse(quick ? merge(usual, changes) : usual, { reportInput: true });
-  if (result.success) return result.data;
-  throw new UserError(`${configPath}: ${describeIssue(result.error.issues[0]!)}`);
-}
-
-/** `changes` over `base`: objects are merged, all else is replaced. */
-function merge(base: unknown, changes: unknown): unknown {
-  if (!isObject(base) || !isObject(changes)) return changes;
-  const merged = { ...base };
-  for (const [key, value] of Object.entries(changes)) merged[key] = merge(base[key], value);
-  return merged;
-}
-
-function isObject(value: unknown): value is Record<string, unknown> {
-  return typeof value === 'object' && value !== null && !Array.isArray(value);
 }
 
 async function runJob<Outcome>(

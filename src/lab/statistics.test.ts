@@ -1,11 +1,14 @@
 import { describe, expect, test } from 'vitest';
 import {
   compare,
+  compareToZero,
   curveAt,
   explained,
   fitAcceptance,
+  pairedDifference,
   REPORTED_CURVE,
   spread,
+  wilson,
 } from './statistics.ts';
 
 test('a spread has the error of its mean', () => {
@@ -18,6 +21,46 @@ test('a difference is one only if it is beyond the seeds', () => {
   expect(compare(spread([2, 2.1, 1.9]), spread([1, 1.1, 0.9]))).toBe('higher');
   expect(compare(spread([1, 2, 3]), spread([1.5, 2.5, 3.5]))).toMatch(/no difference/);
   expect(compare(spread([1]), spread([5]))).toMatch(/no difference/);
+});
+
+test('a share has the interval of Wilson, also where all or none are right', () => {
+  const { low, high } = wilson(81, 263);
+  expect(low).toBeCloseTo(0.2553, 4);
+  expect(high).toBeCloseTo(0.3662, 4);
+  expect(wilson(0, 20).low).toBe(0);
+  expect(wilson(0, 20).high).toBeCloseTo(0.1611, 4);
+  expect(wilson(20, 20).low).toBeCloseTo(0.8389, 4);
+  expect(wilson(20, 20).high).toBeCloseTo(1, 12);
+});
+
+test('a difference on the same problems is surer than two shares apart', () => {
+  const answers = (right: (i: number) => boolean) =>
+    Array.from({ length: 200 }, (_, i) => right(i));
+  const before = answers((i) => i < 150);
+  // All that was right still is, and ten more.
+  const after = answers((i) => i < 160);
+  const { difference, low, high } = pairedDifference(after, before);
+  expect(difference).toBeCloseTo(0.05);
+  expect(low).toBeGreaterThan(0);
+  expect(wilson(160, 200).low).toBeLessThan(wilson(150, 200).high);
+  // (10 ± 1.96·√(10 + 1 − 100/202))/202, by hand.
+  expect([low, high].map((value) => Number(value.toFixed(4)))).toEqual([0.0181, 0.081]);
+  expect(pairedDifference(before, after)).toMatchObject({ difference: -0.05, high: -low });
+  expect(() => pairedDifference(before, [true])).toThrow('200 answers beside 1');
+});
+
+test('differences within seeds are surer than seeds apart', () => {
+  const [one, other] = [
+    [0.5, 0.6, 0.7],
+    [0.45, 0.56, 0.66],
+  ] as const;
+  expect(compare(spread(one), spread(other))).toMatch(/no difference/);
+  const differences = one.map((value, i) => value - other[i]!);
+  // 0.0433 ± 0.0033, and 4.30 of that is 0.0143.
+  expect(compareToZero(spread(differences))).toBe('higher');
+  expect(compareToZero(spread(differences.map((value) => -value)))).toBe('lower');
+  expect(compareToZero(spread([0.04, 0.001, 0.09]))).toMatch(/no difference/);
+  expect(compareToZero(spread([1]))).toMatch(/no difference/);
 });
 
 describe('the curve of acceptance', () => {

@@ -15,6 +15,43 @@ export function spread(values: readonly number[]): Spread {
   return { mean, error: Math.sqrt(squares / (count - 1) / count), count };
 }
 
+/** Standard normal deviation of 95 % on both sides. */
+const normal = 1.96;
+
+/** Between which a share lies, at 95 %. */
+export interface Interval {
+  low: number;
+  high: number;
+}
+
+/** Wilson's score interval of the share that `right` of `count` are a sample of. */
+export function wilson(right: number, count: number): Interval {
+  const share = right / count;
+  const extra = normal ** 2 / count;
+  const middle = (share + extra / 2) / (1 + extra);
+  const half =
+    (normal / (1 + extra)) * Math.sqrt((share * (1 - share)) / count + extra / count / 4);
+  return { low: Math.max(0, middle - half), high: Math.min(1, middle + half) };
+}
+
+/**
+ * How much larger the share of the first is than that of the second where both answered the same problems:
+ * the difference, and its interval (Agresti and Min 2005: half a problem is added to each of four cells).
+ */
+export function pairedDifference(
+  first: readonly boolean[],
+  second: readonly boolean[],
+): Interval & { difference: number } {
+  const count = first.length;
+  if (second.length !== count) throw new Error(`${count} answers beside ${second.length}`);
+  const only = (one: readonly boolean[], other: readonly boolean[]) =>
+    one.filter((right, i) => right && !other[i]).length;
+  const [gained, lost] = [only(first, second), only(second, first)];
+  const middle = (gained - lost) / (count + 2);
+  const half = (normal / (count + 2)) * Math.sqrt(gained + lost + 1 - (gained - lost) * middle);
+  return { difference: (gained - lost) / count, low: middle - half, high: middle + half };
+}
+
 export type Comparison = 'higher' | 'lower' | 'no difference beyond the seeds';
 
 /** Student's t, 95 % on both sides, from 1 degree of freedom. */
@@ -22,9 +59,17 @@ const student = [12.71, 4.3, 3.18, 2.78, 2.57, 2.45, 2.36, 2.31, 2.26, 2.23];
 
 /** How `one` compares to `other`, by Student's test at 95 %; one seed alone tells nothing. */
 export function compare(one: Spread, other: Spread): Comparison {
-  const difference = one.mean - other.mean;
   const error = Math.hypot(one.error, other.error);
-  const limit = student[one.count + other.count - 3] ?? student.at(-1)!;
+  return decide(one.mean - other.mean, error, one.count + other.count - 2);
+}
+
+/** The same of differences, where what is compared shares its seeds: whether they are above 0. */
+export function compareToZero({ mean, error, count }: Spread): Comparison {
+  return decide(mean, error, count - 1);
+}
+
+function decide(difference: number, error: number, freedom: number): Comparison {
+  const limit = student[freedom - 1] ?? student.at(-1)!;
   if (!(Math.abs(difference) > limit * error)) return 'no difference beyond the seeds';
   return difference > 0 ? 'higher' : 'lower';
 }

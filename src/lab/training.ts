@@ -49,6 +49,20 @@ export async function train(
   throw new Error('a training ended without saying so');
 }
 
+/** A training that makes the checkpoint to begin with, in the place of a run's own. */
+export const startSchema = trainingJson.optional();
+
+/** What a run of this name begins with: its own, or what is made for it. */
+export async function modelOf(
+  context: JobContext,
+  name: string,
+  { model }: TrainingJson,
+  start: TrainingJson | undefined,
+): Promise<unknown> {
+  if (!start) return model;
+  return { checkpoint: (await train(context, `${name}-start`, start)).checkpoint };
+}
+
 async function sharedTokenizer(
   { directory, configPath, progress }: JobContext,
   json: TrainingJson,

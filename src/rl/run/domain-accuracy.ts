@@ -15,16 +15,18 @@ export async function domainAccuracy(
 ): Promise<Record<string, number>> {
   const scores: Record<string, number> = {};
   for (const source of parts.heldOut) {
-    scores[source.name] = await sourceAccuracy(parts, source, config);
+    const answers = await sourceAnswers(parts, source, config);
+    scores[source.name] = answers.filter(Boolean).length / answers.length;
   }
   return scores;
 }
 
-async function sourceAccuracy(
-  { rollout, reward }: Parts,
+/** Whether each of the source's problems was answered right; the same problems each time. */
+export async function sourceAnswers(
+  { rollout, reward }: Pick<Parts, 'rollout' | 'reward'>,
   { name, domain, prompts, maxTokens }: ScheduledSource,
   config: PolicyConfig,
-): Promise<number> {
+): Promise<boolean[]> {
   const { problems, temperature } = config.evaluation!;
   const never = new AbortController().signal;
   const isRight = async (index: number): Promise<boolean> => {
@@ -37,13 +39,12 @@ async function sourceAccuracy(
     if (result.status !== 'finished') return false;
     return (await reward(sequence, result.response, never)).passed;
   };
-  let right = 0;
+  const right: boolean[] = [];
   // As many at once as the engine works on.
   const { concurrency } = config.schedule;
   for (let begin = 0; begin < problems; begin += concurrency) {
     const count = Math.min(concurrency, problems - begin);
-    const answers = await Promise.all(Array.from({ length: count }, (_, i) => isRight(begin + i)));
-    right += answers.filter(Boolean).length;
+    right.push(...(await Promise.all(Array.from({ length: count }, (_, i) => isRight(begin + i)))));
   }
-  return right / problems;
+  return right;
 }

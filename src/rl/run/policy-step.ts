@@ -5,6 +5,7 @@ import type { RunMetrics } from '../../train/run.ts';
 import type { Example } from '../algorithms/algorithm.ts';
 import type { DrawnFigures } from '../rollout/drawn-tokens.ts';
 import type { ScheduledBatch, SchedulerFigures } from '../scheduler/types.ts';
+import { isCarried } from '../scheduler/versions.ts';
 import { TeacherFailure } from '../teachers/teacher.ts';
 import type { MismatchFigures } from '../trainer/policy-figures.ts';
 import type { PolicyMetrics } from '../trainer/policy-metrics.ts';
@@ -31,6 +32,10 @@ export interface PolicyStepMetrics
   sequences: number;
   /** Share of the sequences that reached a limit. */
   cut: number;
+  /** Share of the sequences that were carried over steps, and so hold tokens of several versions. */
+  carried: number;
+  /** Seconds for which the batch was there but held back for sequences that were about to be too old. */
+  held: number;
   /** Share of right answers of recent attempts by kind of problem, replaced groups included. */
   passRates: Record<string, number>;
   failures: SchedulerFigures['failures'];
@@ -87,6 +92,7 @@ export async function takePolicyStep(
       Object.entries(figures.passRates).map(([cell, { rate }]) => [cell, rate]),
     ),
     failures: figures.failures,
+    held: figures.held / 1000,
     lossByLabel: {},
     balanceLoss: null,
     gradientNorm: gradient.norm,
@@ -128,6 +134,7 @@ function outcomes(trajectories: readonly Trajectory[]) {
   return {
     reward: mean(trajectories),
     rewardByDomain: Object.fromEntries([...domains].map(([domain, own]) => [domain, mean(own)])),
+    carried: trajectories.filter(isCarried).length / trajectories.length,
     cut: trajectories.filter(({ finish }) => finish === 'length').length / trajectories.length,
   };
 }

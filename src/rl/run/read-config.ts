@@ -30,7 +30,20 @@ export async function readRunConfig(path: string): Promise<RunConfig> {
 }
 
 async function readExtended(path: string, from: readonly string[]): Promise<unknown> {
-  const json = await readJsonFile(path);
+  return withExtended(await readJsonFile(path), path, from);
+}
+
+/**
+ * A config's JSON over what it extends.
+ *
+ * @param path of the file that it is in
+ * @param from files that extend it
+ */
+export async function withExtended(
+  json: unknown,
+  path: string,
+  from: readonly string[] = [],
+): Promise<unknown> {
   if (!isRecord(json) || json.extends === undefined) return json;
   const { extends: other, ...own } = json;
   const base = resolve(dirname(path), String(other));

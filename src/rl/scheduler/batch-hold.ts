@@ -7,6 +7,8 @@ export class BatchHold {
   readonly #over: () => void;
   #cancel: (() => void) | null = null;
   #isOver = false;
+  #since = 0;
+  #held = 0;
 
   /**
    * @param longest in milliseconds
@@ -18,18 +20,27 @@ export class BatchHold {
     this.#over = over;
   }
 
+  /** For how long the last batch was held back, in milliseconds. */
+  get held(): number {
+    return this.#held;
+  }
+
   /** Whether a batch is still to be held back; the time runs from the first call on. */
   holds(): boolean {
     if (this.#longest === 0) return false;
-    this.#cancel ??= this.#clock.after(this.#longest, () => {
-      this.#isOver = true;
-      this.#over();
-    });
+    if (!this.#cancel) {
+      this.#since = this.#clock.now();
+      this.#cancel = this.#clock.after(this.#longest, () => {
+        this.#isOver = true;
+        this.#over();
+      });
+    }
     return !this.#isOver;
   }
 
   /** For the next batch. */
   reset(): void {
+    this.#held = this.#cancel ? this.#clock.now() - this.#since : 0;
     this.#cancel?.();
     this.#cancel = null;
     this.#isOver = false;

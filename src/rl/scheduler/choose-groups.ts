@@ -75,7 +75,7 @@ function ageAndSize(group: GroupState): {
   const sequences = readySequences(group);
   return {
     oldest: Math.min(...sequences.map(oldestVersion)),
-    carried: sequences.filter(isCarried).length,
+    carried: sequences.filter(({ trajectory }) => isCarried(trajectory!)).length,
     size: sequences.length,
   };
 }

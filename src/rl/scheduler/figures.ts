@@ -3,8 +3,11 @@ import type { Ledger } from './ledger.ts';
 import type { SequenceState, SourceState } from './state.ts';
 import type { SchedulerFigures, SourceFigures } from './types.ts';
 
-/** @param sampling sequences that are being sampled */
-export function schedulerFigures(ledger: Ledger, sampling: number): SchedulerFigures {
+/**
+ * @param sampling sequences that are being sampled
+ * @param held for how long the last batch was held back
+ */
+export function schedulerFigures(ledger: Ledger, sampling: number, held: number): SchedulerFigures {
   const { version, batches, sources, failures, dropped, restarted, histories } = ledger.summary;
   const sequences = ledger.openGroups.flatMap((group) => group.sequences);
   const count = (stage: SequenceState['stage']) =>
@@ -29,6 +32,7 @@ export function schedulerFigures(ledger: Ledger, sampling: number): SchedulerFig
     failures: { ...failures },
     dropped,
     restarted,
+    held,
     passRates: Object.fromEntries(rates),
   };
 }

@@ -99,20 +99,25 @@ describe('what is carried over', () => {
 
   test('is waited for, no longer than is said, before it is lost', async () => {
     const waited = async (maxWaitSeconds: number, duration: number) => {
-      const { next, clock } = await simulatedRun({
+      const { next, clock, scheduler } = await simulatedRun({
         options: { ...options, maxStaleness: 0, maxWaitSeconds },
         courseOf: ({ id }) => ({ duration: id === 'sums.0.1' ? duration : 50, ends: 'well' }),
       });
       const { groups } = await next();
-      return { ids: groups.map(({ id }) => id), at: clock.now() };
+      const { held } = scheduler.figures();
+      return { ids: groups.map(({ id }) => id), at: clock.now(), held };
     };
-    const { ids, at } = await waited(1, 300);
+    const { ids, at, held } = await waited(1, 300);
+    // A batch without it was there by the time that the others had been sampled.
+    expect(held).toBeGreaterThan(200);
+    expect(held).toBeLessThan(300);
     expect(ids).toEqual(['sums.0', 'sums.1']);
     expect(at).toBe(310);
     const given = await waited(1, 30_000);
     expect(given.ids).toEqual(['sums.1', 'sums.2']);
     expect(given.at).toBeGreaterThanOrEqual(1050);
     expect(given.at).toBeLessThan(1100);
+    expect(given.held).toBe(1000);
   });
 });
 

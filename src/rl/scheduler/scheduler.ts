@@ -132,7 +132,7 @@ export class SequenceScheduler implements DataScheduler {
   }
 
   figures(): SchedulerFigures {
-    return schedulerFigures(this.#ledger, this.#runner.sampling);
+    return schedulerFigures(this.#ledger, this.#runner.sampling, this.#hold.held);
   }
 
   async close(): Promise<void> {

@@ -219,6 +219,8 @@ export interface SchedulerFigures {
   dropped: number;
   /** Sequences begun anew because their tokens were too old. */
   restarted: number;
+  /** For how long the last batch was held back for sequences that were about to be too old (`maxWait`). */
+  held: number;
   /** Pass rate by cell, of which recent attempts count more. */
   passRates: Record<string, { rate: number; count: number }>;
 }

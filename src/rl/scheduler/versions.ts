@@ -29,7 +29,7 @@ export function oldestVersion({ trajectory, partial }: SequenceState): number {
 }
 
 /** Whether the weights changed while it was sampled. */
-export function isCarried({ trajectory }: SequenceState): boolean {
-  const { oldest, newest } = versionsOf(trajectory!);
+export function isCarried(trajectory: Trajectory): boolean {
+  const { oldest, newest } = versionsOf(trajectory);
   return oldest !== newest;
 }
