@@ -1,5 +1,4 @@
 import { mtpBlock, mtpInput } from '../model/mtp.ts';
-import { stepMtpBlock, stepStates, stepTrunk } from '../model/step.ts';
 import { fillCache, trunk } from '../model/trunk.ts';
 import type { Model } from '../model/weights.ts';
 import type { CacheType } from '../tensor/cache-type.ts';
@@ -7,21 +6,17 @@ import { gatherRows } from '../tensor/ops/index.ts';
 import { Scope } from '../tensor/scope.ts';
 import type { Tensor } from '../tensor/tensor.ts';
 import { cacheTypeOf } from './cache-type.ts';
-import {
-  type ConstrainedOutput,
-  firstMasks,
-  type StepMasks,
-  stepMasks,
-} from './constrained-output.ts';
+import { stepMasks } from './constrained-output.ts';
 import { DecoderSequence } from './decoder-sequence.ts';
 import { KeyValuePool } from './key-value-pool.ts';
 import { OutputHead } from './output-head.ts';
 import { packRows } from './packed-rows.ts';
 import { type QueuedStep, queuedStep } from './queued-step.ts';
 import { firstRows, type RowRange } from './row-ranges.ts';
-import { type StepInputs, uploadStep } from './step-inputs.ts';
+import { uploadStep } from './step-inputs.ts';
 import { type StepAnswer, StepOutputs } from './step-outputs.ts';
-import { planStep, type StepPlan, uncertainRows } from './step-plan.ts';
+import { StepPasses } from './step-passes.ts';
+import { planStep, uncertainRows } from './step-plan.ts';
 import type { PromptPart, StepRequest } from './step-request.ts';
 
 export interface DecoderLimits {
@@ -49,6 +44,7 @@ export class Decoder {
   readonly model: Model;
   readonly #pool: KeyValuePool;
   readonly #head: OutputHead;
+  readonly #passes: StepPasses;
 
   constructor(model: Model, limits: DecoderLimits) {
     const { vocabSize, cacheTokens, sequences, snapshots = 0 } = limits;
@@ -57,6 +53,7 @@ export class Decoder {
     this.#head = new OutputHead(model, vocabSize ?? model.config.vocabSize);
     const rings = sequences + snapshots;
     this.#pool = new KeyValuePool(model, { tokens: cacheTokens, rings, cacheType });
+    this.#passes = new StepPasses(model, this.#pool, this.#head);
   }
 
   /** The memory of its sequences. */
@@ -135,7 +132,7 @@ export class Decoder {
       const plan = planStep(sequences, drafts, this.#window);
       const inputs = uploadStep(scope, requests, plan, this.#pool.ringSize);
       const constraints = requests.map(({ constraint }) => constraint ?? null);
-      const drafted = drafts > 0 ? this.#draft(scope, plan, inputs, constraints) : null;
+      const drafted = drafts > 0 ? this.#passes.draft(scope, plan, inputs, constraints) : null;
       const masks = await stepMasks(
         scope,
         constraints,
@@ -143,7 +140,7 @@ export class Decoder {
         drafts,
       );
       const outputs = new StepOutputs(scope, requests, drafts, this.model.config);
-      this.#verify(scope, inputs, drafted, masks, outputs);
+      this.#passes.verify(scope, inputs, drafted, masks, outputs);
       for (const sequence of sequences) {
         for (let head = 0; head < drafts; head++) {
           const certain = sequence.length - head;
@@ -207,81 +204,11 @@ export class Decoder {
       const sequences = requests.map(({ sequence }) => sequence);
       const plan = planStep(sequences, 0, this.#window, drawn ? 1 : 0);
       const inputs = uploadStep(scope, requests, plan, this.#pool.ringSize, drawn);
-      const logits = this.#passTrunk(scope, inputs, []);
-      const { settings, uniforms, places } = inputs.trunk;
-      const out = scope.empty([requests.length], 'i32');
-      this.#head.sample({ logits, settings, uniforms, places, out });
-      return queuedStep(scope, requests, out);
+      return queuedStep(scope, requests, this.#passes.drawNext(scope, inputs));
     } catch (error) {
       scope.close();
       throw error;
     }
-  }
-
-  /** Drafts with each block in turn → the distributions drafted from, [D·S, V]. */
-  #draft(
-    scope: Scope,
-    { blocks }: StepPlan,
-    inputs: StepInputs,
-    constraints: readonly (ConstrainedOutput | null)[],
-  ): Tensor {
-    const { model } = this;
-    const { states } = this.#pool;
-    const { tokens, settings } = inputs;
-    const count = inputs.trunk.uniforms.rows;
-    const masks = firstMasks(scope, constraints);
-    const distributions = scope.empty([blocks.length * count, model.head.shape[0]!]);
-    for (const [head, { rows, firstToken }] of blocks.entries()) {
-      const { slidingLayout, stateRows, lastRows, uniforms, places } = inputs.blocks[head]!;
-      const logits = distributions.slice(head * count, (head + 1) * count);
-      const own = tokens.slice(firstToken, firstToken + rows);
-      const cache = this.#pool.stepCache({ sliding: slidingLayout });
-      // A sequence of a single token has no rows: its drafts are guesses from a state of zeros.
-      const x = rows > 0 ? stepMtpBlock(scope, model, head, own, states, stateRows, cache) : states;
-      this.#head.normLogits(model.mtp[head]!.finalNorm, x, lastRows, logits);
-      this.#head.penalize(inputs, logits, inputs.changes?.blockRows[head]);
-      // What may follow a draft is known only once it is, but guesses need not be allowed.
-      if (head === 0 && masks) model.device.kernels.maskLogits({ logits, ...masks });
-      this.#head.sample({ logits, settings, uniforms, places, out: tokens });
-    }
-    return distributions;
-  }
-
-  /** Passes the last tokens and their drafts through the trunk, and chooses as `verifyDrafts` does. */
-  #verify(
-    scope: Scope,
-    inputs: StepInputs,
-    drafts: Tensor | null,
-    masks: StepMasks | null,
-    { chosen, scores, experts }: StepOutputs,
-  ): void {
-    const { model } = this;
-    const { kernels } = model.device;
-    const { settings, uniforms } = inputs.trunk;
-    const tokens = inputs.tokens.slice(0, uniforms.size);
-    const targets = this.#passTrunk(scope, inputs, experts);
-    // Log-probabilities are the model's own, whatever is done to its logits next.
-    const scored = inputs.scored && gatherRows(scope, targets, inputs.scored.rows);
-    this.#head.penalize(inputs, targets, inputs.changes?.trunkRows);
-    if (masks) kernels.maskLogits({ logits: targets, ...masks });
-    this.#head.distributions(targets, settings);
-    kernels.verifyDrafts({ targets, drafts, tokens, uniforms, out: chosen });
-    if (scored && scores) this.#head.score(scored, chosen, inputs.scored!.places, scores);
-  }
-
-  /** Passes the last tokens and their drafts through the trunk → logits [S·(D+1), V]. */
-  #passTrunk(scope: Scope, inputs: StepInputs, routes: readonly Tensor[]): Tensor {
-    const { model } = this;
-    const { globalLayout, slidingLayout, width, stateRows, uniforms } = inputs.trunk;
-    const tokens = inputs.tokens.slice(0, uniforms.size);
-    const cache = this.#pool.stepCache({ global: globalLayout, width, sliding: slidingLayout });
-    const { residual } = stepTrunk(scope, model, tokens, cache, routes);
-    if (model.mtp.length > 0) {
-      this.#pool.writeStates(stepStates(scope, model, residual), [stateRows]);
-    }
-    const logits = scope.empty([tokens.size, model.head.shape[0]!]);
-    this.#head.normLogits(model.finalNorm, residual, null, logits);
-    return logits;
   }
 
   get #window(): number {
