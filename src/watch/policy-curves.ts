@@ -42,7 +42,7 @@ export function policyColumns(steps: readonly RecordedStep[]): PolicyColumns {
       replayed: mismatch?.klPositive,
       notReplayed: mismatchWithoutReplay?.klPositive,
     })),
-    gated: columns(gatedShares),
+    gated: gatedShares(steps),
     teacherGap: column(({ algorithm }) => algorithm?.teacherGap),
     staleness: column(({ staleness }) => staleness?.mean),
     cut: column(({ cut }) => cut),
@@ -62,9 +62,18 @@ export function columnsByName(
   );
 }
 
-function gatedShares({ mismatch, algorithm }: RecordedStep): Record<string, number | undefined> {
-  const { teacherGap, ...counted } = algorithm ?? {};
-  return { ...counted, below: mismatch?.below, above: mismatch?.above };
+/** What an algorithm does not count in a step was nothing. */
+function gatedShares(steps: readonly RecordedStep[]): Record<string, Column> {
+  const counted = new Set(steps.flatMap(({ algorithm = {} }) => Object.keys(algorithm)));
+  counted.delete('teacherGap');
+  return columnsByName(
+    steps.map(({ mismatch, algorithm }) => ({
+      ...(algorithm &&
+        Object.fromEntries([...counted].map((name) => [name, algorithm[name] ?? 0]))),
+      below: mismatch?.below,
+      above: mismatch?.above,
+    })),
+  );
 }
 
 /** Kinds of problems are called `family/level/language`. */

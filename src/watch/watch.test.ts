@@ -185,7 +185,10 @@ describe('runs over HTTP', () => {
     });
     const accuracy = (step: number) =>
       `${JSON.stringify({ type: 'accuracy', step, scores: { code: 0.5 } })}\n`;
-    const compared = { mismatchWithoutReplay: { klPositive: 2e-3 } };
+    const compared = {
+      mismatchWithoutReplay: { klPositive: 2e-3 },
+      algorithm: { teacherGap: 0.4 },
+    };
     await write('a', accuracy(0) + line(1, policy(0)) + line(2, policy(1, compared)) + accuracy(2));
     const { body } = await get('/curves?run=a');
     expect(body).toMatchObject({
@@ -195,7 +198,7 @@ describe('runs over HTTP', () => {
         passRates: { arithmetic: [0.375, 0.375], chats: [1, 1] },
         acceptanceLength: [2.5, 2.5],
         mismatch: { replayed: [1e-4, 1e-4], notReplayed: [null, 2e-3] },
-        gated: { above: [0.02, 0.02], below: [0.01, 0.01], gatedLow: [0.03, 0.03] },
+        gated: { above: [0.02, 0.02], below: [0.01, 0.01], gatedLow: [0.03, 0] },
         teacherGap: [0.4, 0.4],
         parts: { sampling: [3, 3], teachers: [1, 1], training: [2, 2] },
         zerosShare: [0.1, 0.1],

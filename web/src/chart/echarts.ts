@@ -4,6 +4,7 @@ import {
   BrushComponent,
   GridComponent,
   MarkLineComponent,
+  ToolboxComponent,
   VisualMapContinuousComponent,
 } from 'echarts/components';
 import { init, use } from 'echarts/core';
@@ -13,9 +14,11 @@ use([
   LineChart,
   HeatmapChart,
   GridComponent,
-  BrushComponent,
   MarkLineComponent,
   VisualMapContinuousComponent,
+  BrushComponent,
+  // The brush asks for it.
+  ToolboxComponent,
   // Not SVG: its styles are inline, which the page's policy forbids.
   CanvasRenderer,
 ]);

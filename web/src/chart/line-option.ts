@@ -13,12 +13,18 @@ export interface DrawnLine {
   marks: readonly Point[];
 }
 
+/** What an axis of values goes over. */
+export interface Reach extends Range {
+  /** Between two of its lines; `null` for what suits it. */
+  step: number | null;
+}
+
 export interface Frame {
   x: Range;
   isLogarithmic: boolean;
   fromZero: boolean;
   /** Lowest and highest of several pictures that are to be compared; `null` for what the lines need. */
-  y: Range | null;
+  y: Reach | null;
   /** Where something was warned of. */
   warnings: readonly number[];
   writeX: (value: number) => string;
@@ -45,6 +51,7 @@ export function lineOption(
       brushStyle: { color: colours.accent, opacity: 0.12, borderWidth: 0 },
       outOfBrush: {},
     },
+    toolbox: { show: false },
     xAxis: {
       type: 'value',
       min: x.from,
@@ -55,7 +62,8 @@ export function lineOption(
       axisLabel: {
         ...label,
         formatter: (value: number) => frame.writeX(value),
-        showMinLabel: true,
+        // Ends that are no round numbers would crowd those that are.
+        showMinLabel: x.from === 0,
         showMaxLabel: false,
       },
       splitNumber: 4,
@@ -72,6 +80,7 @@ export function lineOption(
       type: isLogarithmic ? 'log' : 'value',
       scale: !fromZero,
       ...(y !== null && { min: y.from, max: y.to }),
+      ...(y !== null && y.step !== null && { interval: y.step }),
       splitNumber: 4,
       axisLine: { show: false },
       axisTick: { show: false },
@@ -124,7 +133,7 @@ function warningLines(places: readonly number[], { trouble }: Colours) {
     markLine: {
       silent: true,
       symbol: 'none',
-      label: { formatter: '!', color: trouble, fontWeight: 'bold', distance: 0 },
+      label: { show: false },
       lineStyle: { color: trouble, type: 'dashed', width: 1 },
       data: places.map((xAxis) => ({ xAxis })),
     },

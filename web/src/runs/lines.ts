@@ -27,7 +27,13 @@ export interface Range {
 }
 
 /** The lines of a run in a panel. */
-export function linesOf(history: RunHistory, panel: Panel, axis: Axis, isSmooth: boolean): Line[] {
+export function linesOf(
+  history: RunHistory,
+  panel: Panel,
+  axis: Axis,
+  wantsSmooth: boolean,
+): Line[] {
+  const isSmooth = wantsSmooth && panel.isExact !== true;
   const places = placesOf(history, axis);
   const marks = Map.groupBy(panel.marks?.(history) ?? [], ({ member }) => member);
   const members = panel.form === 'one' ? [''] : membersOf(history, panel.name);
@@ -35,16 +41,15 @@ export function linesOf(history: RunHistory, panel: Panel, axis: Axis, isSmooth:
   const all = members.length > 0 ? members : [...marks.keys()].sort();
   return all.map((member) => {
     const name = member === '' ? panel.name : `${panel.name}/${member}`;
-    const raw = pointsOf(places, history.columns.get(name) ?? []);
-    const points = isSmooth ? smooth(raw) : raw;
-    return {
-      member,
-      points,
-      raw: isSmooth ? raw : [],
-      marks: (marks.get(member) ?? []).map(
-        ({ step, value }) => [placeOfStep(history, axis, step), value] as const,
-      ),
-    };
+    const column = history.columns.get(name);
+    const seldom = (marks.get(member) ?? []).map(
+      ({ step, value }) => [placeOfStep(history, axis, step), value] as const,
+    );
+    if (column === undefined) return { member, points: seldom, raw: [], marks: seldom };
+    const raw = pointsOf(places, column);
+    return isSmooth
+      ? { member, points: smooth(raw), raw, marks: seldom }
+      : { member, points: raw, raw: [], marks: seldom };
   });
 }
 
@@ -72,14 +77,15 @@ export function within(points: readonly Point[], range: Range | null): readonly 
 /** The last value at or before a place; without a place, the last of all. */
 export function valueAt(points: readonly Point[], place: number | null): number | null {
   if (place === null) return points.at(-1)?.[1] ?? null;
-  const found = indexBefore(points.length, (i) => points[i]![0], place);
+  const found = points[indexBefore(points.length, (i) => points[i]![0], place)];
+  if (found === undefined) return null;
   // Beyond its end a curve has no value, but for the width of a step.
-  const isBeyond = found === points.length - 1 && place > points[found]![0] * (1 + 1e-3) + 1;
-  return found < 0 || isBeyond ? null : points[found]![1];
+  const isBeyond = found === points.at(-1) && place > found[0] * (1 + 1e-3) + 1;
+  return isBeyond ? null : found[1];
 }
 
 /** Whether values are positive and go over more than a decade. */
-export function spansDecades(lines: readonly Line[]): boolean {
+export function spansDecades(lines: readonly Pick<Line, 'points' | 'marks'>[]): boolean {
   let [least, most] = [Number.POSITIVE_INFINITY, 0];
   for (const { points, marks } of lines) {
     for (const [, y] of [...points, ...marks]) {

@@ -13,6 +13,8 @@ export interface Panel {
   isExact?: boolean;
   /** Whether its axis begins with 0. */
   fromZero?: boolean;
+  /** A column that says the same better: with it in all runs, there is no such panel. */
+  unless?: string;
   /** Figures of unseen data, by the name of the curve that they belong to; `''` for a panel of one. */
   marks?: (history: RunHistory) => Mark[];
 }
@@ -24,6 +26,25 @@ export interface Mark {
 }
 
 export const themes = {
+  learning: [
+    { name: 'reward', form: 'one' },
+    { name: 'teacherGap', form: 'one' },
+    { name: 'staleness', form: 'one', fromZero: true },
+    { name: 'cut', form: 'one', unit: 'share', fromZero: true },
+    { name: 'rewardByDomain', form: 'names' },
+    {
+      name: 'accuracy',
+      form: 'names',
+      unit: 'share',
+      marks: ({ accuracies }) =>
+        accuracies.flatMap(({ step, scores }) =>
+          Object.entries(scores).map(([member, value]) => ({ step, member, value })),
+        ),
+    },
+    { name: 'passRates', form: 'names', unit: 'share', fromZero: true },
+    { name: 'mismatch', form: 'names', isLogarithmic: true },
+    { name: 'gated', form: 'names', unit: 'share', fromZero: true },
+  ],
   loss: [
     {
       name: 'loss',
@@ -52,25 +73,6 @@ export const themes = {
         ),
     },
   ],
-  learning: [
-    { name: 'reward', form: 'one' },
-    { name: 'teacherGap', form: 'one' },
-    { name: 'staleness', form: 'one', fromZero: true },
-    { name: 'cut', form: 'one', unit: 'share', fromZero: true },
-    { name: 'rewardByDomain', form: 'names' },
-    {
-      name: 'accuracy',
-      form: 'names',
-      unit: 'share',
-      marks: ({ accuracies }) =>
-        accuracies.flatMap(({ step, scores }) =>
-          Object.entries(scores).map(([member, value]) => ({ step, member, value })),
-        ),
-    },
-    { name: 'passRates', form: 'names', unit: 'share', fromZero: true },
-    { name: 'mismatch', form: 'names', isLogarithmic: true },
-    { name: 'gated', form: 'names', unit: 'share', fromZero: true },
-  ],
   optimisation: [
     { name: 'gradientNorm', form: 'one', isLogarithmic: true },
     { name: 'learningRate', form: 'one', fromZero: true, isExact: true },
@@ -80,7 +82,7 @@ export const themes = {
     { name: 'maxViolation', form: 'one', fromZero: true },
     { name: 'balanceLoss', form: 'one' },
     { name: 'deadExperts', form: 'one', unit: 'count', fromZero: true, isExact: true },
-    { name: 'numZeros', form: 'one', unit: 'count' },
+    { name: 'numZeros', form: 'one', unit: 'count', unless: 'zerosShare' },
     { name: 'zerosShare', form: 'one', unit: 'share' },
     { name: 'zerosByLayer', form: 'layers', unit: 'share', fromZero: true },
   ],
@@ -94,6 +96,14 @@ export const themes = {
 
 export type Theme = keyof typeof themes;
 export type PanelName = (typeof themes)[Theme][number]['name'];
+
+/** The panels of a theme that the runs have anything for. */
+export function panelsFor(theme: Theme, histories: readonly RunHistory[]): Panel[] {
+  return (themes[theme] as readonly Panel[]).filter(({ unless, ...panel }) => {
+    const own = histories.filter((history) => hasValues(history, panel));
+    return own.length > 0 && !own.every(({ columns }) => unless && columns.has(unless));
+  });
+}
 
 /** Whether a run has anything to show there. */
 export function hasValues(history: RunHistory, panel: Panel): boolean {

@@ -5,6 +5,7 @@ import type { RunSummary } from '../../../src/watch/summary.ts';
 import { address } from '../address.ts';
 import { Failure, goodResponse, messageOf } from '../connection/failure.ts';
 import { connectToServer } from '../connection/server-connection.ts';
+import { keepSlots } from './colour-slots.ts';
 import { extendHistory, historyOf, lastStep, type RunHistory } from './history.ts';
 
 /** The latest written first; `null` before the server has said. */
@@ -41,21 +42,6 @@ export const colourSlots = computed(() => {
   slots = keepSlots(slots, chosenNames.value);
   return slots;
 });
-
-export function keepSlots(
-  old: ReadonlyMap<string, number>,
-  names: readonly string[],
-): Map<string, number> {
-  const kept = new Map([...old].filter(([name]) => names.includes(name)));
-  for (const name of names) {
-    if (kept.has(name)) continue;
-    const taken = new Set(kept.values());
-    let free = 0;
-    while (taken.has(free)) free++;
-    kept.set(name, free);
-  }
-  return kept;
-}
 
 const pauseMilliseconds = 2000;
 /** Points of a curve that are asked for; with twice as many, they are asked for anew. */

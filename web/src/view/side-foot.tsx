@@ -8,7 +8,7 @@ export function SideFoot() {
     <div class="foot">
       <button type="button" class="plain" onClick={openSettings}>
         <Icon name="gear" />
-        {texts().settings}
+        <span class="wide">{texts().settings}</span>
       </button>
       <button
         type="button"

@@ -1,5 +1,5 @@
 import { useMemo } from 'preact/hooks';
-import type { Frame } from '../../chart/line-option.ts';
+import type { Frame, Reach } from '../../chart/line-option.ts';
 import { texts } from '../../preferences.ts';
 import { placeOfStep, type Range, valueAt } from '../../runs/lines.ts';
 import type { Panel } from '../../runs/panels.ts';
@@ -16,7 +16,7 @@ interface CurvePictureProperties {
   /** The runs that the lines are of. */
   runs: readonly DrawnRun[];
   x: Range;
-  y: Range | null;
+  y: Reach | null;
   isLogarithmic: boolean;
   /** Keys of lines that are not drawn. */
   hidden: ReadonlySet<string>;

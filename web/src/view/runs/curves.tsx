@@ -3,7 +3,7 @@ import { colours } from '../../chart/colours.ts';
 import { texts } from '../../preferences.ts';
 import { choices } from '../../runs/choices.ts';
 import { lengthOf } from '../../runs/lines.ts';
-import { hasValues, type Panel, type Theme, themes } from '../../runs/panels.ts';
+import { panelsFor, type Theme, themes } from '../../runs/panels.ts';
 import { chosenNames, colourSlots, histories } from '../../runs/runs.ts';
 import { shortNames } from '../../runs/short-names.ts';
 import { Alerts } from './alerts.tsx';
@@ -22,20 +22,21 @@ export function Curves() {
       <Alerts />
       <CurveTools end={end} isMany={runs.length > 1} />
       {(Object.keys(themes) as Theme[]).map((theme) => {
-        const panels = (themes[theme] as readonly Panel[]).filter((panel) =>
-          runs.some(({ history }) => hasValues(history, panel)),
+        const panels = panelsFor(
+          theme,
+          runs.map(({ history }) => history),
         );
         if (panels.length === 0) return null;
         return (
-          <section key={theme} class="theme" aria-labelledby={`theme-${theme}`}>
-            <h2 id={`theme-${theme}`}>{text.themes[theme]}</h2>
+          <div key={theme} class="theme">
+            <h2>{text.themes[theme]}</h2>
             <div class="panels">
               {panels.map((panel) => (
                 <LinePanel key={panel.name} panel={panel} runs={runs} end={end} />
               ))}
               {theme === 'experts' && <ExpertPanel runs={runs} />}
             </div>
-          </section>
+          </div>
         );
       })}
     </>

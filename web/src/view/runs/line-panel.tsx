@@ -83,6 +83,7 @@ export function LinePanel({ panel, runs, end }: LinePanelProperties) {
   );
 
   function titleOf(run: DrawnRun | null): string {
-    return run === null ? title! : `${title}, ${run.name}`;
+    const parts = [title, about, run?.name ?? ''];
+    return parts.filter((part) => part !== '').join(', ');
   }
 }

@@ -6,20 +6,23 @@ import { SideFoot } from '../side-foot.tsx';
 
 export function RunsHeader() {
   const text = texts().runs;
+  const hasRuns = (summaries.value?.length ?? 0) > 0;
   const running = (summaries.value ?? []).filter(({ state }) => state === 'running').length;
   return (
     <header class="header">
-      <button
-        type="button"
-        class="plain"
-        aria-label={text.list}
-        aria-expanded={showRuns.value}
-        onClick={() => {
-          showRuns.value = !showRuns.value;
-        }}
-      >
-        <Icon name="menu" />
-      </button>
+      {hasRuns && (
+        <button
+          type="button"
+          class="plain"
+          aria-label={text.list}
+          aria-expanded={showRuns.value}
+          onClick={() => {
+            showRuns.value = !showRuns.value;
+          }}
+        >
+          <Icon name="menu" />
+        </button>
+      )}
       <div class="title">
         <h1>{text.title}</h1>
         {running > 0 && <p>{text.running(running)}</p>}
