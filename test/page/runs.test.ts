@@ -48,23 +48,20 @@ const entryText = async (page: Page, run: string) =>
 
 /** How many points of a picture have a colour, one that is not grey. */
 function colouredPoints(page: Page, title: RegExp): Promise<number> {
-  return page
-    .locator('article')
-    .filter({ hasText: title })
-    .locator('canvas')
-    .first()
-    .evaluate((canvas) => {
-      const { width, height } = canvas as HTMLCanvasElement;
-      const context = (canvas as HTMLCanvasElement).getContext('2d')!;
-      const { data } = context.getImageData(0, 0, width, height);
-      let count = 0;
+  const layers = page.locator('article').filter({ hasText: title }).locator('canvas');
+  return layers.evaluateAll((canvases) => {
+    let count = 0;
+    for (const canvas of canvases as HTMLCanvasElement[]) {
+      const { width, height } = canvas;
+      const { data } = canvas.getContext('2d')!.getImageData(0, 0, width, height);
       for (let i = 0; i < data.length; i += 4) {
-        const [red, green, blue, alpha] = data.subarray(i, i + 4);
-        const isGrey = Math.max(red!, green!, blue!) - Math.min(red!, green!, blue!) < 60;
-        if (alpha! > 128 && !isGrey) count++;
+        const [red, green, blue, alpha] = [data[i]!, data[i + 1]!, data[i + 2]!, data[i + 3]!];
+        const isGrey = Math.max(red, green, blue) - Math.min(red, green, blue) < 60;
+        if (alpha > 128 && !isGrey) count++;
       }
-      return count;
-    });
+    }
+    return count;
+  });
 }
 
 test('a chat loads nothing of it; its link leads to the runs, and back', async () => {
@@ -262,7 +259,7 @@ test('finds nothing in the way: light, dark, in English, in Chinese, on a phone'
   await page.getByLabel('Appearance').selectOption('dark');
   await page.getByLabel('Language').selectOption('zh');
   await page.getByRole('button', { name: '关闭' }).click();
-  await page.getByRole('heading', { name: '训练' }).waitFor();
+  await page.getByRole('heading', { name: '训练', exact: true }).waitFor();
   await expectAccessible(page);
   await page.setViewportSize({ width: 390, height: 780 });
   await expectAccessible(page);
