@@ -38,6 +38,10 @@ export const runsInEnglish = {
   isSmooth: 'Smooth',
   isLogarithmic: 'Logarithmic',
   asTables: 'As tables',
+  at: {
+    steps: (step: string) => `at step ${step}`,
+    tokens: (count: string) => `at ${count} tokens`,
+  },
   from: 'From',
   to: 'to',
   showAll: 'Show all',
@@ -145,6 +149,7 @@ export const runsInChinese: RunsStrings = {
   isSmooth: '平滑',
   isLogarithmic: '对数',
   asTables: '表格',
+  at: { steps: (step) => `第 ${step} 步`, tokens: (count) => `第 ${count} 词元` },
   from: '从',
   to: '到',
   showAll: '显示全部',

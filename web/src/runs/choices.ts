@@ -35,6 +35,9 @@ export const zoom = signal<Range | null>(null);
 /** The place on the axis that a pointer is at, in any of the pictures. */
 export const pointed = signal<number | null>(null);
 
+/** Whether a stretch is being drawn: new figures wait for it, for they would end it. */
+export const isDrawing = signal(false);
+
 function isChoices(value: unknown): value is CurveChoices {
   if (typeof value !== 'object' || value === null) return false;
   const { axis, ...switches } = value as Partial<CurveChoices>;

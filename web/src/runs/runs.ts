@@ -5,6 +5,7 @@ import type { RunSummary } from '../../../src/watch/summary.ts';
 import { address } from '../address.ts';
 import { Failure, goodResponse, messageOf } from '../connection/failure.ts';
 import { connectToServer } from '../connection/server-connection.ts';
+import { isDrawing } from './choices.ts';
 import { keepSlots } from './colour-slots.ts';
 import { extendHistory, historyOf, lastStep, type RunHistory } from './history.ts';
 
@@ -63,7 +64,7 @@ export function followRuns(): () => void {
   void (async () => {
     while (!end.signal.aborted) {
       isOther = false;
-      if (document.visibilityState === 'visible') await refresh(end.signal);
+      if (document.visibilityState === 'visible' && !isDrawing.peek()) await refresh(end.signal);
       if (isOther) continue;
       await new Promise<void>((resolve) => {
         wake = resolve;

@@ -1,5 +1,6 @@
 import { texts } from '../../preferences.ts';
-import { type CurveChoices, choices, choose, zoom } from '../../runs/choices.ts';
+import { type CurveChoices, choices, choose, pointed, zoom } from '../../runs/choices.ts';
+import { formatNumber } from '../numbers.ts';
 
 interface CurveToolsProperties {
   /** Where the axis ends. */
@@ -60,6 +61,7 @@ function Stretch({ end }: { end: number }) {
   };
   return (
     <div class="stretch" title={text.zoomHint}>
+      <Place />
       <label>
         {text.from}
         <input
@@ -96,4 +98,14 @@ function Stretch({ end }: { end: number }) {
       </button>
     </div>
   );
+}
+
+/** Where the pointer is; the names below the pictures have the values. */
+function Place() {
+  const text = texts().runs;
+  const place = pointed.value;
+  if (place === null) return null;
+  const at = formatNumber(Math.max(0, Math.round(place)));
+  // A pointer is no news for a screen reader.
+  return <span aria-hidden="true">{text.at[choices.value.axis](at)}</span>;
 }

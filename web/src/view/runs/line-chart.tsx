@@ -4,7 +4,7 @@ import { useEffect, useMemo } from 'preact/hooks';
 import { colours } from '../../chart/colours.ts';
 import { type DrawnLine, type Frame, lineOption } from '../../chart/line-option.ts';
 import { useChart } from '../../chart/use-chart.ts';
-import { pointed, zoom } from '../../runs/choices.ts';
+import { isDrawing, pointed, zoom } from '../../runs/choices.ts';
 
 interface LineChartProperties {
   lines: readonly DrawnLine[];
@@ -23,8 +23,10 @@ export function LineChart({ lines, frame, label }: LineChartProperties) {
   const { element, chart } = useChart(option);
   useEffect(() => (chart === null ? undefined : sharePlaces(chart)), [chart]);
   useEffect(() => {
-    // Options that are set anew end a brush, and a finger scrolls.
-    if (chart !== null && matchMedia('(hover: hover)').matches) startBrush(chart);
+    if (chart === null) return;
+    // Options that are set anew forget both. A finger scrolls and does not draw.
+    if (matchMedia('(hover: hover)').matches) startBrush(chart);
+    showPlace(chart, pointed.peek());
   }, [chart, option]);
   return <div class="canvas" ref={element} role="img" aria-label={label} />;
 }
@@ -41,6 +43,9 @@ function sharePlaces(chart: EChartsType): () => void {
     isHere = false;
     pointed.value = null;
   });
+  pointer.on('mousedown', () => {
+    isDrawing.value = true;
+  });
   pointer.on('dblclick', () => {
     zoom.value = null;
   });
@@ -50,10 +55,18 @@ function sharePlaces(chart: EChartsType): () => void {
     if (to > from) zoom.value = { from: Math.max(0, Math.round(from)), to: Math.round(to) };
     chart.dispatchAction({ type: 'brush', areas: [] });
   });
-  return effect(() => {
+  const endDrawing = () => {
+    isDrawing.value = false;
+  };
+  for (const end of ['pointerup', 'pointercancel']) addEventListener(end, endDrawing);
+  const endFollowing = effect(() => {
     const value = pointed.value;
     if (!isHere) showPlace(chart, value);
   });
+  return () => {
+    for (const end of ['pointerup', 'pointercancel']) removeEventListener(end, endDrawing);
+    endFollowing();
+  };
 }
 
 function showPlace(chart: EChartsType, value: number | null): void {
