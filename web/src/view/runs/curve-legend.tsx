@@ -13,7 +13,7 @@ interface CurveLegendProperties {
 /** Names of the lines, with their values where the pointer is in any picture, or else at their end. */
 export function CurveLegend({ lines, hidden, toggle, write }: CurveLegendProperties) {
   return (
-    <ul class="legend">
+    <ul class="legend" data-of={toggle === null ? 'runs' : 'parts'}>
       {lines.map((line) => {
         const entry = <Entry line={line} write={write} />;
         return (
