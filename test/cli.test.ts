@@ -290,6 +290,7 @@ describe('bad input ends in one line', () => {
     expect(messageOf(await serve('--api-key-file', keys))).toMatch(/keys: has no keys/);
     expect(messageOf(await serve('--api-key-file', `${keys}.txt`))).toMatch(/keys\.txt/);
     expect(messageOf(await serve('--weights-root', '/nowhere'))).toMatch(/no such directory/);
+    expect(messageOf(await serve('--runs', '/nowhere'))).toMatch(/nowhere: there is no such/);
     expect(messageOf(await serve('--host', '192.0.2.1'))).toMatch(/192\.0\.2\.1:8000.*--host/);
   });
 

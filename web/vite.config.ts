@@ -12,6 +12,8 @@ export default defineConfig({
     // The policy of the page allows nothing inline.
     assetsInlineLimit: 0,
     modulePreload: { polyfill: false },
+    // ECharts is one piece, loaded when curves are looked at.
+    chunkSizeWarningLimit: 600,
   },
   worker: { format: 'es' },
 });

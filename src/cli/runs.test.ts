@@ -29,6 +29,8 @@ test('a run is a line', () => {
     deadExperts: 0,
     meanViolation: 0.25,
     tokensPerSecond: 456_789,
+    starts: 1,
+    warning: null,
     remainingSeconds: 90,
     writtenAt: 0,
     curves: { loss: [3, 2, 1], meanViolation: [0, 1], reward: [] },
@@ -58,6 +60,10 @@ test('a run is a line', () => {
   const learning = stripVTControlCharacters(runsTable([{ ...run, reward: 0.5, curves }], 'out'));
   expect(learning).toMatch(/1\.235 +│ ▁█ +│ reward 0\.50/);
   expect(runsTable([], 'out')).toBe('no runs in out');
+  const warning = { step: 30, text: 'step 30: num-zeros is rising', stops: false };
+  expect(stripVTControlCharacters(runsTable([{ ...run, warning }], 'out'))).toMatch(
+    /\na: step 30: num-zeros is rising$/,
+  );
 });
 
 test('a run’s plots are of what it wrote', () => {

@@ -71,7 +71,7 @@ async function draw(watcher: RunWatcher, folder: string): Promise<void> {
   }
 }
 
-/** A line a run, the latest first. */
+/** A line a run, the latest first, and what they warn of. */
 export function runsTable(runs: readonly RunSummary[], directory: string): string {
   if (runs.length === 0) return `no runs in ${directory}`;
   const table = new Table({
@@ -127,7 +127,10 @@ export function runsTable(runs: readonly RunSummary[], directory: string): strin
         : pc.green(`${formatDuration(run.remainingSeconds)} left`),
     ]);
   }
-  return table.toString();
+  const warnings = runs.flatMap(({ run, warning }) =>
+    warning === null ? [] : [pc.yellow(`${run}: ${warning.text}`)],
+  );
+  return [table.toString(), ...warnings].join('\n');
 }
 
 /** Three digits and a unit. */

@@ -39,6 +39,9 @@ interface ServeOptions extends DeviceOptions, CacheOptions {
 /** Where keys may be put so that they are in no list of processes. */
 const keyVariable = 'MIMOFLASH_API_KEY';
 
+/** Where the configs of `runs/` put theirs, and `mimoflash runs` looks. */
+const defaultRuns = 'out';
+
 /** In seconds; timers hold no more than 24 days. */
 const longestTime = 1e6;
 
@@ -94,13 +97,18 @@ export function serveCommand(): Command {
       '--weights-root <directory>',
       'folder that /update_weights_from_disk may load from (default: none)',
     )
-    .option('--runs <directory>', 'training runs to tell of at /runs (default: none)');
+    .option(
+      '--runs <directory>',
+      'training runs, for the page with their curves (default: out, as soon as there is one)',
+    );
   return withCacheType(withDevice(command)).action(serve);
 }
 
 async function serve(options: ServeOptions): Promise<void> {
   const apiKeys = await readKeys(options.apiKeyFile);
-  if (options.weightsRoot !== undefined) await checkDirectory(options.weightsRoot);
+  for (const given of [options.weightsRoot, options.runs]) {
+    if (given !== undefined) await checkDirectory(given);
+  }
   const {
     model: path,
     device,
@@ -109,7 +117,7 @@ async function serve(options: ServeOptions): Promise<void> {
     cacheTokens,
     cacheType,
     prefixTokens,
-    runs,
+    runs = defaultRuns,
   } = options;
   const text = await loadTextFiles(await findCheckpoint(path));
   const page = await loadPage();
@@ -147,7 +155,7 @@ async function serve(options: ServeOptions): Promise<void> {
       requestSeconds: options.requestTimeout,
       bodyBytes: options.bodyLimit * 2 ** 20,
       weightsRoot: options.weightsRoot ?? null,
-      runs: runs === undefined ? null : resolve(runs),
+      runs: resolve(runs),
     });
     const { cacheType: held } = engine.figures();
     console.log(`serving ${path} on ${description}, caches of ${held}, at ${pc.bold(server.url)}`);

@@ -6,6 +6,7 @@ import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { smallRun } from '../../test/train/small-run.ts';
 import { openCheckpoint } from '../checkpoint/load.ts';
 import { createReferenceDevice } from '../device/reference/device.ts';
+import { readMetrics } from '../watch/metrics-reader.ts';
 import { parseTrainingConfig } from './config.ts';
 import { precisionOf } from './open-run.ts';
 import { type RunOptions, runTraining, type TrainingEvent } from './run.ts';
@@ -170,6 +171,10 @@ describe('a training run', () => {
       /^step 3: the loss is NaN .*lower the learning rate.*; the last checkpoint is .*step-000002$/,
     );
     expect((await readState(join(folder, 'run', 'step-000002'))).step).toBe(2);
+    const { warnings } = await readMetrics(join(folder, 'run'));
+    expect(warnings).toMatchObject([
+      { step: 3, text: expect.stringMatching(/^step 3: the loss is NaN/), stops: true },
+    ]);
   });
 
   test('that cannot save says so and keeps the last checkpoint', async () => {

@@ -13,6 +13,7 @@ import { BatchQueue, type StepSize } from './batch-queue.ts';
 import type { TrainingConfig } from './config.ts';
 import { heldOutLoss } from './evaluate.ts';
 import { openRun, type Run } from './open-run.ts';
+import { recordFailure } from './record-failure.ts';
 import { saveTraining } from './state.ts';
 import type { LossMeans } from './step-sums.ts';
 import type { StepMetrics } from './trainer.ts';
@@ -91,6 +92,7 @@ export async function* runTraining(
     yield* steps(run, config, options);
   } catch (error) {
     if (!(error instanceof UserError)) throw error;
+    await recordFailure(run, error);
     const kept = run.checkpoint ? `the last checkpoint is ${run.checkpoint}` : 'nothing was saved';
     const advice = error instanceof OutOfMemoryError ? `; ${savingMemory(config)}` : '';
     throw new UserError(`${error.message}${advice}; ${kept}`, { cause: error });

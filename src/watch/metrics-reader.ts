@@ -5,14 +5,27 @@
 import fs from 'node:fs/promises';
 import { join } from 'node:path';
 import { asUserError, errorCode } from '../checkpoint/file-errors.ts';
-import type { EvaluationMetrics, RunMetrics, StartMetrics } from '../train/run.ts';
+import type { PolicyStepMetrics } from '../rl/run/policy-step.ts';
+import type { EvaluationMetrics, RunMetrics, RunWarning, StartMetrics } from '../train/run.ts';
 import { METRICS_FILE } from '../train/run-directory.ts';
+
+/** A step, with what only reinforcement learning writes, and without what runs of before lack. */
+export type RecordedStep = Omit<RunMetrics, 'zerosShare'> &
+  Partial<Omit<PolicyStepMetrics, keyof RunMetrics> & Pick<RunMetrics, 'zerosShare'>>;
+
+/** Shares of right answers on unseen problems, by domain. */
+export interface AccuracyMetrics {
+  step: number;
+  scores: Record<string, number>;
+}
 
 export interface MetricsHistory {
   /** One for each process of the run. */
   starts: StartMetrics[];
-  steps: RunMetrics[];
+  steps: RecordedStep[];
   evaluations: EvaluationMetrics[];
+  accuracies: AccuracyMetrics[];
+  warnings: RunWarning[];
   /** When the file was last written, in milliseconds since 1970; 0 if there is none. */
   writtenAt: number;
 }
@@ -67,21 +80,32 @@ export class MetricsReader {
 
   #take(line: string): void {
     const record = parseLine(line);
+    const history = this.#history;
     // Our own files; lines of other kinds are left out, as are broken ones.
-    if (record?.type === 'step') {
-      // Runs of before losses and zeros were told apart.
-      const former = { lossByLabel: {}, zerosByLayer: [], zerosByExpert: [] };
-      this.#history.steps.push({ ...former, ...record } as unknown as RunMetrics);
-    } else if (record?.type === 'start')
-      this.#history.starts.push(record as unknown as StartMetrics);
-    else if (record?.type === 'evaluation') {
-      this.#history.evaluations.push(record as unknown as EvaluationMetrics);
+    switch (record?.type) {
+      case 'start':
+        history.starts.push(record as unknown as StartMetrics);
+        break;
+      case 'step': {
+        // Runs of before losses and zeros were told apart.
+        const former = { lossByLabel: {}, zerosByLayer: [], zerosByExpert: [] };
+        history.steps.push({ ...former, ...record } as unknown as RecordedStep);
+        break;
+      }
+      case 'evaluation':
+        history.evaluations.push(record as unknown as EvaluationMetrics);
+        break;
+      case 'accuracy':
+        history.accuracies.push(record as unknown as AccuracyMetrics);
+        break;
+      case 'warning':
+        history.warnings.push(record as unknown as RunWarning);
     }
   }
 }
 
 function emptyHistory(): MetricsHistory {
-  return { starts: [], steps: [], evaluations: [], writtenAt: 0 };
+  return { starts: [], steps: [], evaluations: [], accuracies: [], warnings: [], writtenAt: 0 };
 }
 
 function parseLine(line: string): Record<string, unknown> | null {

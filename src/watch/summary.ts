@@ -1,4 +1,5 @@
 import { meanOf, thin } from '../series.ts';
+import type { RunWarning } from '../train/run.ts';
 import type { MetricsHistory } from './metrics-reader.ts';
 
 /** How a run stands. */
@@ -23,6 +24,10 @@ export interface RunSummary {
   /** Mean over layers of the mean distance of a load from the mean load. */
   meanViolation: number;
   tokensPerSecond: number;
+  /** How often it began or went on. */
+  starts: number;
+  /** The last that it gave and that is in its file; null if there is none. */
+  warning: RunWarning | null;
   /** In seconds; null if it is not running. */
   remainingSeconds: number | null;
   /** Milliseconds since 1970. */
@@ -41,7 +46,7 @@ const curvePoints = 24;
 
 /** @param history with one step at least */
 export function summarise(run: string, history: MetricsHistory, now: number): RunSummary {
-  const { starts, steps, evaluations, writtenAt } = history;
+  const { starts, steps, evaluations, warnings, writtenAt } = history;
   const last = steps.at(-1)!;
   const lately = steps.slice(-smoothedSteps);
   const tokens = lately.reduce((sum, step) => sum + step.tokens, 0);
@@ -68,6 +73,8 @@ export function summarise(run: string, history: MetricsHistory, now: number): Ru
     deadExperts: last.deadExperts,
     meanViolation: violationOf(last),
     tokensPerSecond: tokens / seconds,
+    starts: starts.length,
+    warning: warnings.findLast(({ step }) => step > (starts.at(-1)?.step ?? 0)) ?? null,
     remainingSeconds:
       state === 'running' && planned !== null ? (planned - last.step) * secondsPerStep : null,
     writtenAt,

@@ -70,6 +70,22 @@ describe('metrics', () => {
     expect((await reader.refresh()).steps.map(({ loss }) => loss)).toEqual([4, 9, 4 / 3]);
   });
 
+  test('tell what a run warned of, until it goes on', async () => {
+    const warned = (step: number, stops: boolean) =>
+      `${JSON.stringify({ type: 'warning', step, text: `at ${step}`, stops })}\n`;
+    const summary = async (text: string) => {
+      await write('run', text);
+      return (await new RunWatcher(folder).summaries())[0]!;
+    };
+    const first = started + line(1) + warned(1, false) + line(2) + warned(3, true);
+    expect(await summary(first)).toMatchObject({ starts: 1, warning: { text: 'at 3' } });
+    const again = started.replace('"step":0', '"step":2');
+    expect(await summary(started + line(1) + warned(1, false) + line(2) + again)).toMatchObject({
+      starts: 2,
+      warning: null,
+    });
+  });
+
   test('that are not there are none, and a broken line is left out', async () => {
     expect((await new MetricsReader(join(folder, 'none')).refresh()).steps).toEqual([]);
     const directory = await write('run', `${line(1)}{"type": "st\n${line(2)}`);
@@ -78,6 +94,10 @@ describe('metrics', () => {
 });
 
 describe('runs', () => {
+  test('are none where there is no directory yet', async () => {
+    expect(await new RunWatcher(join(folder, 'later')).summaries()).toEqual([]);
+  });
+
   test('are found below a directory, and told how they stand', async () => {
     const steps = (count: number) => Array.from({ length: count }, (_, i) => line(i + 1)).join('');
     await write('lab/a', started + steps(4) + evaluated(4));
@@ -143,6 +163,48 @@ describe('runs over HTTP', () => {
         ],
       },
       evaluations: [{ step: 3, loss: 2 }],
+    });
+    // An evaluation follows its step, so that a page may have had the step without it.
+    const { body: later } = await get('/curves?run=a&after=3');
+    expect(later).toMatchObject({ starts: 1, steps: { step: [] }, evaluations: [{ step: 3 }] });
+  });
+
+  test('of reinforcement learning have what it adds', async () => {
+    const policy = (reward: number, changes: object = {}) => ({
+      reward,
+      rewardByDomain: { code: reward },
+      passRates: { 'arithmetic/easy/en': 0.5, 'arithmetic/hard/en': 0.25, chats: 1 },
+      rollouts: { tokens: 10, acceptanceLength: 2.5, hitRates: [0.5], tokensPerSecond: 100 },
+      mismatch: { tokens: 10, kl: 0, klPositive: 1e-4, largestGap: 1, below: 0.01, above: 0.02 },
+      algorithm: { gatedLow: 0.03, teacherGap: 0.4 },
+      staleness: { mean: 0.5, max: 2 },
+      parts: { sampling: 3, teachers: 1, training: 2 },
+      zerosShare: 0.1,
+      zerosByExpert: [[10 * reward, 0]],
+      ...changes,
+    });
+    const accuracy = (step: number) =>
+      `${JSON.stringify({ type: 'accuracy', step, scores: { code: 0.5 } })}\n`;
+    const compared = {
+      mismatchWithoutReplay: { klPositive: 2e-3 },
+      algorithm: { teacherGap: 0.4 },
+    };
+    await write('a', accuracy(0) + line(1, policy(0)) + line(2, policy(1, compared)) + accuracy(2));
+    const { body } = await get('/curves?run=a');
+    expect(body).toMatchObject({
+      steps: {
+        reward: [0, 1],
+        rewardByDomain: { code: [0, 1] },
+        passRates: { arithmetic: [0.375, 0.375], chats: [1, 1] },
+        acceptanceLength: [2.5, 2.5],
+        mismatch: { replayed: [1e-4, 1e-4], notReplayed: [null, 2e-3] },
+        gated: { above: [0.02, 0.02], below: [0.01, 0.01], gatedLow: [0.03, 0] },
+        teacherGap: [0.4, 0.4],
+        parts: { sampling: [3, 3], teachers: [1, 1], training: [2, 2] },
+        zerosShare: [0.1, 0.1],
+      },
+      zerosByExpert: [[5, 0]],
+      accuracies: [{ step: 0 }, { step: 2 }],
     });
   });
 

@@ -50,8 +50,8 @@ export class RunWatcher {
     const found: string[] = [];
     const visit = async (directory: string, depth: number): Promise<void> => {
       const entries = await fs.readdir(directory, { withFileTypes: true }).catch((error) => {
-        // A checkpoint that is removed meanwhile.
-        if (errorCode(error) === 'ENOENT' && depth > 0) return [];
+        // No run has been begun yet, or a checkpoint is removed meanwhile.
+        if (errorCode(error) === 'ENOENT') return [];
         throw asUserError(error, `cannot read ${directory}`);
       });
       if (entries.some((entry) => entry.name === METRICS_FILE && entry.isFile())) {

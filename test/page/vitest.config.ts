@@ -10,5 +10,7 @@ export default defineConfig({
     testTimeout: 60_000,
     hookTimeout: 60_000,
     fileParallelism: false,
+    // The page asks its server every few seconds.
+    expect: { poll: { timeout: 15_000 } },
   },
 });

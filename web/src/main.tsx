@@ -4,6 +4,8 @@ import './style/chat.css';
 import './style/figures.css';
 import './style/dialog.css';
 import './style/code.css';
+import './style/runs.css';
+import './style/curves.css';
 import { render } from 'preact';
 import { loadConversations } from './chat/conversations.ts';
 import { connectAsChosen } from './connection/active.ts';

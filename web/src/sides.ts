@@ -6,6 +6,8 @@ const wide = matchMedia('(min-width: 70rem)');
 
 export const showConversations = signal(!narrow.matches);
 export const showFigures = signal(wide.matches);
+/** Of training; on a narrow screen it lies above the curves. */
+export const showRuns = signal(true);
 
 narrow.addEventListener('change', ({ matches }) => {
   showConversations.value = !matches;

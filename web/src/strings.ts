@@ -1,4 +1,5 @@
 /** Every text of the page, in every language that it speaks. */
+import { runsInChinese, runsInEnglish } from './strings-of-runs.ts';
 
 export const languages = ['en', 'zh'] as const;
 export type Language = (typeof languages)[number];
@@ -101,6 +102,8 @@ const en = {
   themes: { system: 'as the system', light: 'light', dark: 'dark' },
   apiKey: 'API key',
   apiKeyHint: 'Only if the server asks for one. It stays in this browser.',
+
+  runs: runsInEnglish,
 };
 
 export type Strings = typeof en;
@@ -198,6 +201,8 @@ const zh: Strings = {
   themes: { system: '跟随系统', light: '浅色', dark: '深色' },
   apiKey: 'API 密钥',
   apiKeyHint: '仅在服务器要求时填写，只保存在这个浏览器里。',
+
+  runs: runsInChinese,
 };
 
 export const strings: Record<Language, Strings> = { en, zh };

@@ -6,6 +6,7 @@
 import { UserError } from '../../errors.ts';
 import type { TrainableModel } from '../../model/weights.ts';
 import type { Device } from '../../tensor/device.ts';
+import { recordFailure } from '../../train/record-failure.ts';
 import type { StartMetrics } from '../../train/run.ts';
 import { saveTraining } from '../../train/state.ts';
 import type { ScheduledBatch } from '../scheduler/types.ts';
@@ -42,6 +43,7 @@ export async function* runPolicy(
     yield* steps(run, config, signal);
   } catch (error) {
     if (!(error instanceof UserError)) throw error;
+    await recordFailure(run, error);
     const kept = run.checkpoint ? `the last checkpoint is ${run.checkpoint}` : 'nothing was saved';
     throw new UserError(`${error.message}; ${kept}`, { cause: error });
   } finally {

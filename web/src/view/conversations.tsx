@@ -7,9 +7,9 @@ import {
   openConversation,
 } from '../chat/conversations.ts';
 import { type Conversation, titleOf } from '../chat/message.ts';
-import { language, texts } from '../preferences.ts';
+import { texts } from '../preferences.ts';
 import { Icon } from './icon.tsx';
-import { openSettings } from './settings.tsx';
+import { SideFoot } from './side-foot.tsx';
 
 export function Conversations() {
   const text = texts();
@@ -28,22 +28,7 @@ export function Conversations() {
           ))}
         </ul>
       )}
-      <div class="foot">
-        <button type="button" class="plain wide" onClick={openSettings}>
-          <Icon name="gear" />
-          {text.settings}
-        </button>
-        <button
-          type="button"
-          class="plain"
-          lang={language.value === 'en' ? 'zh-CN' : 'en'}
-          onClick={() => {
-            language.value = language.value === 'en' ? 'zh' : 'en';
-          }}
-        >
-          {language.value === 'en' ? '中文' : 'English'}
-        </button>
-      </div>
+      <SideFoot />
     </nav>
   );
 }

@@ -38,6 +38,10 @@ export function Header() {
           </label>
         ))}
       </fieldset>
+      <a class="plain" href="#/runs">
+        <Icon name="curves" />
+        <span class="wide">{text.runs.link}</span>
+      </a>
       <button
         type="button"
         class="plain"
