@@ -29,11 +29,11 @@ const en = {
 
   greeting: 'What shall we work out?',
   limits: (model: string) =>
-    `${model} is a very small model. It adds and multiplies small numbers, remembers what it was told, plays with letters and introduces itself; beyond that it is fluent and wrong.`,
+    `${model} is a very small model. It solves word problems and equations, writes small functions, finds things in long texts, calls tools, and knows some facts; beyond that it is fluent and wrong.`,
   examples: [
-    'What is 47 + 58?',
-    'Emma is 34. Ben is 71. Leo is 16. How old is Ben?',
-    'Spell p-l-a-n-e-t backwards.',
+    'Leo reads 9 pages a day for 7 days. The book has 74 pages. How many pages are left?',
+    'Write a JavaScript function f(x) that returns x modulo 3.',
+    'What is the capital of France?',
     'Who are you?',
   ],
   message: 'Message',
@@ -133,8 +133,13 @@ const zh: Strings = {
 
   greeting: '想算点什么？',
   limits: (model) =>
-    `${model} 是一个很小的模型：会做小数字的加减乘，能记住刚说过的事，会玩字母游戏，也会自我介绍；除此之外，它说得流利，但不对。`,
-  examples: ['47+58等于多少？', '小明34岁。小红71岁。小红几岁？', '倒着拼 p-l-a-n-e-t', '你是谁？'],
+    `${model} 是一个很小的模型：会解应用题和方程，会写小函数，能在长文里找东西，会调用工具，也知道一些常识；除此之外，它说得流利，但不对。`,
+  examples: [
+    '小明每天读9页书，读了7天。这本书有74页。还剩多少页？',
+    '47+58等于多少？',
+    '法国的首都是哪里？',
+    '你是谁？',
+  ],
   message: '消息',
   placeholder: '问点什么',
   keys: '回车发送，Shift + 回车换行，Esc 停止',

@@ -43,11 +43,14 @@ function job(
       const { metrics } = await train(context, name, { ...json, model });
       const last = metrics.evaluations.at(-1);
       if (!last) throw new Error('the trainings of this experiment need an "evaluation"');
-      const points = metrics.steps.map(({ step, loss, zerosShare, deadExperts, ...rest }) => ({
-        ...{ step, loss, zeros: zerosShare, deadExperts },
-        maxViolation: meanOf(rest.maxViolation),
-        meanViolation: meanOf(rest.meanViolation),
-      }));
+      const points = metrics.steps.map(({ step, loss, zerosShare, deadExperts, ...rest }) => {
+        if (zerosShare === undefined) throw new Error(`step ${step} of ${name} has no num-zeros`);
+        return {
+          ...{ step, loss, zeros: zerosShare, deadExperts },
+          maxViolation: meanOf(rest.maxViolation),
+          meanViolation: meanOf(rest.meanViolation),
+        };
+      });
       const lines = await (await RunDirectory.open(join(context.directory, name))).readMetrics();
       const said = lines.filter(({ type }) => type === 'warning') as unknown;
       const warnings = (said as ZerosOutcome['warnings']).map(
