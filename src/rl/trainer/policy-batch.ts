@@ -130,10 +130,11 @@ function packRoutes(trajectories: readonly Trajectory[]): Int32Array[] {
     const packed = new Int32Array(count * perToken);
     let row = 0;
     for (const { tokens, routes } of trajectories) {
+      const { experts } = routes!;
       for (let t = 0; t < tokens.length; t++, row++) {
         const position = Math.min(t, tokens.length - 2);
         const begin = (position * layers + layer) * perToken;
-        packed.set(routes!.experts.subarray(begin, begin + perToken), row * perToken);
+        for (let i = 0; i < perToken; i++) packed[row * perToken + i] = experts[begin + i]!;
       }
     }
     return packed;
