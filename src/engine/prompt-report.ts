@@ -2,7 +2,7 @@ import type { Scope } from '../tensor/scope.ts';
 import type { Tensor } from '../tensor/tensor.ts';
 import type { OutputHead } from './output-head.ts';
 import { Outputs } from './outputs.ts';
-import { routesOfRow, type ScoredToken, scoredTokens } from './token-reports.ts';
+import { routesByRow, type ScoredToken, scoredTokens } from './token-reports.ts';
 
 export interface PromptReportOptions {
   /** Scores the tokens from position `from` on. */
@@ -65,7 +65,7 @@ export class PromptReport {
     return {
       ...(this.#asked.promptLogprobs && { logprobs: this.#scores }),
       ...(this.#asked.routedExperts && {
-        experts: Int32Array.from(this.#routes.flatMap((row) => [...row])),
+        experts: joined(this.#routes),
       }),
     };
   }
@@ -107,13 +107,19 @@ export class PromptReport {
       this.#scores.push(...scores);
       this.#next.score += ids.length;
       const chosen = routes.map((part) => read.ints(part));
-      const count = layers[0]?.rows ?? 0;
-      for (let row = 0; row < count; row++) {
-        this.#routes.push(routesOfRow(chosen, row, layers[0]!.columns));
-      }
-      this.#next.route += count;
+      const rows = routesByRow(chosen, layers[0]?.columns ?? 0);
+      for (const row of rows) this.#routes.push(row);
+      this.#next.route += rows.length;
     };
   }
+}
+
+/** Rows of one width as one array. */
+function joined(rows: readonly Int32Array[]): Int32Array {
+  const width = rows[0]?.length ?? 0;
+  const all = new Int32Array(rows.length * width);
+  for (const [i, row] of rows.entries()) all.set(row, i * width);
+  return all;
 }
 
 /** Scores `ids` after the positions of `hidden`, some rows at a time. */

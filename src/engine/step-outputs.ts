@@ -3,7 +3,7 @@ import type { Scope } from '../tensor/scope.ts';
 import type { Tensor } from '../tensor/tensor.ts';
 import { Outputs } from './outputs.ts';
 import type { StepRequest } from './step-request.ts';
-import { routesOfRow, type ScoredToken, scoredTokens } from './token-reports.ts';
+import { routesByRow, type ScoredToken, scoredTokens } from './token-reports.ts';
 
 /** The tokens that a step gives a sequence, and what was asked for about each. */
 export interface StepAnswer {
@@ -76,6 +76,7 @@ export class StepOutputs {
     const drafts = this.#drafts;
     const chosen = read.ints(this.#parts.chosen);
     const layers = this.#parts.experts.map((part) => read.ints(part));
+    const rows = routesByRow(layers, this.experts[0]?.columns ?? 0);
     const logprobs = read.floats(this.#parts.logprobs);
     const columns = this.scores?.logprobs.columns ?? 0;
     const best = read.ints(this.#parts.top);
@@ -91,8 +92,8 @@ export class StepOutputs {
         answer.scores = scoredTokens(tokens, own, ids, scores.top);
       }
       if (routes) {
-        const perToken = this.experts[0]?.columns ?? 0;
-        answer.experts = tokens.map((_, d) => routesOfRow(layers, s * (drafts + 1) + d, perToken));
+        const begin = s * (drafts + 1);
+        answer.experts = rows.slice(begin, begin + count);
       }
       return answer;
     });

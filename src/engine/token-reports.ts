@@ -29,9 +29,19 @@ export function scoredTokens(
   }));
 }
 
-/** One row of what every layer routed, [layers, experts per token], from `layers` of [T,k] each. */
-export function routesOfRow(layers: readonly Int32Array[], row: number, k: number): Int32Array {
-  return Int32Array.from(
-    layers.flatMap((experts) => [...experts.subarray(row * k, (row + 1) * k)]),
-  );
+/**
+ * What `layers` of [T,k] each routed, row by row: [layers, k]. The rows share memory, since a step of many
+ * sequences has thousands of them.
+ */
+export function routesByRow(layers: readonly Int32Array[], k: number): Int32Array[] {
+  const width = layers.length * k;
+  const rows = width === 0 ? 0 : layers[0]!.length / k;
+  const joined = new Int32Array(rows * width);
+  layers.forEach((experts, layer) => {
+    for (let row = 0, from = 0; row < rows; row++) {
+      const begin = row * width + layer * k;
+      for (let i = 0; i < k; i++) joined[begin + i] = experts[from++]!;
+    }
+  });
+  return Array.from({ length: rows }, (_, row) => joined.subarray(row * width, (row + 1) * width));
 }

@@ -67,13 +67,26 @@ function expertsProblem({ layers, perToken, experts }: Routes, config: ModelConf
     return `has routes of ${layers} layers and ${perToken} experts, not ${expertLayerCount(config)} and ${wanted}`;
   }
   for (let begin = 0; begin < experts.length; begin += perToken) {
-    const chosen = experts.subarray(begin, begin + perToken);
-    if (chosen.some((expert) => expert >= count) || new Set(chosen).size < perToken) {
-      const position = Math.floor(begin / (layers * perToken));
-      return `position ${position} was routed to experts ${[...chosen].join(', ')} of ${count}`;
-    }
+    if (areDistinct(experts, begin, begin + perToken, count)) continue;
+    const position = Math.floor(begin / (layers * perToken));
+    const chosen = [...experts.subarray(begin, begin + perToken)].join(', ');
+    return `position ${position} was routed to experts ${chosen} of ${count}`;
   }
   return null;
+}
+
+/** Whether each is there and comes once. A batch has millions, so nothing is made for one. */
+function areDistinct(
+  experts: Routes['experts'],
+  begin: number,
+  end: number,
+  count: number,
+): boolean {
+  for (let i = begin; i < end; i++) {
+    if (experts[i]! >= count) return false;
+    for (let j = begin; j < i; j++) if (experts[j] === experts[i]) return false;
+  }
+  return true;
 }
 
 /** Layers of experts, in the order in which routes have them. */

@@ -46,3 +46,21 @@ test('sizes that nobody asks for any more do not pile up', () => {
   expect(count.made).toBe(10);
   expect(count.destroyed).toBeGreaterThanOrEqual(7);
 });
+
+test('batches of changing size settle on one set of buffers', () => {
+  const { pool, count } = countingPool();
+  const pass = (rows: number) => {
+    const taken = [40, 100, 256].map((bytes) => pool.take(rows * bytes * 64, () => {}));
+    for (const buffer of taken.reverse()) pool.give(buffer);
+  };
+  pass(32_768);
+  const { made } = count;
+  for (const rows of [30_000, 24_000, 32_000, 27_000]) pass(rows);
+  expect(count).toEqual({ made, destroyed: 0 });
+});
+
+test('a small buffer is of its own size', () => {
+  const { pool } = countingPool();
+  pool.give(pool.take(1280, () => {}));
+  expect(pool.take(1024, () => {}).byteLength).toBe(1024);
+});

@@ -27,6 +27,13 @@ export interface PooledBuffer {
  * back most of its memory after each layer, and wants it again in the next.
  */
 const slack = 1.25;
+/**
+ * Where there is none of its class, a buffer that is up to so much larger is given instead of a new one:
+ * batches of changing size would otherwise each ask for memory of their own, gigabytes a step.
+ */
+const spare = 1.5;
+/** Smaller ones are made anew: the same step is to find the same buffers, and it has many of them. */
+const sharedBytes = 2 ** 20;
 /** Memory that may always be held. */
 const keptBytes = 256 * 2 ** 20;
 
@@ -62,13 +69,11 @@ export class BufferPool {
     const limit = this.#largest;
     if (byteLength > limit) throw tooLarge(byteLength, limit);
     const size = Math.min(sizeClass(byteLength), limit);
-    const idle = this.#idle.get(size)?.pop();
-    this.#usedBytes += size;
+    const idle = this.#takeIdle(size);
+    if (idle) this.#idleBytes -= idle.byteLength;
+    this.#usedBytes += idle?.byteLength ?? size;
     this.#peakBytes = Math.max(this.#peakBytes, this.#usedBytes);
-    if (idle) {
-      this.#idleBytes -= size;
-      return idle;
-    }
+    if (idle) return idle;
     this.#trim(keptBytes + slack * this.#peakBytes - this.#usedBytes, flush);
     return this.#create(size, byteLength);
   }
@@ -80,6 +85,17 @@ export class BufferPool {
     else this.#idle.set(size, [buffer]);
     this.#idleBytes += size;
     this.#usedBytes -= size;
+  }
+
+  /** The smallest that will do. */
+  #takeIdle(size: number): PooledBuffer | undefined {
+    const found = this.#idle.get(size)?.pop();
+    if (found || size < sharedBytes) return found;
+    for (let larger = sizeClass(size + 1); larger <= spare * size; larger = sizeClass(larger + 1)) {
+      const idle = this.#idle.get(larger)?.pop();
+      if (idle) return idle;
+    }
+    return undefined;
   }
 
   /** Gives idle memory beyond `most` bytes back to the system, what was used longest ago first. */

@@ -5,6 +5,9 @@ import type { TextFiles } from '../../text/text-files.ts';
 import { allocatePolicyCopy, bringWeights } from '../rollout/policy-copy.ts';
 import type { PolicyConfig } from './config.ts';
 
+/** Prompt tokens that pass the model between two steps. */
+const prefillTokens = 16_384;
+
 export class Sampler {
   readonly engine: Engine;
   readonly #trained: TrainableModel;
@@ -28,6 +31,8 @@ export class Sampler {
       cacheTokens: schedule.concurrency * longest,
       vocabSize: text.tokenizer.vocabSize,
       cacheType: rolloutCache,
+      // Nobody waits for a first word. Hundreds of prompts begin at once, and would join one a step.
+      prefillTokens,
       // Turns have conversations of their own, and share with nobody.
       prefixTokens: 0,
     });

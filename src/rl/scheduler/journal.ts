@@ -28,6 +28,8 @@ export class JournalFile implements Journal {
   #length = 0;
   /** Ends when everything so far is written. */
   #work: Promise<void> = Promise.resolve();
+  /** Of the last write, if it has not begun: what is appended meanwhile goes along. */
+  #lines: string[] | null = null;
 
   constructor(path: string) {
     this.#path = path;
@@ -44,13 +46,20 @@ export class JournalFile implements Journal {
   }
 
   append(event: SchedulerEvent): void {
-    const line = encodeEvent(event);
+    const line = `${encodeEvent(event)}\n`;
+    if (this.#lines) {
+      this.#lines.push(line);
+      return;
+    }
+    const lines = [line];
     this.#enqueue(async () => {
+      if (this.#lines === lines) this.#lines = null;
       this.#handle ??= await this.#open();
-      const bytes = Buffer.from(`${line}\n`);
+      const bytes = Buffer.from(lines.join(''));
       await this.#handle.appendFile(bytes);
       this.#length += bytes.length;
     });
+    this.#lines = lines;
   }
 
   async flush(): Promise<void> {
@@ -86,6 +95,7 @@ export class JournalFile implements Journal {
 
   /** One after another; after the first that failed no other is begun. */
   #enqueue(work: () => Promise<void>): void {
+    this.#lines = null;
     this.#work = this.#work.then(async () => {
       try {
         await work();

@@ -23,19 +23,30 @@ export function packTrajectories(
 ): PolicyBatch[] {
   const lengths = examples.map(({ trajectory }) => trajectory.tokens.length);
   for (const { trajectory } of examples) assertFits(trajectory, options);
-  // First fit, the longest first; equal ones stay in order, so that a step is the same every time.
+  return evenBins(lengths, options.budget).map(
+    (members) => new PolicyBatch(examples, members, options),
+  );
+}
+
+/**
+ * As few micro-batches as the budget allows, and all of about one size: what one has computed in is of use
+ * to the next, where a small one at the end would ask the device for other memory.
+ *
+ * @returns indices of what is in each; the longest first, each to the emptiest
+ */
+function evenBins(lengths: readonly number[], budget: number): number[][] {
+  // Equal ones stay in order, so that a step is the same every time.
   const order = [...lengths.keys()].sort((a, b) => lengths[b]! - lengths[a]!);
-  const bins: { room: number; members: number[] }[] = [];
-  for (const index of order) {
-    let bin = bins.find(({ room }) => room >= lengths[index]!);
-    if (!bin) {
-      bin = { room: options.budget, members: [] };
-      bins.push(bin);
+  const total = lengths.reduce((sum, length) => sum + length, 0);
+  for (let count = Math.ceil(total / budget); ; count++) {
+    const bins = Array.from({ length: count }, () => ({ tokens: 0, members: [] as number[] }));
+    for (const index of order) {
+      const emptiest = bins.reduce((least, bin) => (bin.tokens < least.tokens ? bin : least));
+      emptiest.tokens += lengths[index]!;
+      emptiest.members.push(index);
     }
-    bin.room -= lengths[index]!;
-    bin.members.push(index);
+    if (bins.every(({ tokens }) => tokens <= budget)) return bins.map(({ members }) => members);
   }
-  return bins.map(({ members }) => new PolicyBatch(examples, members, options));
 }
 
 export class PolicyBatch {
@@ -130,10 +141,11 @@ function packRoutes(trajectories: readonly Trajectory[]): Int32Array[] {
     const packed = new Int32Array(count * perToken);
     let row = 0;
     for (const { tokens, routes } of trajectories) {
+      const { experts } = routes!;
       for (let t = 0; t < tokens.length; t++, row++) {
         const position = Math.min(t, tokens.length - 2);
         const begin = (position * layers + layer) * perToken;
-        packed.set(routes!.experts.subarray(begin, begin + perToken), row * perToken);
+        for (let i = 0; i < perToken; i++) packed[row * perToken + i] = experts[begin + i]!;
       }
     }
     return packed;

@@ -11,6 +11,7 @@ import type { Algorithm, Example } from '../algorithms/algorithm.ts';
 import { mopd } from '../algorithms/mopd.ts';
 import { sft } from '../algorithms/sft.ts';
 import type { Trajectory } from '../trajectory.ts';
+import { packTrajectories } from './policy-batch.ts';
 import { PolicyTrainer, type PolicyTrainerOptions } from './policy-trainer.ts';
 
 const device = createReferenceDevice();
@@ -98,6 +99,19 @@ describe('routing replay', () => {
     expect(many.metrics.gradient.norm / one.metrics.gradient.norm).toBeCloseTo(1, 5);
     expect(again.parameters).toEqual(one.parameters);
     expect(again.metrics).toEqual(one.metrics);
+  });
+
+  test('has micro-batches of about one size, as few as fit', () => {
+    const copies = [...rollouts, ...rollouts, ...rollouts];
+    const longest = Math.max(...copies.map(({ tokens }) => tokens.length));
+    const total = copies.reduce((sum, { tokens }) => sum + tokens.length, 0);
+    const budget = Math.ceil(total / 3) + longest;
+    const batches = packTrajectories(alone(copies), { budget, replay: true, topCount: 0 });
+    expect(batches).toHaveLength(Math.ceil(total / budget));
+    const sizes = batches.map(({ batch }) => batch.tokens.length);
+    expect(Math.max(...sizes) - Math.min(...sizes)).toBeLessThanOrEqual(longest);
+    const members = batches.flatMap((batch) => batch.members).sort((a, b) => a - b);
+    expect(members).toEqual([...copies.keys()]);
   });
 
   test('without it the router chooses, and nothing is counted', async () => {
