@@ -3,50 +3,20 @@
  * 7), and what that gains by batch size (its table 10).
  */
 import { dirname, resolve } from 'node:path';
-import { z } from 'zod';
 import { findCheckpoint } from '../../checkpoint/checkpoint-directory.ts';
 import { loadModel } from '../../checkpoint/load-model.ts';
 import { DecodingBatch } from '../../eval/bench-inference.ts';
 import { releaseModel } from '../../model/weights.ts';
-import { familyNames, LEVELS } from '../../tasks/index.ts';
 import { loadTextFiles } from '../../text/tokenizer-files.ts';
 import type { Experiment, Job, JobContext } from '../experiment.ts';
-import { type Acceptance, type MeasuredModel, measureAcceptance } from './measure.ts';
+import { type MeasuredModel, measureAcceptance } from './measure.ts';
+import {
+  type AcceptanceConfig,
+  type AcceptanceOutcome,
+  acceptanceSchema,
+  type StepTimes,
+} from './outcome.ts';
 import { acceptanceReport } from './report.ts';
-
-const count = z.int().min(1);
-
-const acceptanceSchema = z.strictObject({
-  /** A checkpoint with MTP heads; relative to this file. */
-  checkpoint: z.string(),
-  families: z.array(z.enum([...familyNames])).min(1),
-  levels: z.array(z.enum([...LEVELS])).min(1),
-  /** Of each family and level. */
-  problems: count,
-  temperature: z.number().min(0),
-  /** Most tokens of an answer. */
-  maxTokens: count,
-  /** Time of steps with and without drafts, after contexts of `length` tokens. */
-  speed: z.strictObject({
-    sequences: z.array(count).min(1),
-    length: count,
-    /** For which each is timed. */
-    seconds: z.number().positive(),
-  }),
-});
-
-export type AcceptanceConfig = z.infer<typeof acceptanceSchema>;
-
-export type AcceptanceOutcome =
-  | { kind: 'family'; levels: ({ level: string } & Acceptance)[]; heads: number }
-  | { kind: 'speed'; steps: StepTimes[] };
-
-/** Of one step of all sequences. */
-export interface StepTimes {
-  sequences: number;
-  plainMilliseconds: number;
-  draftMilliseconds: number;
-}
 
 export const acceptance: Experiment<AcceptanceConfig, AcceptanceOutcome> = {
   name: 'acceptance',

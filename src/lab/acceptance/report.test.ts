@@ -1,6 +1,6 @@
 import { expect, test } from 'vitest';
 import { curveAt } from '../statistics.ts';
-import type { AcceptanceConfig, AcceptanceOutcome } from './index.ts';
+import type { AcceptanceConfig, AcceptanceOutcome } from './outcome.ts';
 import { acceptanceReport } from './report.ts';
 
 const config: AcceptanceConfig = {

@@ -9,7 +9,7 @@ import {
   fitAcceptance,
   REPORTED_CURVE,
 } from '../statistics.ts';
-import type { AcceptanceConfig, AcceptanceOutcome, StepTimes } from './index.ts';
+import type { AcceptanceConfig, AcceptanceOutcome, StepTimes } from './outcome.ts';
 
 interface Point {
   family: string;
