@@ -54,24 +54,6 @@ function rounded(x: v128, inverse: v128, round: v128): v128 {
   return i32x4.sub(f32x4.add(f32x4.mul(x, inverse), round), round);
 }
 
-/**
- * Reads a word of each line of `keyBytes` in `quads` quads of keys, and likewise of values: all at once they
- * come at the rate of memory, which they would not between computations. The sum is for the compiler.
- */
-export function touchQuads(
-  places: usize, quads: i32, keys: usize, keyStride: usize, keyBytes: usize, values: usize,
-  valueStride: usize, valueBytes: usize,
-): i32 {
-  let sum = 0;
-  for (const end = places + (<usize>quads << 2); places < end; places += 4) {
-    const place = <usize>load<i32>(places);
-    const key = keys + place * keyStride, value = values + place * valueStride;
-    for (let i: usize = 0; i < keyBytes; i += 64) sum += load<i32>(key + i);
-    for (let i: usize = 0; i < valueBytes; i += 64) sum += load<i32>(value + i);
-  }
-  return sum;
-}
-
 /** scores [4·quads,4] = the keys of quads at `places` times the four queries at `query`. */
 export function addByteKeys(
   query: usize, keys: usize, stride: usize, places: usize, quads: i32, keyDim: i32, scores: usize,

@@ -6,9 +6,7 @@
 // begin at multiples of their size and what a row does not see counts as 0 exactly, so a row's sums are
 // the same whichever rows are with it.
 import { exp4 } from '../math';
-import {
-  addByteKeys, addByteValues, packByteQuery, packedQueryBytes, touchQuads,
-} from './byte-tiles';
+import { addByteKeys, addByteValues, packByteQuery, packedQueryBytes } from './byte-tiles';
 import { headBytes } from './cached-bytes';
 import { addKeys, addValues, finish, packQuery, queryBytes, raised } from './cached-tiles';
 
@@ -106,16 +104,13 @@ export function cachedAttention(
       // Bytes come in whole quads of rows.
       const first = max(block, inBytes ? from & ~3 : from);
       let count = min(block + blockSize, to) - first;
-      if (inBytes) {
-        count = (count + 3) & ~3;
-        findPlaces(places, pages, first >> 2, count >> 2, pageSize >> 2, width);
-        touched += touchQuads(
-          places, count >> 2, itemKeys, keyStride, <usize>joined * keyBytes, itemValues, valueStride,
-          <usize>joined * valueBytes,
-        );
-      } else {
-        findPlaces(places, pages, first, count, pageSize, width);
-      }
+      if (inBytes) count = (count + 3) & ~3;
+      const unit = inBytes ? 2 : 0;
+      findPlaces(places, pages, first >> unit, count >> unit, pageSize >> unit, width);
+      touched += touchPlaces(
+        places, count >> unit, itemKeys, keyStride, <usize>joined * keyBytes, itemValues, valueStride,
+        <usize>joined * valueBytes,
+      );
       for (let quad = 0; quad < joined * queries; quad += 4) {
         const h = quad / queries;
         const q = quad - h * queries;
@@ -233,6 +228,24 @@ function findPlaces(
       base = load<i32>(pages + (<usize>page << 2)) * pageSize;
     }
   }
+}
+
+/**
+ * Reads a word of each line of `keyBytes` at `count` places of keys, and likewise of values: all at once they
+ * come at the rate of memory, which they would not between computations. The sum is for the compiler.
+ */
+function touchPlaces(
+  places: usize, count: i32, keys: usize, keyStride: usize, keyBytes: usize, values: usize,
+  valueStride: usize, valueBytes: usize,
+): i32 {
+  let sum = 0;
+  for (const end = places + (<usize>count << 2); places < end; places += 4) {
+    const place = <usize>load<i32>(places);
+    const key = keys + place * keyStride, value = values + place * valueStride;
+    for (let i: usize = 0; i < keyBytes; i += 64) sum += load<i32>(key + i);
+    for (let i: usize = 0; i < valueBytes; i += 64) sum += load<i32>(value + i);
+  }
+  return sum;
 }
 
 /** Scores that queries q to q + 3 do not see become `unseen`, unless they see all of the block. */
