@@ -66,3 +66,18 @@ test('keys in many parts and pages give what the reference gives', async () => {
   expect(device.allocatedBytes).toBe(0);
   await device.destroy();
 });
+
+// One thread has so many spans that it reads all heads of each together; two read them apart.
+test('heads give the same bits together and apart', async () => {
+  const positions = [
+    [3700, 3701, 3702],
+    [40, 41],
+  ];
+  const results = [];
+  for (const threads of [1, 2]) {
+    const device = await createWasmDevice({ threads });
+    results.push(await attend(device, positions));
+    await device.destroy();
+  }
+  expect(results[0]).toEqual(results[1]);
+});

@@ -9,6 +9,8 @@ const blockSize = 32;
 const mostQueries = 32;
 /** Positions of a part, where a cache is cut: a matter of position alone, so that sums do not vary. */
 const partSize = 1024;
+/** From so many spans on, one thread reads all heads of a span: less parallel, but memory in one stream. */
+const spansPerThread = 4;
 /** Positions that one thread should take at a time, in elements of keys and values. */
 const leastElements = 2 ** 14;
 
@@ -26,25 +28,36 @@ export function cachedAttentionKernels(
       const plan = planSpans(layout, rows, rowsPerSpan, window);
       const queries = Math.ceil((plan.mostRows * group) / 4) * 4;
       const partialBytes = 4 * queries * (Math.ceil(valueDim / 8) * 8 + 2);
+      const count = plan.spans.length / 8;
+      const joined = count >= spansPerThread * runtime.threads ? keyValueHeads : 1;
       const ownBytes =
-        4 * queries * Math.ceil(keyDim / 8) * 8 + blockSize * 24 + partialBytes + 16 * queries;
+        joined * (4 * queries * Math.ceil(keyDim / 8) * 8 + partialBytes) + blockSize * 24;
       const scratchBytes = Math.ceil(ownBytes / 64) * 64;
       const partials = runtime.scratch(plan.partials * keyValueHeads * partialBytes);
       const table = read(cache.layout.slice(2 * rows, cache.layout.size));
       const sinkOperand = sinks ? read(sinks) : 0;
       const format = bytesPerElement[cache.keys.dtype];
-      const count = plan.spans.length / 8;
-      const perItem = (plan.positions / count) * (keyDim + valueDim) * Math.ceil(queries / 4);
+      const perItem =
+        (plan.positions / count) * (keyDim + valueDim) * Math.ceil(queries / 4) * joined;
       runtime.launch(
         'cachedAttention',
         [
           ...[read(query), read(cache.keys), read(cache.values), table, sinkOperand, write(a.out)],
           ...[integers(runtime, plan.spans), partials],
           runtime.workspace(scratchBytes * runtime.threads),
-          ...[heads, keyValueHeads, keyDim, valueDim, a.scale, a.valueScale, window ?? noWindow],
+          ...[
+            heads,
+            keyValueHeads,
+            joined,
+            keyDim,
+            valueDim,
+            a.scale,
+            a.valueScale,
+            window ?? noWindow,
+          ],
           ...[cache.pageSize, cache.width, format, runtime.byteOffset, scratchBytes, partialBytes],
         ],
-        count * keyValueHeads,
+        (count * keyValueHeads) / joined,
         Math.max(1, Math.floor(leastElements / perItem)),
       );
       if (plan.partials === 0) return;

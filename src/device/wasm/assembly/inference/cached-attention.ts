@@ -6,11 +6,9 @@
 // begin at multiples of their size and what a row does not see counts as 0 exactly, so a row's sums are
 // the same whichever rows are with it.
 import { exp4 } from '../math';
-import { madd } from '../simd';
-import {
-  addByteKeys, addByteValues, headBytes, packByteQuery, packedQueryBytes, quadBytes, touchQuads,
-} from './cached-bytes';
-import { addKeys, addValues, queryBytes, raised } from './cached-tiles';
+import { addByteKeys, addByteValues, packByteQuery, packedQueryBytes } from './byte-tiles';
+import { headBytes } from './cached-bytes';
+import { addKeys, addValues, finish, packQuery, queryBytes, raised } from './cached-tiles';
 
 /** Positions of a block. */
 const blockSize: i32 = 32;
@@ -33,14 +31,16 @@ function sumBytes(queries: i32, values: i32): usize {
 
 /**
  * `spans` i32 [n,8]: first row, rows, position of the first, row of the page table, first and last
- * (exclusive) position, number of the partial result or −1, 0. Items are spans × key/value heads. `format`:
- * bytes of a number of keys and values; `offset` is what is added to bytes. Partial results are `partialBytes` each; every thread has `scratchBytes`.
+ * (exclusive) position, number of the partial result or −1, 0. Items are spans × key/value heads by `joined`
+ * heads each, which lie side by side: one thread reads them together, as one stream. `format`: bytes of a
+ * number of keys and values; `offset` is what is added to bytes. Partial results are `partialBytes` each;
+ * every thread has `scratchBytes`.
  */
 export function cachedAttention(
   query: usize, keys: usize, values: usize, table: usize, sinks: usize, out: usize, spans: usize,
-  partials: usize, scratch: usize, heads: i32, keyValueHeads: i32, keyDim: i32, valueDim: i32,
-  scale: f32, valueScale: f32, window: i32, pageSize: i32, width: i32, format: i32, offset: i32,
-  scratchBytes: usize, partialBytes: usize, begin: i32, end: i32, thread: i32,
+  partials: usize, scratch: usize, heads: i32, keyValueHeads: i32, joined: i32, keyDim: i32,
+  valueDim: i32, scale: f32, valueScale: f32, window: i32, pageSize: i32, width: i32, format: i32,
+  offset: i32, scratchBytes: usize, partialBytes: usize, begin: i32, end: i32, thread: i32,
 ): void {
   const group = heads / keyValueHeads;
   const columns = (valueDim + 7) & ~7;
@@ -48,16 +48,16 @@ export function cachedAttention(
   const halves = i32(format == halfFormat);
   const packedBytes = inBytes ? packedQueryBytes(keyDim) : queryBytes(keyDim);
   scratch += <usize>thread * scratchBytes;
+  const keyBytes = inBytes ? headBytes(keyDim) : <usize>(keyDim * format);
+  const valueBytes = inBytes ? headBytes(valueDim) : <usize>(valueDim * format);
   // From one row to the next, or from one quad of rows.
-  const keyStride = inBytes
-    ? quadBytes(keyValueHeads, keyDim) : <usize>(keyValueHeads * keyDim * format);
-  const valueStride = inBytes
-    ? quadBytes(keyValueHeads, valueDim) : <usize>(keyValueHeads * valueDim * format);
+  const keyStride = <usize>keyValueHeads * keyBytes, valueStride = <usize>keyValueHeads * valueBytes;
+  const groups = keyValueHeads / joined;
 
   let touched = 0;
   for (let item = begin; item < end; item++) {
-    const span = spans + <usize>(item / keyValueHeads) * spanBytes;
-    const head = item % keyValueHeads;
+    const span = spans + <usize>(item / groups) * spanBytes;
+    const firstHead = (item % groups) * joined;
     const firstRow = load<i32>(span), rows = load<i32>(span, 4);
     const position = load<i32>(span, 8);
     const pages = table + (<usize>(load<i32>(span, 12) * width) << 2);
@@ -66,50 +66,58 @@ export function cachedAttention(
     const queries = (rows * group + 3) & ~3;
 
     const packed = scratch;
-    const scores = packed + <usize>queries * packedBytes;
+    const scores = packed + <usize>(joined * queries) * packedBytes;
     const places = scores + <usize>(blockSize << 4);
-    const weights = places + <usize>(blockSize << 2);
-    const own = weights + <usize>(blockSize << 2);
-    const sums = partial < 0 ? own : partials + <usize>(partial * keyValueHeads + head) * partialBytes;
-    const largest = sums + sumBytes(queries, columns);
-    const totals = largest + (<usize>queries << 2);
+    const bytes = places + <usize>(blockSize << 2);
+    const own = bytes + <usize>(blockSize << 2);
+    const results = partial < 0
+      ? own : partials + <usize>(partial * keyValueHeads + firstHead) * partialBytes;
+    const toLargest = sumBytes(queries, columns);
+    const toTotals = toLargest + (<usize>queries << 2);
 
-    const firstHead = firstRow * heads + head * group;
-    for (let q = 0; q < queries; q++) {
-      const to = packed + <usize>q * packedBytes;
-      if (q < rows * group) {
-        const source = firstHead + (q / group) * heads + q % group;
+    // Of four queries that are not all there, the others are 0.
+    if (queries > rows * group) memory.fill(packed, 0, <usize>(joined * queries) * packedBytes);
+    for (let h = 0; h < joined; h++) {
+      const ownPacked = packed + <usize>(h * queries) * packedBytes;
+      for (let q = 0; q < rows * group; q++) {
+        const source = (firstRow + q / group) * heads + (firstHead + h) * group + q % group;
         const from = query + (<usize>(source * keyDim) << 2);
-        if (inBytes) packByteQuery(from, keyDim, scale, offset, to);
-        else packQuery(from, keyDim, halves ? scale * raised : scale, halves, to);
-      } else {
-        memory.fill(to, 0, packedBytes);
+        if (inBytes) {
+          packByteQuery(from, keyDim, scale, offset, q & 3, ownPacked + <usize>(q & ~3) * packedBytes);
+        } else {
+          packQuery(
+            from, keyDim, halves ? scale * raised : scale, halves, ownPacked + <usize>q * packedBytes,
+          );
+        }
       }
-      store<f32>(largest + (<usize>q << 2), lowest);
-      store<f32>(totals + (<usize>q << 2), 0);
+      const sums = results + <usize>h * partialBytes;
+      memory.fill(sums, 0, toLargest);
+      for (let q: usize = 0; q < <usize>queries << 2; q += 16) {
+        v128.store(sums + toLargest + q, f32x4.splat(lowest));
+        v128.store(sums + toTotals + q, f32x4.splat(0));
+      }
     }
-    memory.fill(sums, 0, sumBytes(queries, columns));
 
-    const headKeys = keys
-      + (inBytes ? <usize>head * headBytes(keyDim) : <usize>(head * keyDim * format));
-    const headValues = values
-      + (inBytes ? <usize>head * headBytes(valueDim) : <usize>(head * valueDim * format));
+    const itemKeys = keys + <usize>firstHead * keyBytes;
+    const itemValues = values + <usize>firstHead * valueBytes;
     for (let block = from & ~(blockSize - 1); block < to; block += blockSize) {
       // Bytes come in whole quads of rows.
       const first = max(block, inBytes ? from & ~3 : from);
       let count = min(block + blockSize, to) - first;
-      if (inBytes) {
-        count = (count + 3) & ~3;
-        findPlaces(places, pages, first >> 2, count >> 2, pageSize >> 2, width);
-        touched += touchQuads(
-          places, count >> 2, headKeys, keyStride, keyDim, headValues, valueStride, valueDim,
-        );
-      } else {
-        findPlaces(places, pages, first, count, pageSize, width);
-      }
-      for (let q = 0; q < queries; q += 4) {
-        const most = largest + (<usize>q << 2);
-        const own = packed + <usize>q * packedBytes;
+      if (inBytes) count = (count + 3) & ~3;
+      const unit = inBytes ? 2 : 0;
+      findPlaces(places, pages, first >> unit, count >> unit, pageSize >> unit, width);
+      touched += touchPlaces(
+        places, count >> unit, itemKeys, keyStride, <usize>joined * keyBytes, itemValues, valueStride,
+        <usize>joined * valueBytes,
+      );
+      for (let quad = 0; quad < joined * queries; quad += 4) {
+        const h = quad / queries;
+        const q = quad - h * queries;
+        const headKeys = itemKeys + <usize>h * keyBytes, headValues = itemValues + <usize>h * valueBytes;
+        const sums = results + <usize>h * partialBytes;
+        const most = sums + toLargest + (<usize>q << 2);
+        const own = packed + <usize>quad * packedBytes;
         if (inBytes) {
           addByteKeys(own, headKeys, keyStride, places, count >> 2, keyDim, scores);
         } else {
@@ -121,39 +129,37 @@ export function cachedAttention(
         for (let j = scores; j < scores + (<usize>count << 4); j += 16) {
           now = f32x4.pmax(now, v128.load(j));
         }
-        let total = f32x4.splat(0);
-        for (let j = scores; j < scores + (<usize>count << 4); j += 16) {
-          const p = exp4(f32x4.sub(v128.load(j), now));
-          total = f32x4.add(total, p);
-          v128.store(j, p);
-        }
-        const kept = exp4(f32x4.sub(before, now));
-        const sum = totals + (<usize>q << 2);
-        v128.store(sum, madd(v128.load(sum), kept, total));
         v128.store(most, now);
+        const kept = exp4(f32x4.sub(before, now));
         const ownSums = sums + sumBytes(q, columns);
         if (v128.any_true(f32x4.ne(before, now))) rescale(ownSums, columns, kept);
+        const total = sums + toTotals + (<usize>q << 2);
+        v128.store(total, f32x4.mul(v128.load(total), kept));
         if (inBytes) {
           addByteValues(
-            scores, headValues, valueStride, places, count >> 2, valueDim, offset, weights, ownSums,
-            columns,
+            scores, most, headValues, valueStride, places, count >> 2, valueDim, offset, bytes,
+            ownSums, columns, total,
           );
         } else {
           addValues(
-            scores, headValues, valueStride, places, count, valueDim, halves, ownSums, columns,
+            scores, most, headValues, valueStride, places, count, valueDim, halves, ownSums, columns,
+            total,
           );
         }
       }
     }
     if (partial >= 0) continue;
-    for (let q = 0; q < rows * group; q++) {
-      const target = firstHead + (q / group) * heads + q % group;
-      const sink = sinks ? sinks + (<usize>(head * group + q % group) << 2) : 0;
-      finish(
-        sums + sumBytes(q, columns), load<f32>(largest + (<usize>q << 2)),
-        load<f32>(totals + (<usize>q << 2)), sink, valueDim, valueScale, halves,
-        out + (<usize>(target * valueDim) << 2),
-      );
+    for (let h = 0; h < joined; h++) {
+      const sums = results + <usize>h * partialBytes;
+      for (let q = 0; q < rows * group; q++) {
+        const head = (firstHead + h) * group + q % group;
+        const target = (firstRow + q / group) * heads + head;
+        finish(
+          sums + sumBytes(q, columns), load<f32>(sums + toLargest + (<usize>q << 2)),
+          load<f32>(sums + toTotals + (<usize>q << 2)), sinks ? sinks + (<usize>head << 2) : 0,
+          valueDim, valueScale, halves, out + (<usize>(target * valueDim) << 2),
+        );
+      }
     }
   }
   store<i32>(scratch, touched);
@@ -224,6 +230,24 @@ function findPlaces(
   }
 }
 
+/**
+ * Reads a word of each line of `keyBytes` at `count` places of keys, and likewise of values: all at once they
+ * come at the rate of memory, which they would not between computations. The sum is for the compiler.
+ */
+function touchPlaces(
+  places: usize, count: i32, keys: usize, keyStride: usize, keyBytes: usize, values: usize,
+  valueStride: usize, valueBytes: usize,
+): i32 {
+  let sum = 0;
+  for (const end = places + (<usize>count << 2); places < end; places += 4) {
+    const place = <usize>load<i32>(places);
+    const key = keys + place * keyStride, value = values + place * valueStride;
+    for (let i: usize = 0; i < keyBytes; i += 64) sum += load<i32>(key + i);
+    for (let i: usize = 0; i < valueBytes; i += 64) sum += load<i32>(value + i);
+  }
+  return sum;
+}
+
 /** Scores that queries q to q + 3 do not see become `unseen`, unless they see all of the block. */
 function mask(
   scores: usize, first: i32, count: i32, position: i32, q: i32, group: i32, rows: i32, window: i32,
@@ -256,35 +280,5 @@ function rescale(sums: usize, columns: i32, factors: v128): void {
       v128.store(sums + i, f32x4.mul(v128.load(sums + i), factor));
     }
     sums += bytes;
-  }
-}
-
-/** out = valueScale · sums / (total, and the sink if there is one). */
-function finish(
-  sums: usize, largest: f32, total: f32, sink: usize, valueDim: i32, valueScale: f32, halves: i32,
-  out: usize,
-): void {
-  let factor = valueScale;
-  if (sink) {
-    const logit = load<f32>(sink);
-    const most = max(largest, logit);
-    const kept = f32x4.extract_lane(exp4(f32x4.splat(largest - most)), 0);
-    total = total * kept + f32x4.extract_lane(exp4(f32x4.splat(logit - most)), 0);
-    factor *= kept;
-  }
-  factor /= total;
-  for (let i = 0; i < valueDim; i++) {
-    // Sums of halves have the even ones of eight first.
-    const from = halves ? (i & ~7) + ((i & 1) << 2) + ((i & 7) >> 1) : i;
-    store<f32>(out + (<usize>i << 2), load<f32>(sums + (<usize>from << 2)) * factor);
-  }
-}
-
-/** A query times `scale`, in the order in which keys are read. */
-function packQuery(from: usize, keyDim: i32, scale: f32, halves: i32, to: usize): void {
-  memory.fill(to, 0, queryBytes(keyDim));
-  for (let i = 0; i < keyDim; i++) {
-    const place = halves ? (i & ~7) + ((i & 1) << 2) + ((i & 7) >> 1) : i;
-    store<f32>(to + (<usize>place << 2), load<f32>(from + (<usize>i << 2)) * scale);
   }
 }

@@ -3,6 +3,7 @@
 // A half (f16) becomes f32 by moving its exponent and mantissa into place, which leaves it 2¹¹² times too
 // small; queries and probabilities are that much larger instead. A vector of eight halves gives its odd
 // ones from the upper and its even ones from the lower parts of four words.
+import { exp4 } from '../math';
 import { madd } from '../simd';
 
 // In memory, because a vector of constants is made anew wherever it is used.
@@ -35,6 +36,55 @@ function laneSums(a: v128, b: v128, c: v128, d: v128): v128 {
   const ab = f32x4.add(v128.shuffle<f32>(a, b, 0, 4, 1, 5), v128.shuffle<f32>(a, b, 2, 6, 3, 7));
   const cd = f32x4.add(v128.shuffle<f32>(c, d, 0, 4, 1, 5), v128.shuffle<f32>(c, d, 2, 6, 3, 7));
   return f32x4.add(v128.shuffle<f64>(ab, cd, 0, 2), v128.shuffle<f64>(ab, cd, 1, 3));
+}
+
+/** A query times `scale`, in the order in which keys are read. */
+export function packQuery(from: usize, keyDim: i32, scale: f32, halves: i32, to: usize): void {
+  const factor = f32x4.splat(scale);
+  const end = from + (<usize>keyDim << 2);
+  for (; from + 32 <= end; from += 32) {
+    const a = v128.load(from), b = v128.load(from, 16);
+    const first = halves ? v128.shuffle<f32>(a, b, 0, 2, 4, 6) : a;
+    const second = halves ? v128.shuffle<f32>(a, b, 1, 3, 5, 7) : b;
+    v128.store(to, f32x4.mul(first, factor));
+    v128.store(to, f32x4.mul(second, factor), 16);
+    to += 32;
+  }
+  // Heads of halves are multiples of eight.
+  for (; from < end; from += 4) {
+    store<f32>(to, load<f32>(from) * scale);
+    to += 4;
+  }
+}
+
+/** out = valueScale · sums / (total, and the sink if there is one). */
+export function finish(
+  sums: usize, largest: f32, total: f32, sink: usize, valueDim: i32, valueScale: f32, halves: i32,
+  out: usize,
+): void {
+  let factor = valueScale;
+  if (sink) {
+    const logit = load<f32>(sink);
+    const most = max(largest, logit);
+    const kept = f32x4.extract_lane(exp4(f32x4.splat(largest - most)), 0);
+    total = total * kept + f32x4.extract_lane(exp4(f32x4.splat(logit - most)), 0);
+    factor *= kept;
+  }
+  factor /= total;
+  const factors = f32x4.splat(factor);
+  const end = out + (<usize>valueDim << 2);
+  for (; out + 32 <= end; out += 32) {
+    const a = v128.load(sums), b = v128.load(sums, 16);
+    const first = halves ? v128.shuffle<f32>(a, b, 0, 4, 1, 5) : a;
+    const second = halves ? v128.shuffle<f32>(a, b, 2, 6, 3, 7) : b;
+    v128.store(out, f32x4.mul(first, factors));
+    v128.store(out, f32x4.mul(second, factors), 16);
+    sums += 32;
+  }
+  for (; out < end; out += 4) {
+    store<f32>(out, load<f32>(sums) * factor);
+    sums += 4;
+  }
 }
 
 /** scores [count,4] = the keys at `places` times four queries, `stride` bytes apart. */
@@ -105,34 +155,40 @@ function keysOfFloats(
 }
 
 /**
- * sums [4,columns] += probabilities [count,4] transposed · the values at `places`. Values of halves are
- * summed with the even ones of eight first.
+ * sums [4,columns] += weights [count,4] transposed · the values at `places`, where weights are
+ * e^(scores − shifts), which are also added to the four at `total`. Values of halves are summed with the
+ * even ones of eight first.
  */
 export function addValues(
-  probabilities: usize, values: usize, valueStride: usize, places: usize, count: i32,
-  valueDim: i32, halves: i32, sums: usize, columns: i32,
+  scores: usize, shifts: usize, values: usize, valueStride: usize, places: usize, count: i32,
+  valueDim: i32, halves: i32, sums: usize, columns: i32, total: usize,
 ): void {
   const rowBytes = <usize>columns << 2;
   const end = <usize>valueDim;
+  const scale = f32x4.splat(halves ? raised : 1);
+  const shift = v128.load(shifts);
+  let weights = f32x4.splat(0);
+  for (let at = scores; at < scores + (<usize>count << 4); at += 16) {
+    const p = exp4(f32x4.sub(v128.load(at), shift));
+    weights = f32x4.add(weights, p);
+    v128.store(at, f32x4.mul(p, scale));
+  }
+  v128.store(total, f32x4.add(v128.load(total), weights));
   if (halves) {
-    const scale = f32x4.splat(raised);
-    for (let j: usize = 0; j < <usize>count << 4; j += 16) {
-      v128.store(probabilities + j, f32x4.mul(v128.load(probabilities + j), scale));
-    }
     for (let i: usize = 0; i < end; i += 8) {
-      valuesOfHalves(probabilities, values + (i << 1), valueStride, places, count, sums + (i << 2), rowBytes);
+      valuesOfHalves(scores, values + (i << 1), valueStride, places, count, sums + (i << 2), rowBytes);
     }
     return;
   }
   let i: usize = 0;
   for (; i + 8 <= end; i += 8) {
-    valuesOfFloats(probabilities, values + (i << 2), valueStride, places, count, sums + (i << 2), rowBytes);
+    valuesOfFloats(scores, values + (i << 2), valueStride, places, count, sums + (i << 2), rowBytes);
   }
   for (; i < end; i++) {
     let sum = f32x4.splat(0);
     for (let j: usize = 0; j < <usize>count; j++) {
       const row = values + <usize>load<i32>(places + (j << 2)) * valueStride;
-      sum = madd(v128.load(probabilities + (j << 4)), v128.load32_splat(row + (i << 2)), sum);
+      sum = madd(v128.load(scores + (j << 4)), v128.load32_splat(row + (i << 2)), sum);
     }
     const to = sums + (i << 2);
     store<f32>(to, load<f32>(to) + f32x4.extract_lane(sum, 0));
