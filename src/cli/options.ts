@@ -1,6 +1,8 @@
+import { stat } from 'node:fs/promises';
 import { type Command, InvalidArgumentError, Option } from 'commander';
 import pc from 'picocolors';
 import { createDevice, deviceNames } from '../device/create-device.ts';
+import { UserError } from '../errors.ts';
 import { type CacheType, cacheTypes } from '../tensor/cache-type.ts';
 import type { Device, Precision } from '../tensor/device.ts';
 
@@ -99,4 +101,10 @@ export function numberBetween(low: number, high: number): (text: string) => numb
     }
     return value;
   };
+}
+
+/** @throws UserError if there is no such directory */
+export async function checkDirectory(path: string): Promise<void> {
+  const found = await stat(path).catch(() => null);
+  if (!found?.isDirectory()) throw new UserError(`${path}: there is no such directory`);
 }

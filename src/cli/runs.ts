@@ -7,7 +7,7 @@ import pc from 'picocolors';
 import { asUserError } from '../checkpoint/file-errors.ts';
 import type { RunSummary } from '../watch/summary.ts';
 import { RunWatcher } from '../watch/watcher.ts';
-import { numberBetween } from './options.ts';
+import { checkDirectory, numberBetween } from './options.ts';
 import { formatDuration } from './progress.ts';
 import { runPlots } from './run-plots.ts';
 import { sparkline } from './sparkline.ts';
@@ -31,6 +31,7 @@ export function runsCommand(): Command {
 }
 
 async function show(directory: string, options: RunsOptions): Promise<void> {
+  await checkDirectory(directory);
   const watcher = new RunWatcher(resolve(directory));
   if (options.json) {
     console.log(JSON.stringify(await watcher.summaries(), null, 2));

@@ -1,4 +1,4 @@
-import { readFile, stat } from 'node:fs/promises';
+import { readFile } from 'node:fs/promises';
 import { basename, resolve } from 'node:path';
 import { Command, InvalidArgumentError, Option } from 'commander';
 import pc from 'picocolors';
@@ -11,6 +11,7 @@ import { shippedModel } from '../shipped-model.ts';
 import { loadTextFiles } from '../text/tokenizer-files.ts';
 import {
   type CacheOptions,
+  checkDirectory,
   type DeviceOptions,
   naturalNumber,
   numberBetween,
@@ -183,11 +184,6 @@ function portNumber(text: string): number {
   const port = naturalNumber(text);
   if (port > 65535) throw new InvalidArgumentError('give a number up to 65535');
   return port;
-}
-
-async function checkDirectory(path: string): Promise<void> {
-  const found = await stat(path).catch(() => null);
-  if (!found?.isDirectory()) throw new UserError(`${path}: there is no such directory; make it`);
 }
 
 async function readKeys(file: string | undefined): Promise<string[]> {
