@@ -15,6 +15,7 @@ import { loadMoments } from '../../train/state.ts';
 import type { Algorithm } from '../algorithms/algorithm.ts';
 import { grpo } from '../algorithms/grpo.ts';
 import { mopd } from '../algorithms/mopd.ts';
+import { trajectoryProblem } from '../check-trajectory.ts';
 import { Judge } from '../judge/judge.ts';
 import { openPrompts } from '../prompts/open-prompts.ts';
 import { outcomeReward } from '../reward.ts';
@@ -122,6 +123,8 @@ export async function openPolicyRun(device: Device, config: PolicyConfig): Promi
       options: config.schedule,
       journal: new JournalFile(join(directory.path, JOURNAL_FILE)),
       trained: state.step,
+      // Else the trainer would refuse it, and the run end for one sequence.
+      problemOf: (trajectory) => trajectoryProblem(trajectory, model.config),
     });
     open.push(() => scheduler.close());
     const algorithm = config.stage === 'teacher' ? grpo(config.grpo) : mopd(config.mopd);

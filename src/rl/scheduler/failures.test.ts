@@ -117,6 +117,17 @@ describe('what a rollout gives is malformed where', () => {
     expect(scheduler.figures().failures).toEqual({ malformed: 20 });
   });
 
+  test('the model that is trained cannot take it', async () => {
+    const { next, scheduler } = await simulatedRun({
+      options,
+      rollout: async (sequence) => wholeOf(sequence),
+      reward: async () => PASS,
+      problemOf: ({ tokens }) => (tokens[2] === 3 ? 'token 2 is 3, of 3' : null),
+    });
+    await expect(next()).rejects.toThrow('malformed: the rollout token 2 is 3, of 3');
+    expect(scheduler.figures().failures).toEqual({ malformed: 20 });
+  });
+
   test('nothing is wrong, nothing is', async () => {
     const { next } = await simulatedRun({
       options,

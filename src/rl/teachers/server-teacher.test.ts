@@ -191,7 +191,7 @@ describe('a server that fails', () => {
       ),
       'malformed',
       1,
-      /gives token 1 of trajectory written log-probability 0.75/,
+      /has log-probability 0.75\d* at token 1 of trajectory written/,
     ],
   ] as const)('%s, is a failure of that trajectory', async (_, answer, reason, requests, message) => {
     const { teacher, bodies } = await teacherOf([answer]);
@@ -207,6 +207,30 @@ describe('a server that fails', () => {
     const [result] = await teacher.score([trajectory], 2);
     expect(result).toMatchObject({ reason: 'malformed' });
     expect((result as TeacherFailure).message).toMatch(/told of 0 top tokens at 1, and not of 2/);
+  });
+
+  test.each([
+    [0.5, 7],
+    [-0.5, -1],
+  ])('and tells of a top token as %d, %d, is a failure of that trajectory', async (logprob, token) => {
+    const known = [
+      [-1, 5],
+      [-2, 6],
+    ];
+    const tops = [
+      null,
+      known,
+      [
+        [-1, 5],
+        [logprob, token],
+      ],
+    ];
+    const { teacher } = await teacherOf([send(other({ input_top_logprobs: tops }))]);
+    const [result] = await teacher.score([trajectory], 2);
+    expect(result).toMatchObject({
+      reason: 'malformed',
+      message: expect.stringMatching(`tells of token ${token} as ${logprob} at token 2`),
+    });
   });
 
   test('to answer at all, or dies over one of several, costs that one alone', async () => {
