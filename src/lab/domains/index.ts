@@ -75,7 +75,7 @@ async function answersOf(
     for (const source of heldOut) {
       if (context.signal.aborted) throw new Stopped();
       context.progress(source.name);
-      const right = await sourceAnswers(parts, source, config);
+      const { right } = await sourceAnswers(parts, source, config);
       answers[source.name] = right.map(Number).join('');
     }
     return answers;
