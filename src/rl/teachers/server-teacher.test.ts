@@ -249,6 +249,24 @@ describe('a server that fails', () => {
     expect(results[1]).toMatchObject({ reason: 'unreachable' });
   });
 
+  test('to answer again and again is not asked for the rest of a batch, but for the next', async () => {
+    const many = Array.from({ length: 40 }, () => trajectory);
+    const dead = Array.from({ length: 9 }, () => send('', 500));
+    const { teacher, bodies } = await teacherOf([...dead, send(scored)], {
+      ...{ attempts: 1, concurrency: 2 },
+    });
+    const results = await teacher.score(many, 0);
+    // The other of the two that are asked at once may be under way.
+    expect(bodies.length).toBeLessThanOrEqual(9);
+    expect(results.every((result) => result instanceof TeacherFailure)).toBe(true);
+    expect(results.at(-1)).toMatchObject({
+      reason: 'unreachable',
+      message: expect.stringMatching(/was not sent: it did not answer 8 times in a row$/),
+    });
+    await teacher.score([trajectory], 0);
+    expect((await teacher.score(many, 0)).some((one) => one instanceof TeacherFailure)).toBe(false);
+  });
+
   test('is no longer waited for when the run stops', async () => {
     const { teacher } = await teacherOf([() => {}]);
     const stop = new AbortController();
