@@ -56,7 +56,8 @@ export class ProgramThreads {
   #session(problem: ProblemReference): ToolSession {
     const session = this.#sessions++;
     const limits = this.#call;
-    const thread = this.#idlest;
+    // In turn: a session is idle most of its time, so how busy a thread is now says little.
+    const thread = this.#threads[session % this.#threads.length]!;
     let generation: number | null = null;
     let finished = false;
     const run = async (request: ProgramRequest) => {

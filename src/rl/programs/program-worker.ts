@@ -40,8 +40,9 @@ async function answer(request: ProgramRequest): Promise<ProgramReply> {
   }
 }
 
-// So that the first program has no longer to wait than the others.
-await Promise.all([import('just-bash'), import('quickjs-emscripten')]);
+// So that the first program has no longer to wait than the others. If one cannot be loaded, what needs it
+// will say so.
+await Promise.allSettled([import('just-bash'), import('quickjs-emscripten')]);
 parentPort!.on('message', async (request: ProgramRequest) => {
   const reply = await answer(request).catch((error: unknown): ProgramReply => {
     return { type: 'error', message: error instanceof Error ? error.message : String(error) };
