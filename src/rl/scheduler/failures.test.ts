@@ -185,6 +185,18 @@ test('what a trainer cannot use counts as well', async () => {
   expect(report).toThrow(/13 of the last 25 sequences failed.*13 teacher.*does not answer/);
 });
 
+test('what a trainer cannot use is a share of its batch, though it is told of last', async () => {
+  const { next, scheduler } = await simulatedRun({
+    options: { groups: 50, groupSize: 4, requireSignal: false, concurrency: 64, maxFailures: 0.25 },
+  });
+  const { groups } = await next();
+  const ids = groups.flatMap(({ trajectories }) => trajectories.map(({ id }) => id));
+  const dead = new SequenceFailure('teacher', 'the teacher of math does not answer');
+  const report = (id: string) => scheduler.report(id, dead);
+  ids.slice(0, 50).forEach(report);
+  expect(() => ids.slice(50).forEach(report)).toThrow(/^51 of the last 200 sequences failed/);
+});
+
 test('few attempts are no share of anything', async () => {
   const { next, scheduler } = await simulatedRun({
     options: { ...options, groups: 1, maxFailures: 0.01 },
