@@ -72,6 +72,14 @@ describe("a teacher behind this project's server", () => {
       'teacher far: it renders a chat to other tokens than the student does; a teacher must have learnt',
     );
     await check(other, false);
+    // One that differs in nothing but how it tells of tools.
+    const { source } = text.chatTemplate;
+    const tools = {
+      ...text,
+      chatTemplate: new ChatTemplate(`{% if tools %}!{% endif %}${source}`),
+    };
+    await expect(check(tools)).rejects.toThrow(/renders a chat to other tokens/);
+    await check({ ...text, chatTemplate: new ChatTemplate(`{% if false %}!{% endif %}${source}`) });
     const swapped = [...MIMO_ADDED_TOKENS].reverse();
     const tokenizer = new Tokenizer(tokenizerJson([], swapped));
     await expect(check({ ...text, tokenizer })).rejects.toThrow(
