@@ -99,7 +99,7 @@ describe('a run with a judge', () => {
     isNonsense = (body) => /Say \d*[13579]!/.test(body);
     const failures = async (output: string, maxFailures: number) => {
       const schedule = {
-        ...{ groups: 2, groupSize: 3, concurrency: 6, requireSignal: false },
+        ...{ groups: 2, groupSize: 3, groupsAhead: 0, concurrency: 6, requireSignal: false },
         ...{ retries: 0, maxFailures },
       };
       const events = await judgedRun(output, { schedule });
