@@ -3,17 +3,19 @@ import pc from 'picocolors';
 import { describeModel } from '../model/describe.ts';
 import type { TrainableModel } from '../model/weights.ts';
 import type { RunEvent } from '../rl/run/pipeline.ts';
-import { TrainingProgress } from './progress.ts';
+import { type ProgressOutput, TrainingProgress } from './progress.ts';
 import { describeShards } from './shard-line.ts';
 
 export class RunFollower {
   readonly #progress: TrainingProgress;
   readonly #steps: number;
+  /** What was last said of failures, by what failed. */
+  readonly #told = new Map<string, string>();
 
   /** @param steps of the whole run */
-  constructor(steps: number) {
+  constructor(steps: number, output: ProgressOutput = process.stderr) {
     this.#steps = steps;
-    this.#progress = new TrainingProgress(process.stderr, steps);
+    this.#progress = new TrainingProgress(output, steps);
     this.#note(pc.dim('preparing the data'));
   }
 
@@ -27,6 +29,7 @@ export class RunFollower {
         break;
       case 'step':
         this.#progress.step(event);
+        if ('failures' in event) this.#noteFailures('sequences failed', event.step, event.failures);
         break;
       case 'evaluation': {
         const { step, loss, mtpLosses, scores } = event;
@@ -35,6 +38,7 @@ export class RunFollower {
       }
       case 'accuracy':
         this.#noteFigures(event.step, event.scores);
+        this.#noteFailures('problems were not evaluated', event.step, event.failed);
         break;
       case 'warning':
         this.#note(pc.yellow(event.text));
@@ -59,6 +63,15 @@ export class RunFollower {
   #noteFigures(step: number, figures: Readonly<Record<string, number>>): void {
     const texts = Object.entries(figures).map(([name, value]) => `${name} ${value.toFixed(4)}`);
     this.#note(`step ${step}: ${texts.join(', ')}`);
+  }
+
+  /** By reason or source; once, until they are others. */
+  #noteFailures(what: string, step: number, counts: Readonly<Record<string, number>>): void {
+    const listed = Object.entries(counts).map(([name, count]) => `${count} ${name}`);
+    const text = listed.join(', ');
+    if (text === '' || text === this.#told.get(what)) return;
+    this.#told.set(what, text);
+    this.#note(pc.yellow(`step ${step}: ${what}: ${text}`));
   }
 
   #note(line: string): void {

@@ -39,6 +39,8 @@ export interface TaskFamily {
   description: string;
   /** Whether its prompts can be made as long as `tokens` asks. */
   scalable?: boolean;
+  /** Whether tools or verifier run what the model wrote: it takes long, and may not end. */
+  runsPrograms?: boolean;
   generate(random: Random, options: ProblemOptions): Problem;
 }
 
@@ -67,8 +69,10 @@ export interface Problem {
 
 /** The tools of one attempt, with the state that calls leave behind. */
 export interface ToolSession {
-  /** What the model is told; a call that makes no sense is told so. Never throws. */
+  /** What the model is told; a call that makes no sense is told so. Throws only if the tools are broken. */
   call(call: Call): Promise<string>;
+  /** Frees what it holds elsewhere. */
+  close?(): Promise<void>;
   /** Whether a call has ended the attempt. */
   readonly finished: boolean;
 }

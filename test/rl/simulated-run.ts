@@ -6,6 +6,7 @@ import type {
   ScheduledSource,
   Sequence,
 } from '../../src/rl/scheduler/types.ts';
+import type { Trajectory } from '../../src/rl/trajectory.ts';
 import { FakeClock } from './fake-clock.ts';
 import { Disk, MemoryJournal } from './memory-journal.ts';
 import {
@@ -22,6 +23,7 @@ export interface SimulatedRunOptions {
   courseOf?: CourseOf;
   rollout?: Rollout;
   reward?: RewardFunction;
+  problemOf?: (trajectory: Trajectory) => string | null;
   disk?: Disk;
   trained?: number;
 }
@@ -43,6 +45,7 @@ export async function simulatedRun({
   courseOf = () => ({ duration: 50, ends: 'well' }),
   rollout,
   reward,
+  problemOf = () => null,
   disk = new Disk(),
   trained = 0,
 }: SimulatedRunOptions): Promise<SimulatedRun> {
@@ -51,7 +54,7 @@ export async function simulatedRun({
   const sampled: SimulatedRun['sampled'] = [];
   const sample = rollout ?? simulatedRollout(clock, courseOf, () => version);
   const scheduler = await SequenceScheduler.open({
-    ...{ sources, clock, trained, options: schedulerOptions(options) },
+    ...{ sources, clock, trained, problemOf, options: schedulerOptions(options) },
     journal: new MemoryJournal(disk),
     rollout(sequence, signal) {
       sampled.push({ ...sequence, at: clock.now() });

@@ -13,6 +13,7 @@ import { outcomeReward } from '../../rl/reward.ts';
 import { rolloutsOf } from '../../rl/rollout/rollout.ts';
 import { type PolicyConfig, parsePolicyConfig } from '../../rl/run/config.ts';
 import { sourceAnswers } from '../../rl/run/domain-accuracy.ts';
+import { programThreadsOf } from '../../rl/run/open-policy-run.ts';
 import { loadText } from '../../train/prepare.ts';
 import { type Experiment, type Job, type JobContext, Stopped } from '../experiment.ts';
 import {
@@ -58,6 +59,7 @@ async function answersOf(
     cacheType: config.rolloutCache,
     prefixTokens: 0,
   });
+  const threads = programThreadsOf(config);
   try {
     const rollout = rolloutsOf({
       engine,
@@ -68,6 +70,7 @@ async function answersOf(
     const heldOut = await openPrompts(config.sources, {
       ...{ split: 'test', seed: config.seed, directory: context.directory },
       hasJudge: config.judge !== undefined,
+      threads,
       countTokens: (part) => text.text.tokenizer.encodeOrdinary(part).length,
     });
     const parts = { rollout, reward: outcomeReward(config.judge ? new Judge(config.judge) : null) };
@@ -75,11 +78,12 @@ async function answersOf(
     for (const source of heldOut) {
       if (context.signal.aborted) throw new Stopped();
       context.progress(source.name);
-      const right = await sourceAnswers(parts, source, config);
+      const { right } = await sourceAnswers(parts, source, config);
       answers[source.name] = right.map(Number).join('');
     }
     return answers;
   } finally {
+    await threads.close();
     await engine.release();
     releaseModel(model);
   }

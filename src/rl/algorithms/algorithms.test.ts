@@ -176,6 +176,18 @@ describe('MOPD', () => {
     ]);
   });
 
+  test('can truncate instead, by the version that drew each token', () => {
+    const mu = [0.2, 0.2, 0.2].map(log);
+    // Ratio 3 of all; drawn 0, 1 and 3 versions ago.
+    const now = [0.6, 0.6, 0.6].map(log);
+    const examples = [example(written(mu, {}, [7, 6, 4]), [0.9, 0.9, 0.9].map(log))];
+    const correction = { kind: 'truncate', limit: 2, decay: 0.5, maxStaleness: 2 } as const;
+    const [found] = weigh(mopd({ alpha: 0, correction }), examples, [live(now)], 7);
+    const gap = log(0.9 / 0.6);
+    expectWeights(found!, [(2 * gap) / 3, (1.5 * gap) / 3, 0]);
+    expect(found!.sums).toMatchObject({ truncated: 2, stale: 1 });
+  });
+
   test('keeps tokens on the bounds of the gate', () => {
     const correction = { kind: 'gate', low: 0.5, high: 2 } as const;
     const examples = [example(written([-1, -1]), [0, 0])];

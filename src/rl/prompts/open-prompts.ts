@@ -2,6 +2,8 @@
 import { join } from 'node:path';
 import { mixtureFrom } from '../../data/open-sources.ts';
 import type { Split } from '../../tasks/index.ts';
+import { sentMixture, type TaskPromptsReference } from '../programs/messages.ts';
+import type { ProgramThreads } from '../programs/program-threads.ts';
 import type { PromptSource, ScheduledSource } from '../scheduler/types.ts';
 import { rowPrompts } from './row-prompts.ts';
 import type { PromptSourceConfig } from './source-config.ts';
@@ -17,6 +19,8 @@ export interface OpenPromptsOptions {
   hasJudge: boolean;
   /** Counts tokens of long prompts; left out, an estimate. */
   countTokens?: (text: string) => number;
+  /** Where programs of the task families run; left out, in this thread. */
+  threads?: ProgramThreads;
 }
 
 /** @throws UserError if a file cannot be read, has too many malformed rows, or nothing of the split */
@@ -34,17 +38,35 @@ export async function openPrompts(
 
 async function promptsOf(
   config: PromptSourceConfig,
-  { split, seed: runSeed, directory, hasJudge, countTokens }: OpenPromptsOptions,
+  { split, seed: runSeed, directory, hasJudge, countTokens, threads }: OpenPromptsOptions,
 ): Promise<PromptSource> {
   const { name, prompts: path, rubric, maxMalformed } = config;
   // Sources of the same families are to give other problems.
   const seed = `${runSeed} ${name}`;
   const mixture = mixtureFrom(config);
   if (path === undefined) {
-    return taskPrompts(seed, split, { ...mixture, ...(countTokens && { countTokens }) });
+    const counted = { ...mixture, ...(countTokens && { countTokens }) };
+    const prompts = taskPrompts(seed, split, counted);
+    return threads
+      ? inThreads(prompts, threads, { seed, split, mixture: sentMixture(mixture) })
+      : prompts;
   }
   const logPath = join(directory, `malformed-${name.replaceAll(/[^\w-]/g, '_')}.jsonl`);
   const { thinking } = mixture;
   const options = { name, path, seed, split, thinking, rubric, hasJudge, maxMalformed, logPath };
   return rowPrompts(options);
+}
+
+function inThreads(
+  source: PromptSource,
+  threads: ProgramThreads,
+  prompts: TaskPromptsReference,
+): PromptSource {
+  return {
+    fingerprint: source.fingerprint,
+    async prompt(index) {
+      const made = await source.prompt(index);
+      return { ...made, problem: threads.problem(made.problem, { prompts, index }) };
+    },
+  };
 }

@@ -16,11 +16,11 @@ import { ResponseParser } from '../../text/response-parser.ts';
 import type { TextFiles } from '../../text/text-files.ts';
 import type { Rollout, RolloutResult, Sequence } from '../scheduler/types.ts';
 import { SequenceFailure } from '../sequence-failure.ts';
+import { environmentOf } from '../tools/problem-tools.ts';
 import type { Environment } from '../tools/types.ts';
 import type { TrajectoryBuilder } from '../trajectory.ts';
 import { continuation } from './continuation.ts';
 import type { DrawnTokens } from './drawn-tokens.ts';
-import { ownTools } from './own-tools.ts';
 import { newTrajectory, type RolloutState, restorePartial, savePartial } from './partial.ts';
 
 /** What draws the tokens: an `Engine`. */
@@ -115,8 +115,10 @@ class SequenceRun {
 
   /** Opens the tools; where the sequence goes on, they come to where they were by the same calls. */
   async #openTools(): Promise<void> {
-    const { openTools = ownTools } = this.#options;
-    this.#environment = await openTools(this.#sequence, this.#signal);
+    const { openTools } = this.#options;
+    this.#environment = openTools
+      ? await openTools(this.#sequence, this.#signal)
+      : environmentOf(this.#sequence.prompt.problem);
     for (const { calls } of readTurns(this.#state.response)) {
       for (const call of calls) await this.#environment?.call(call, this.#signal);
     }

@@ -32,6 +32,7 @@ describe('the config of reinforcement learning', () => {
     expect(config.adamw).toMatchObject({ weightDecay: 0, epsilon: 1e-8 });
     expect(config.sources[0]).toMatchObject({ temperature: 1, quota: 1, passRate: [0, 1] });
     expect(config.sources[0]).toMatchObject({ name: 'mathematics', families: { equations: 1 } });
+    expect(config.tools).toEqual({ threads: 2, callTimeoutSeconds: 10, restarts: 1 });
     expect(config.schedule).toMatchObject({ requireSignal: true, groupsAhead: 2 });
   });
 
@@ -69,6 +70,7 @@ describe('the config of reinforcement learning', () => {
       },
       '"judge" is missing, and a source has a rubric',
     ],
+    [{ ...teacher, tools: { rate: { perSecond: 3 } } }, 'tools.rate.burst is missing'],
     [{ ...teacher, schedule: { groups: 4 } }, 'schedule.groupSize is missing'],
     [{ ...teacher, grpo: { correction: { kind: 'gate', lower: 1 } } }, 'grpo.correction'],
   ])('says what is wrong with %j', (json, message) => {

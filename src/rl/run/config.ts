@@ -10,6 +10,7 @@ import { judgeSchema } from '../judge/config.ts';
 import { promptSourceSchema } from '../prompts/source-config.ts';
 import { schedulerSchema } from '../scheduler/options.ts';
 import { teacherSchema } from '../teachers/open-teachers.ts';
+import { toolsSchema } from '../tools/config.ts';
 
 const positive = z.number('must be a number').positive('must be more than 0');
 const natural = z.number('must be a number').min(0, 'must be 0 or more');
@@ -71,6 +72,8 @@ const common = {
   schedule: schedulerSchema,
   /** Which model judges where no program can. */
   judge: judgeSchema.optional(),
+  /** What tools may take: sessions, calls, time, threads. */
+  tools: toolsSchema.prefault({}),
 
   precision: z.enum(['auto', 'f32', 'mixed']).default('auto'),
   /** Optimizer steps, one a batch of groups. */

@@ -17,6 +17,8 @@ let judge: http.Server;
 const judged: string[] = [];
 /** What the judge always says; null for something else each time. */
 let verdict: number | null = null;
+/** Of which questions the judge talks nonsense. */
+let isNonsense = (_: string) => false;
 beforeAll(async () => {
   folder = await fs.mkdtemp(join(os.tmpdir(), 'judged-'));
   const rows = Array.from({ length: 40 }, (_, i) => ({
@@ -30,7 +32,8 @@ beforeAll(async () => {
     for await (const chunk of request) body += chunk;
     judged.push(body);
     const scores = { short: verdict ?? judged.length % 10 };
-    const content = JSON.stringify({ reasons: 'counted', scores });
+    const judgement = JSON.stringify({ reasons: 'counted', scores });
+    const content = isNonsense(body) ? 'Ten of ten!' : judgement;
     response.end(JSON.stringify({ choices: [{ message: { role: 'assistant', content } }] }));
   });
   await new Promise<void>((resolve) => judge.listen(0, '127.0.0.1', resolve));
@@ -90,6 +93,26 @@ describe('a run with a judge', () => {
     }
     expect(judged.length).toBeGreaterThanOrEqual(12);
     expect(judged.every((body) => body.includes('Be short.'))).toBe(true);
+  });
+
+  test('drops what the judge talks nonsense of, and stops where that is too much', async () => {
+    isNonsense = (body) => /Say \d*[13579]!/.test(body);
+    const failures = async (output: string, maxFailures: number) => {
+      const schedule = {
+        ...{ groups: 2, groupSize: 3, groupsAhead: 0, concurrency: 6, requireSignal: false },
+        ...{ retries: 0, maxFailures },
+      };
+      const events = await judgedRun(output, { schedule });
+      return stepsOf(events).map((step) => step.failures);
+    };
+    const [first, second] = await failures('lenient', 1);
+    expect(first).toEqual({ 'judge-nonsense': expect.any(Number) });
+    expect(second!['judge-nonsense']).toBeGreaterThanOrEqual(first!['judge-nonsense']!);
+    isNonsense = () => true;
+    await expect(failures('strict', 0.25)).rejects.toThrow(
+      /^20 of the last 20 sequences failed, more than maxFailures \(0\.25\) allows; so far 20 judge-nonsense; the last was .*is not JSON; nothing was saved$/,
+    );
+    isNonsense = () => false;
   });
 
   test('counts steps in which nothing has a weight, and goes on after them', async () => {

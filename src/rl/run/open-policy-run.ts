@@ -15,7 +15,9 @@ import { loadMoments } from '../../train/state.ts';
 import type { Algorithm } from '../algorithms/algorithm.ts';
 import { grpo } from '../algorithms/grpo.ts';
 import { mopd } from '../algorithms/mopd.ts';
+import { trajectoryProblem } from '../check-trajectory.ts';
 import { Judge } from '../judge/judge.ts';
+import { ProgramThreads } from '../programs/program-threads.ts';
 import { openPrompts } from '../prompts/open-prompts.ts';
 import { outcomeReward } from '../reward.ts';
 import { DrawnTokens } from '../rollout/drawn-tokens.ts';
@@ -30,8 +32,10 @@ import type {
 } from '../scheduler/types.ts';
 import { openTeachers } from '../teachers/open-teachers.ts';
 import type { TeacherRegistry } from '../teachers/registry.ts';
+import { sessionResources, type ToolsConfig } from '../tools/config.ts';
 import { problemTools } from '../tools/problem-tools.ts';
 import { LocalToolbox } from '../tools/toolbox.ts';
+import type { Toolbox } from '../tools/types.ts';
 import { PolicyTrainer } from '../trainer/policy-trainer.ts';
 import type { PolicyConfig } from './config.ts';
 import { assertSamePolicyRun, type PolicyState, readPolicyState } from './policy-state.ts';
@@ -51,6 +55,7 @@ export interface PolicyRun {
   /** What rollouts have drawn since the last step. */
   drawn: DrawnTokens;
   reward: RewardFunction;
+  toolbox: Toolbox;
   scheduler: DataScheduler;
   /** The sources' problems that are never trained on, if the run evaluates. */
   heldOut: ScheduledSource[];
@@ -93,9 +98,10 @@ export async function openPolicyRun(device: Device, config: PolicyConfig): Promi
     const teachers = await openTeachersOf(device, config, { checkpoint: start, text: text.text });
     if (teachers) open.push(() => teachers.close());
 
-    const toolbox = new LocalToolbox({});
+    const threads = programThreadsOf(config);
+    open.push(() => threads.close());
+    const { toolbox, tools } = openTools(config.tools);
     open.push(() => toolbox.close());
-    const tools = toolbox.environments(problemTools());
     const drawn = new DrawnTokens();
     const rollout = rolloutsOf({
       drawn,
@@ -111,6 +117,7 @@ export async function openPolicyRun(device: Device, config: PolicyConfig): Promi
       openPrompts(config.sources, {
         ...{ split, seed: config.seed, directory: directory.path },
         hasJudge: config.judge !== undefined,
+        threads,
         countTokens: (part) => text.text.tokenizer.encodeOrdinary(part).length,
       });
     const heldOut = config.evaluation ? await promptsOf('test') : [];
@@ -122,10 +129,12 @@ export async function openPolicyRun(device: Device, config: PolicyConfig): Promi
       options: config.schedule,
       journal: new JournalFile(join(directory.path, JOURNAL_FILE)),
       trained: state.step,
+      // Else the trainer would refuse it, and the run end for one sequence.
+      problemOf: (trajectory) => trajectoryProblem(trajectory, model.config),
     });
     open.push(() => scheduler.close());
     const algorithm = config.stage === 'teacher' ? grpo(config.grpo) : mopd(config.mopd);
-    const rollouts = { sampler, rollout, drawn, reward, scheduler, heldOut };
+    const rollouts = { sampler, rollout, drawn, reward, scheduler, heldOut, toolbox };
     const learning = { trainer, algorithm, teachers };
     return { directory, checkpoint, state, text, ...rollouts, ...learning, release };
   } catch (error) {
@@ -136,6 +145,26 @@ export async function openPolicyRun(device: Device, config: PolicyConfig): Promi
 
 function newState(config: PolicyConfig): PolicyState {
   return { kind: 'policy', step: 0, updates: 0, tokens: 0, seconds: 0, precision: 'f32', config };
+}
+
+/** For a run's problems, also where they are evaluated apart from it. */
+export function programThreadsOf({ tools, schedule }: PolicyConfig): ProgramThreads {
+  return new ProgramThreads({
+    threads: tools.threads,
+    callTimeout: 1000 * tools.callTimeoutSeconds,
+    // One that waits behind another that hangs still has its time.
+    verifyTimeout: schedule.rewardTimeout / 2,
+  });
+}
+
+function openTools(config: ToolsConfig) {
+  const { all, each } = sessionResources(config);
+  const toolbox = new LocalToolbox(all);
+  const { callTimeoutSeconds, restarts, rate } = config;
+  // As above, of calls.
+  const callTimeout = 2 * 1000 * callTimeoutSeconds;
+  const kind = { needs: each, callTimeout, restarts, ...(rate && { rate }) };
+  return { toolbox, tools: toolbox.environments(problemTools(kind)) };
 }
 
 async function openModel(

@@ -11,14 +11,14 @@ import type { StartMetrics } from '../../train/run.ts';
 import { saveTraining } from '../../train/state.ts';
 import type { ScheduledBatch } from '../scheduler/types.ts';
 import type { PolicyConfig } from './config.ts';
-import { domainAccuracy } from './domain-accuracy.ts';
+import { type DomainAccuracy, domainAccuracy } from './domain-accuracy.ts';
 import { openPolicyRun, type PolicyRun } from './open-policy-run.ts';
 import { type PolicyStepMetrics, takePolicyStep } from './policy-step.ts';
 
 export type PolicyEvent =
   | { type: 'start'; model: TrainableModel; step: number; resumedFrom: string | null }
   | ({ type: 'step' } & PolicyStepMetrics)
-  | { type: 'accuracy'; step: number; scores: Record<string, number> }
+  | ({ type: 'accuracy'; step: number } & DomainAccuracy)
   | { type: 'checkpoint'; step: number; path: string }
   | { type: 'finish'; reason: 'done' | 'stopped'; step: number; checkpoint: string | null };
 
@@ -114,10 +114,10 @@ async function* evaluate(run: PolicyRun, config: PolicyConfig): AsyncGenerator<P
   const { step } = run.state;
   const { evaluation, steps } = config;
   if (!evaluation || (step % evaluation.every !== 0 && step !== steps)) return;
-  const scores = await domainAccuracy(run, config);
+  const accuracy = await domainAccuracy(run, config);
   // What that has drawn is no step's.
   run.drawn.take();
-  const event = { type: 'accuracy', step, scores } as const;
+  const event = { type: 'accuracy', step, ...accuracy } as const;
   await run.directory.appendMetrics(event);
   yield event;
 }

@@ -51,5 +51,5 @@ function decisive(config: object): Record<string, unknown> {
 
 const changeable = [
   ...['output', 'precision', 'steps', 'recompute', 'checkpointEvery', 'keepCheckpoints'],
-  ...['evaluation', 'judge', 'schedule', 'compareReplayEvery'],
+  ...['evaluation', 'judge', 'schedule', 'tools', 'compareReplayEvery'],
 ];

@@ -7,6 +7,7 @@ import type { DrawnFigures } from '../rollout/drawn-tokens.ts';
 import type { ScheduledBatch, SchedulerFigures } from '../scheduler/types.ts';
 import { isCarried } from '../scheduler/versions.ts';
 import { TeacherFailure } from '../teachers/teacher.ts';
+import type { Toolbox } from '../tools/types.ts';
 import type { MismatchFigures } from '../trainer/policy-figures.ts';
 import type { PolicyMetrics } from '../trainer/policy-metrics.ts';
 import type { Trajectory } from '../trajectory.ts';
@@ -39,6 +40,8 @@ export interface PolicyStepMetrics
   /** Share of right answers of recent attempts by kind of problem, replaced groups included. */
   passRates: Record<string, number>;
   failures: SchedulerFigures['failures'];
+  /** Of each kind of tool, in all of this process; and what is taken of what there is. */
+  tools: ReturnType<Toolbox['figures']>;
   /** What was drawn since the step before, how many a second, and how well the heads drafted. */
   rollouts: DrawnFigures & { tokensPerSecond: number };
   /** The mismatch that there would be without the replay of routes, if it was compared. */
@@ -92,6 +95,7 @@ export async function takePolicyStep(
       Object.entries(figures.passRates).map(([cell, { rate }]) => [cell, rate]),
     ),
     failures: figures.failures,
+    tools: run.toolbox.figures(),
     held: figures.held / 1000,
     lossByLabel: {},
     balanceLoss: null,

@@ -117,6 +117,17 @@ describe('what a rollout gives is malformed where', () => {
     expect(scheduler.figures().failures).toEqual({ malformed: 20 });
   });
 
+  test('the model that is trained cannot take it', async () => {
+    const { next, scheduler } = await simulatedRun({
+      options,
+      rollout: async (sequence) => wholeOf(sequence),
+      reward: async () => PASS,
+      problemOf: ({ tokens }) => (tokens[2] === 3 ? 'token 2 is 3, of 3' : null),
+    });
+    await expect(next()).rejects.toThrow('malformed: the rollout token 2 is 3, of 3');
+    expect(scheduler.figures().failures).toEqual({ malformed: 20 });
+  });
+
   test('nothing is wrong, nothing is', async () => {
     const { next } = await simulatedRun({
       options,
@@ -172,6 +183,18 @@ test('what a trainer cannot use counts as well', async () => {
   report();
   expect(scheduler.figures()).toMatchObject({ failures: { teacher: 12 }, dropped: 12 });
   expect(report).toThrow(/13 of the last 25 sequences failed.*13 teacher.*does not answer/);
+});
+
+test('what a trainer cannot use is a share of its batch, though it is told of last', async () => {
+  const { next, scheduler } = await simulatedRun({
+    options: { groups: 50, groupSize: 4, requireSignal: false, concurrency: 64, maxFailures: 0.25 },
+  });
+  const { groups } = await next();
+  const ids = groups.flatMap(({ trajectories }) => trajectories.map(({ id }) => id));
+  const dead = new SequenceFailure('teacher', 'the teacher of math does not answer');
+  const report = (id: string) => scheduler.report(id, dead);
+  ids.slice(0, 50).forEach(report);
+  expect(() => ids.slice(50).forEach(report)).toThrow(/^51 of the last 200 sequences failed/);
 });
 
 test('few attempts are no share of anything', async () => {

@@ -25,11 +25,18 @@ export function judgeGroup(
 /** Attempts before a share of failures means anything. */
 const FEW_ATTEMPTS = 20;
 
+/**
+ * The share is of the last attempts: of so many, or of as many as a batch has. What a trainer reports comes
+ * all at once, and one dead teacher of six is a sixth of a batch, but all of what happened last.
+ */
+const WINDOW = 100;
+
 /** @throws UserError when a run is not worth going on with */
 export function checkLimits(
-  { recent, failures, lastFailure, replacedInARow, sources }: StateSummary,
-  { maxFailures, maxReplaced }: SchedulerOptions,
+  { recent: remembered, failures, lastFailure, replacedInARow, sources }: StateSummary,
+  { groups, groupSize, maxFailures, maxReplaced }: SchedulerOptions,
 ): void {
+  const recent = remembered.slice(-Math.max(WINDOW, groups * groupSize));
   const failed = recent.filter(Boolean).length;
   if (recent.length >= FEW_ATTEMPTS && failed > maxFailures * recent.length) {
     throw new UserError(

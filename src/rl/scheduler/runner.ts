@@ -1,6 +1,7 @@
 import { hashText } from '../../random.ts';
 import type { Clock } from '../clock.ts';
 import { type FailureKind, SequenceFailure } from '../sequence-failure.ts';
+import type { Trajectory } from '../trajectory.ts';
 import { Attempt, type AttemptOutcome, STOPPED } from './attempt.ts';
 import { historyKeys } from './candidates.ts';
 import type { Ledger } from './ledger.ts';
@@ -24,6 +25,7 @@ export interface RunnerParts {
   options: SchedulerOptions;
   clock: Clock;
   ledger: Ledger;
+  problemOf(trajectory: Trajectory): string | null;
   sourceOf(group: GroupState): ScheduledSource;
   promptOf(group: GroupState): Promise<Prompt>;
   /** Called when something came of a sequence of this group. */
@@ -109,13 +111,13 @@ export class SequenceRunner {
   }
 
   #startRollout(work: Work): void {
-    const { clock, options, rollout, ledger, changed } = this.#parts;
+    const { clock, options, rollout, ledger, changed, problemOf } = this.#parts;
     const { group, sequence } = work;
     const version = Math.min(oldestVersion(sequence), ledger.summary.version);
     const sample = async (signal: AbortSignal) => {
       const asked = await this.#describe(work);
       const result = await rollout(asked, signal);
-      validateRollout(asked, result);
+      validateRollout(asked, result, problemOf);
       return result;
     };
     const attempt = new Attempt(clock, options.rolloutTimeout, sample, (outcome) => {

@@ -1,5 +1,6 @@
 import { type Clock, systemClock } from '../clock.ts';
 import type { SequenceFailure } from '../sequence-failure.ts';
+import type { Trajectory } from '../trajectory.ts';
 import { BatchHold } from './batch-hold.ts';
 import { checkSources, chooseSource, nextCandidate } from './candidates.ts';
 import { chooseGroups, readySequences } from './choose-groups.ts';
@@ -30,6 +31,8 @@ export interface SchedulerParts {
   journal: Journal;
   /** Batches that the trainer's checkpoint has seen; 0 for a new run. */
   trained: number;
+  /** What is wrong with a trajectory for the model that is trained; by default nothing. */
+  problemOf?: (trajectory: Trajectory) => string | null;
   clock?: Clock;
 }
 
@@ -68,14 +71,21 @@ export class SequenceScheduler implements DataScheduler {
   }
 
   private constructor(parts: SchedulerParts, ledger: Ledger) {
-    const { sources, rollout, reward, options, clock = systemClock } = parts;
+    const {
+      sources,
+      rollout,
+      reward,
+      options,
+      clock = systemClock,
+      problemOf = () => null,
+    } = parts;
     this.#sources = new Map(sources.map((source) => [source.name, source]));
     this.#options = options;
     this.#ledger = ledger;
     this.#prompts = new PromptCache(this.#sources);
     this.#hold = new BatchHold(clock, options.maxWait, () => this.#guard(() => this.#goOn()));
     this.#runner = new SequenceRunner({
-      ...{ rollout, reward, options, clock, ledger },
+      ...{ rollout, reward, options, clock, ledger, problemOf },
       sourceOf: (group) => this.#sources.get(group.source)!,
       promptOf: (group) => this.#prompts.of(group),
       changed: (group) => this.#guard(() => this.#afterChange(group)),

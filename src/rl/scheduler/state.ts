@@ -67,8 +67,8 @@ export interface SchedulerState {
   groups: Map<string, GroupState>;
 }
 
-/** Attempts that the share of failures is taken of. */
-const RECENT = 100;
+/** Attempts that are remembered, for the share of failures. */
+const RECENT = 2048;
 
 export function newSummary(seed: number, fingerprints: Record<string, string>): StateSummary {
   const source = (): SourceState => ({

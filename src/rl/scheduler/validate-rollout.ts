@@ -1,10 +1,19 @@
 /** Tells a trajectory from what a broken rollout gives. */
 import { positionsProblem, tokensProblem } from '../check-trajectory.ts';
 import { SequenceFailure } from '../sequence-failure.ts';
+import type { Trajectory } from '../trajectory.ts';
 import type { RolloutResult, Sequence } from './types.ts';
 
-/** @throws SequenceFailure of kind `malformed` */
-export function validateRollout(sequence: Sequence, result: RolloutResult): void {
+/**
+ * @param problemOf what is wrong with a whole trajectory for the model that is trained, such as a token that
+ *   it does not have
+ * @throws SequenceFailure of kind `malformed`
+ */
+export function validateRollout(
+  sequence: Sequence,
+  result: RolloutResult,
+  problemOf: (trajectory: Trajectory) => string | null,
+): void {
   const problem =
     result?.status === 'paused'
       ? (tokensProblem(result.partial) ?? positionsProblem(result.partial, false))
@@ -12,7 +21,8 @@ export function validateRollout(sequence: Sequence, result: RolloutResult): void
         ? (otherSequence(sequence, result) ??
           tokensProblem(result.trajectory) ??
           positionsProblem(result.trajectory, true) ??
-          empty(result))
+          empty(result) ??
+          problemOf(result.trajectory))
         : 'is neither finished nor paused';
   if (problem !== null) throw new SequenceFailure('malformed', `the rollout ${problem}`);
 }

@@ -1,4 +1,4 @@
-/** Scheduler, journal, toolbox and task families together, with a policy that knows every other answer. */
+/** Scheduler, journal, toolbox, threads and task families together, with a policy that knows every other answer. */
 import fs from 'node:fs/promises';
 import os from 'node:os';
 import { join } from 'node:path';
@@ -7,6 +7,7 @@ import { schedulerOptions } from '../../../test/rl/simulation.ts';
 import { Random } from '../../random.ts';
 import { play } from '../../tasks/index.ts';
 import type { ChatMessage } from '../../text/chat-messages.ts';
+import { ProgramThreads } from '../programs/program-threads.ts';
 import { openPrompts } from '../prompts/open-prompts.ts';
 import { promptSourceSchema } from '../prompts/source-config.ts';
 import { outcomeReward } from '../reward.ts';
@@ -48,6 +49,7 @@ test('a run over task families with tools goes on after it was closed', async ()
 /** Trains on batches up to `last`; the checkpoint is always one behind. */
 async function run(directory: string, trained: number, last: number) {
   const configs = SOURCES.map((source) => promptSourceSchema.parse(source));
+  const threads = new ProgramThreads({ threads: 1, verifyTimeout: 30_000, callTimeout: 10_000 });
   const toolbox = new LocalToolbox({ shells: 2 });
   const tools = toolbox.environments(problemTools({ needs: { shells: 1 } }));
   const rollout: Rollout = async ({ id, group, domain, seed, prompt: { problem } }, signal) => {
@@ -70,7 +72,9 @@ async function run(directory: string, trained: number, last: number) {
     }
   };
   const scheduler = await SequenceScheduler.open({
-    sources: await openPrompts(configs, { split: 'train', seed: 1, directory, hasJudge: false }),
+    sources: await openPrompts(configs, {
+      ...{ split: 'train', seed: 1, directory, hasJudge: false, threads },
+    }),
     options: schedulerOptions({ groups: 4, groupSize: 4, requireSignal: true }),
     ...{ rollout, reward: outcomeReward(null), trained },
     journal: new JournalFile(join(directory, 'scheduler.jsonl')),
@@ -85,6 +89,7 @@ async function run(directory: string, trained: number, last: number) {
   await scheduler.close();
   const figures = toolbox.figures().kinds['problem-tools']!;
   await toolbox.close();
+  await threads.close();
   return { batches, tools: figures };
 }
 

@@ -135,7 +135,7 @@ describe('a teacher in this process', () => {
     );
     state = 'broken';
     expect((await reasons())[3]).toBe(
-      'malformed: teacher late: gives token 1 of trajectory 1.1 log-probability NaN',
+      'malformed: teacher late: has log-probability NaN at token 1 of trajectory 1.1',
     );
     state = 'sound';
     expect(await reasons()).toEqual(drawn.map(() => 'scored'));

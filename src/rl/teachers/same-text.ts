@@ -5,7 +5,7 @@
  */
 import { z } from 'zod';
 import { UserError } from '../../errors.ts';
-import type { ChatMessage } from '../../text/chat-messages.ts';
+import type { ChatMessage, Tool } from '../../text/chat-messages.ts';
 import { encodeChat } from '../../text/chat-template.ts';
 import type { TextFiles } from '../../text/text-files.ts';
 import type { Tokenizer } from '../../text/tokenizer.ts';
@@ -87,14 +87,48 @@ async function compareVocabulary(name: string, requester: Requester, tokenizer: 
 
 const tokenizeAnswer = z.object({ tokens: z.array(z.number()) });
 
-const probes: readonly (readonly ChatMessage[])[] = [
-  [{ role: 'user', content: 'Hello' }],
-  [
-    { role: 'system', content: 'Be brief.' },
-    { role: 'user', content: 'What is 2 + 2?' },
-    { role: 'assistant', reasoning_content: 'Two and two.', content: '4' },
-    { role: 'user', content: 'And 3 + 3?' },
-  ],
+interface Probe {
+  messages: readonly ChatMessage[];
+  tools?: readonly Tool[];
+}
+
+const weather: Tool = {
+  type: 'function',
+  function: {
+    name: 'weather',
+    description: 'The weather in a city.',
+    parameters: { type: 'object', properties: { city: { type: 'string' } }, required: ['city'] },
+  },
+};
+
+const probes: readonly Probe[] = [
+  { messages: [{ role: 'user', content: 'Hello' }] },
+  {
+    messages: [
+      { role: 'system', content: 'Be brief.' },
+      { role: 'user', content: 'What is 2 + 2?' },
+      { role: 'assistant', reasoning_content: 'Two and two.', content: '4' },
+      { role: 'user', content: 'And 3 + 3?' },
+    ],
+  },
+  {
+    tools: [weather],
+    messages: [
+      { role: 'user', content: 'Is it warm in Oslo?' },
+      {
+        role: 'assistant',
+        content: '',
+        tool_calls: [
+          {
+            id: 'call_1',
+            type: 'function',
+            function: { name: 'weather', arguments: '{"city":"Oslo"}' },
+          },
+        ],
+      },
+      { role: 'tool', tool_call_id: 'call_1', content: '-3' },
+    ],
+  },
 ];
 
 async function compareTemplate(
@@ -102,11 +136,13 @@ async function compareTemplate(
   requester: Requester,
   { tokenizer, chatTemplate }: TextFiles,
 ) {
-  for (const messages of probes) {
+  for (const { messages, tools } of probes) {
     for (const enableThinking of [true, false]) {
-      const body = { messages, chat_template_kwargs: { enable_thinking: enableThinking } };
+      const given = tools ? { tools } : {};
+      const kwargs = { enable_thinking: enableThinking };
+      const body = { messages, ...given, chat_template_kwargs: kwargs };
       const { tokens } = await requester.post('/tokenize', body, tokenizeAnswer);
-      const options = { enableThinking, addGenerationPrompt: true };
+      const options = { ...given, enableThinking, addGenerationPrompt: true };
       const ours = encodeChat(tokenizer, chatTemplate, messages, options);
       if (ours.length !== tokens.length || ours.some((id, i) => id !== tokens[i])) {
         throw otherTemplate(name, 'it renders a chat to other tokens than the student does');

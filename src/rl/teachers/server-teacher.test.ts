@@ -72,6 +72,14 @@ describe("a teacher behind this project's server", () => {
       'teacher far: it renders a chat to other tokens than the student does; a teacher must have learnt',
     );
     await check(other, false);
+    // One that differs in nothing but how it tells of tools.
+    const { source } = text.chatTemplate;
+    const tools = {
+      ...text,
+      chatTemplate: new ChatTemplate(`{% if tools %}!{% endif %}${source}`),
+    };
+    await expect(check(tools)).rejects.toThrow(/renders a chat to other tokens/);
+    await check({ ...text, chatTemplate: new ChatTemplate(`{% if false %}!{% endif %}${source}`) });
     const swapped = [...MIMO_ADDED_TOKENS].reverse();
     const tokenizer = new Tokenizer(tokenizerJson([], swapped));
     await expect(check({ ...text, tokenizer })).rejects.toThrow(
@@ -191,7 +199,7 @@ describe('a server that fails', () => {
       ),
       'malformed',
       1,
-      /gives token 1 of trajectory written log-probability 0.75/,
+      /has log-probability 0.75\d* at token 1 of trajectory written/,
     ],
   ] as const)('%s, is a failure of that trajectory', async (_, answer, reason, requests, message) => {
     const { teacher, bodies } = await teacherOf([answer]);
@@ -209,6 +217,30 @@ describe('a server that fails', () => {
     expect((result as TeacherFailure).message).toMatch(/told of 0 top tokens at 1, and not of 2/);
   });
 
+  test.each([
+    [0.5, 7],
+    [-0.5, -1],
+  ])('and tells of a top token as %d, %d, is a failure of that trajectory', async (logprob, token) => {
+    const known = [
+      [-1, 5],
+      [-2, 6],
+    ];
+    const tops = [
+      null,
+      known,
+      [
+        [-1, 5],
+        [logprob, token],
+      ],
+    ];
+    const { teacher } = await teacherOf([send(other({ input_top_logprobs: tops }))]);
+    const [result] = await teacher.score([trajectory], 2);
+    expect(result).toMatchObject({
+      reason: 'malformed',
+      message: expect.stringMatching(`tells of token ${token} as ${logprob} at token 2`),
+    });
+  });
+
   test('to answer at all, or dies over one of several, costs that one alone', async () => {
     const slow = await teacherOf([() => {}], { attempts: 2, timeoutSeconds: 0.05 });
     const [late] = await slow.teacher.score([trajectory], 0);
@@ -223,6 +255,24 @@ describe('a server that fails', () => {
       ...[false, true, false],
     ]);
     expect(results[1]).toMatchObject({ reason: 'unreachable' });
+  });
+
+  test('to answer again and again is not asked for the rest of a batch, but for the next', async () => {
+    const many = Array.from({ length: 40 }, () => trajectory);
+    const dead = Array.from({ length: 9 }, () => send('', 500));
+    const { teacher, bodies } = await teacherOf([...dead, send(scored)], {
+      ...{ attempts: 1, concurrency: 2 },
+    });
+    const results = await teacher.score(many, 0);
+    // The other of the two that are asked at once may be under way.
+    expect(bodies.length).toBeLessThanOrEqual(9);
+    expect(results.every((result) => result instanceof TeacherFailure)).toBe(true);
+    expect(results.at(-1)).toMatchObject({
+      reason: 'unreachable',
+      message: expect.stringMatching(/was not sent: it did not answer 8 times in a row$/),
+    });
+    await teacher.score([trajectory], 0);
+    expect((await teacher.score(many, 0)).some((one) => one instanceof TeacherFailure)).toBe(false);
   });
 
   test('is no longer waited for when the run stops', async () => {

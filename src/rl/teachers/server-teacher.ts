@@ -25,6 +25,17 @@ const answerSchema = z.object({
     input_top_logprobs: z.array(z.array(entry).nullable()).nullish(),
   }),
 });
+
+/**
+ * Trajectories in a row that get no answer, for all their attempts, before the others of a batch are not
+ * sent: a dead server would cost each of hundreds its time-outs. The next batch asks again.
+ */
+const mostSilent = 8;
+
+const isSilence = (result: TeacherScores | TeacherFailure) =>
+  result instanceof TeacherFailure &&
+  (result.reason === 'unreachable' || result.reason === 'timeout');
+
 type Answer = z.output<typeof answerSchema>['meta_info'];
 
 export class ServerTeacher implements Teacher {
@@ -46,10 +57,17 @@ export class ServerTeacher implements Teacher {
   ): Promise<(TeacherScores | TeacherFailure)[]> {
     const results: (TeacherScores | TeacherFailure)[] = [];
     let next = 0;
+    let silent = 0;
     const work = async () => {
       while (next < trajectories.length) {
         const index = next++;
-        results[index] = await this.#scoreOne(trajectories[index]!, topCount, signal);
+        const trajectory = trajectories[index]!;
+        const result =
+          silent < mostSilent
+            ? await this.#scoreOne(trajectory, topCount, signal)
+            : this.#notAsked(trajectory);
+        silent = isSilence(result) ? silent + 1 : 0;
+        results[index] = result;
       }
     };
     await Promise.all(Array.from({ length: this.#concurrency }, work));
@@ -57,6 +75,13 @@ export class ServerTeacher implements Teacher {
   }
 
   async close(): Promise<void> {}
+
+  #notAsked({ id }: Trajectory): TeacherFailure {
+    return new TeacherFailure(
+      'unreachable',
+      `teacher ${this.name}: trajectory ${id} was not sent: it did not answer ${mostSilent} times in a row`,
+    );
+  }
 
   async #scoreOne(
     trajectory: Trajectory,

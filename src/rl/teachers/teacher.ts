@@ -38,18 +38,26 @@ export class TeacherFailure extends SequenceFailure {
   }
 }
 
-/** A failure if a score is no log-probability, else null. */
+/** A failure if a score is no log-probability, or one of the top tokens no token, else null. */
 export function scoresProblem(
   teacher: string,
   { id, sampled }: Trajectory,
-  { logprobs }: TeacherScores,
+  { logprobs, top }: TeacherScores,
 ): TeacherFailure | null {
-  const wrong = sampled.findIndex((one, t) => one === 1 && !isLogprob(logprobs[t]!));
-  if (wrong < 0) return null;
-  return new TeacherFailure(
-    'malformed',
-    `teacher ${teacher}: gives token ${wrong} of trajectory ${id} log-probability ${logprobs[wrong]}`,
-  );
+  const malformed = (what: string) =>
+    new TeacherFailure('malformed', `teacher ${teacher}: ${what} of trajectory ${id}`);
+  for (const [t, one] of sampled.entries()) {
+    if (!one) continue;
+    if (!isLogprob(logprobs[t]!)) {
+      return malformed(`has log-probability ${logprobs[t]} at token ${t}`);
+    }
+    if (!top) continue;
+    for (let i = t * top.count; i < (t + 1) * top.count; i++) {
+      if (top.tokens[i]! >= 0 && isLogprob(top.logprobs[i]!)) continue;
+      return malformed(`tells of token ${top.tokens[i]} as ${top.logprobs[i]} at token ${t}`);
+    }
+  }
+  return null;
 }
 
 // Of a token that is certain, rounding may leave a little more than 0.

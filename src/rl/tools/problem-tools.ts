@@ -1,5 +1,5 @@
 import type { Problem } from '../../tasks/index.ts';
-import type { EnvironmentKind } from './types.ts';
+import type { Environment, EnvironmentKind } from './types.ts';
 
 export interface ProblemToolsSpec {
   /** Of the sequence that is to have them. */
@@ -20,16 +20,23 @@ export function problemTools(
     needs: {},
     ...{ openTimeout: 10_000, callTimeout: 10_000, restarts: 1, replays: true },
     async open({ problem }) {
-      const session = problem.openTools?.();
-      if (!session) throw new Error(`problems of ${problem.family} have no tools to open`);
-      return {
-        call: (call) => session.call(call),
-        get finished() {
-          return session.finished;
-        },
-        close: async () => {},
-      };
+      const environment = environmentOf(problem);
+      if (environment) return environment;
+      throw new Error(`problems of ${problem.family} have no tools to open`);
     },
     ...given,
+  };
+}
+
+/** The problem's tools; null if it has none. */
+export function environmentOf(problem: Problem): Environment | null {
+  const session = problem.openTools?.();
+  if (!session) return null;
+  return {
+    call: (call) => session.call(call),
+    get finished() {
+      return session.finished;
+    },
+    close: async () => session.close?.(),
   };
 }

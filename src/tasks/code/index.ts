@@ -20,6 +20,7 @@ const [SHOWN, TESTS] = [2, 10];
 export const code: TaskFamily = {
   name: 'code',
   description: 'small JavaScript functions from a description, run against tests in a sandbox',
+  runsPrograms: true,
   generate(random, { language, level, thinking }) {
     const program = randomProgram(random, level);
     const name = random.pick(FUNCTION_NAMES);

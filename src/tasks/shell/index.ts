@@ -17,6 +17,7 @@ const MOST_CALLS = 20;
 export const shell: TaskFamily = {
   name: 'shell',
   description: 'finds, counts and edits files in a bash sandbox, in several turns of tool calls',
+  runsPrograms: true,
   generate(random, { language, level, thinking }) {
     const job = randomJob(random, level);
     return {
