@@ -178,21 +178,29 @@ async function* piecesOf(
   const piece = (part: Partial<Piece>): Piece => {
     return { index, text: '', prompt: [], tokens: [], finishReason: null, ...part };
   };
+  let length = 0;
   for await (const event of answer(context, request, signal)) {
-    const part = partOf(event, echoed);
+    const part = partOf(event, echoed, length);
+    if (event.type === 'text') length += event.text.length;
     if (event.type === 'finish') usage.completion += event.completionTokens;
     if (part !== null) yield piece(part);
   }
 }
 
-function partOf(event: AnswerEvent, echoed: string | null): Partial<Piece> | null {
+/** @param length of the answer's text before the event. */
+function partOf(event: AnswerEvent, echoed: string | null, length: number): Partial<Piece> | null {
   switch (event.type) {
     case 'prompt':
       return echoed === null ? null : { text: echoed, prompt: event.logprobs ?? [] };
     case 'text':
       return event.text === '' && event.tokens.length === 0 ? null : event;
-    case 'finish':
-      return { finishReason: event.reason };
+    case 'finish': {
+      // Every generated token has its log-probability, also the one that ends the answer: harnesses
+      // ask for one token after a prompt, whatever it is, and drop the last entry.
+      const { endToken, reason } = event;
+      const tokens = endToken === null ? [] : [{ ...endToken, text: '', offset: length }];
+      return { finishReason: reason, tokens };
+    }
   }
 }
 
