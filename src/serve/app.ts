@@ -90,10 +90,13 @@ export function createApp(context: ServerContext, limits: AppLimits): Hono {
   if (limits.page !== null) servePage(app, limits.page);
 
   app.notFound((c) => {
-    const others = app.routes.filter(({ path, method }) => path === c.req.path && method !== 'ALL');
-    return others.length > 0
-      ? respondError(c, new ApiError('method', `${c.req.path} takes ${others[0]!.method} only`))
-      : respondError(c, new ApiError('not-found', `there is no ${c.req.method} ${c.req.path}`));
+    const { path, method } = c.req;
+    const other = app.routes.find((route) => route.path === path && route.method !== 'ALL');
+    if (other === undefined) {
+      return respondError(c, new ApiError('not-found', `there is no ${method} ${path}`));
+    }
+    c.header('allow', other.method);
+    return respondError(c, new ApiError('method', `${path} takes ${other.method} only`));
   });
   app.onError((error, c) => {
     const hasLeft = 'code' in error && error.code === 'ECONNRESET';

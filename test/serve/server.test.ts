@@ -39,6 +39,12 @@ describe('who is let in', () => {
     });
   });
 
+  test('it answers to the address that it was bound to', async () => {
+    await start({ host: '127.0.0.2' });
+    expect(new URL(server.url).hostname).toBe('127.0.0.2');
+    expect((await server.request('/v1/models')).status).toBe(200);
+  });
+
   test('bound to this machine, no page that a browser was lured to', async () => {
     await start();
     server.says('ok');
@@ -260,6 +266,7 @@ describe('routes', () => {
     const wrong = await server.request(completions);
     expect(wrong.status).toBe(405);
     expect(await wrong.text()).toMatch(/takes POST only/);
+    expect(wrong.headers.get('allow')).toBe('POST');
   });
 
   test('a port in use is one line', async () => {
