@@ -45,6 +45,14 @@ describe('a continuation', () => {
     expect(answer.choices[0]!.finish_reason).toBe('length');
   });
 
+  test('goes on after the end of the turn if that is to be ignored', async () => {
+    server.says('a b');
+    const options = { model: 'mimo', prompt: 'x', max_tokens: 50, ignore_eos: true };
+    const { choices, usage } = await client.completions.create(options);
+    expect(choices[0]).toMatchObject({ text: 'a b', finish_reason: 'length' });
+    expect(usage!.completion_tokens).toBe(encode('a b').length + 1);
+  });
+
   test('thinking and calls are text like any other', async () => {
     server.says('<think>a</think>b');
     const answer = await client.completions.create({ model: 'mimo', prompt: 'x' });

@@ -28,6 +28,7 @@ import {
 } from '../generation/request.ts';
 import type { TextToken } from '../generation/text-stream.ts';
 import type { ScoredToken } from '../serving-engine.ts';
+import { streamOptions } from './chat-schema.ts';
 import { errorEvents } from './error-events.ts';
 import { CompletionLogprobs } from './logprobs.ts';
 
@@ -45,12 +46,15 @@ export const completionSchema = z.strictObject({
   n: z.int().min(1).max(128).nullish(),
   max_tokens: z.int().min(0).nullish(),
   stream: z.boolean().nullish(),
-  stream_options: z.strictObject({ include_usage: z.boolean().nullish() }).nullish(),
+  stream_options: streamOptions,
   echo: z.boolean().nullish(),
   logprobs: z.int().min(0).max(20).nullish(),
   cache_salt: z.string().min(1).nullish(),
   response_format: responseFormat,
   structured_outputs: structuredOutputs,
+  // What other servers have, where it changes nothing.
+  best_of: z.literal(1, { error: 'is not supported; leave it out' }).nullish(),
+  suffix: z.literal('', { error: 'is not supported; leave it out' }).nullish(),
   user: z.string().nullish(),
 });
 
@@ -122,7 +126,7 @@ async function choicesOf(context: ServerContext, body: CompletionBody): Promise<
   await checkGrammar(context, grammar, field);
   const shared = {
     sampling: samplingOf(context, body),
-    stopTokens: stopTokensOf(context, body.stop_token_ids),
+    stopTokens: stopTokensOf(context, body),
     stops: body.stop,
     ...(grammar !== undefined && { grammar }),
     ...(wantsLogprobs && { logprobs: top }),
