@@ -82,7 +82,7 @@ export class LongWords {
         look(at);
       }
     }
-    return [...ids.filter((id) => id >= 0)];
+    return Array.from(ids.filter((id) => id >= 0));
   }
 
   #pair(left: number, right: number): number {
