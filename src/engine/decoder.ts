@@ -12,6 +12,7 @@ import { KeyValuePool } from './key-value-pool.ts';
 import { OutputHead } from './output-head.ts';
 import { packRows } from './packed-rows.ts';
 import { type QueuedStep, queuedStep } from './queued-step.ts';
+import { replayStep } from './replay.ts';
 import { firstRows, type RowRange } from './row-ranges.ts';
 import { uploadStep } from './step-inputs.ts';
 import { type StepAnswer, StepOutputs } from './step-outputs.ts';
@@ -151,6 +152,17 @@ export class Decoder {
     } finally {
       scope.close();
     }
+  }
+
+  /**
+   * Passes tokens that were generated before through the model again, up to `drafts` + 1 of each sequence
+   * and all but its last: see `replayStep`.
+   */
+  async replay(sequences: readonly DecoderSequence[], drafts: number): Promise<void> {
+    for (let head = 0; head < drafts; head++) await this.#catchUp(sequences, head);
+    await this.#inScope(async (scope) => {
+      replayStep(scope, this.model, this.#pool, sequences, drafts);
+    });
   }
 
   /** Whether steps of such requests can be queued, and it is of use to do so before the last is read. */

@@ -14,6 +14,8 @@ export interface Request {
   routes: Int32Array[];
   /** The prompt and what has been generated. */
   tokens: number[];
+  /** How many of them pass the model as a prompt; the others do so as steps. */
+  promptTokens: number;
   isCancelled: boolean;
 }
 
@@ -34,6 +36,7 @@ export function newRequest(
     session: session ?? null,
     routes: [],
     tokens: [...prompt],
+    promptTokens: prompt.length,
     isCancelled: false,
   };
 }

@@ -5,7 +5,7 @@ import type { SessionCache } from './session-cache.ts';
 /**
  * Which requests are in the batch, and which wait. First come, first served. When the pages of the caches
  * run out, the youngest request gives its own back and waits in front of the queue; later it is computed
- * again from its tokens. The oldest can always go on, for a request that would not fit alone is refused.
+ * again from its tokens, to the same numbers. The oldest can always go on, for a request that would not fit alone is refused.
  */
 export class EngineSchedule {
   readonly #sessions: SessionCache;
@@ -110,9 +110,15 @@ export class EngineSchedule {
     request.steps.close();
   }
 
-  /** Sends the whole batch back to the front of the queue, and forgets all that caches hold. */
+  /**
+   * Sends the whole batch back to the front of the queue, and forgets all that caches hold. What was
+   * generated is read as a prompt is, which is faster, for with new weights nothing comes again as it was.
+   */
   restart(): void {
     const running = this.#running;
+    for (const request of [...running, ...this.#waiting]) {
+      request.promptTokens = request.tokens.length;
+    }
     for (const request of running) this.#leave(request);
     this.#waiting.unshift(...running);
     this.#sessions.clear();

@@ -147,8 +147,9 @@ export class Engine implements TokenGenerator {
         await this.#finishAhead();
         await this.#updateWeights();
         this.#schedule.admit();
-        const isBusy = await this.#prefill();
-        await this.#decode(isBusy);
+        const isReading = await this.#prefill();
+        const isReplaying = await this.#replay();
+        await this.#decode(isReading || isReplaying);
         await nextTask();
       }
     } catch (error) {
@@ -175,10 +176,10 @@ export class Engine implements TokenGenerator {
   async #prefill(): Promise<boolean> {
     const parts: (PromptPart & { sequence: CachedSequence })[] = [];
     let rows = 0;
-    for (const { sequence, generation } of this.#schedule.running) {
-      const end = chunkEnd(sequence);
+    for (const { sequence, generation, promptTokens } of this.#schedule.running) {
+      const end = chunkEnd(sequence, promptTokens);
       const count = end - sequence.length;
-      if (count === 0) continue;
+      if (count <= 0) continue;
       if (rows > 0 && rows + count > this.#prefillTokens) break;
       const snapshots = this.#cache.snapshots(sequence, end);
       parts.push({ sequence, end, report: generation.report, snapshots });
@@ -188,6 +189,21 @@ export class Engine implements TokenGenerator {
     this.#lastEnd = null;
     await this.#decoder.prefill(parts);
     for (const { sequence } of parts) this.#cache.afterPrefill(sequence);
+    return this.#decoder.model.device.queuesCalls;
+  }
+
+  /** A step of what was generated before its memory was given back; → whether that may still go on. */
+  async #replay(): Promise<boolean> {
+    const isReplaying = ({ sequence: { length, tokens }, promptTokens }: Running) =>
+      length >= promptTokens - 1 && length < tokens.length - 1;
+    const requests = this.#schedule.running.filter(isReplaying);
+    if (requests.length === 0) return false;
+    this.#lastEnd = null;
+    for (const [drafts, group] of Map.groupBy(requests, ({ generation }) => generation.drafts)) {
+      const sequences = group.map(({ sequence }) => sequence);
+      await this.#decoder.replay(sequences, drafts);
+      for (const sequence of sequences) this.#cache.afterStep(sequence);
+    }
     return this.#decoder.model.device.queuesCalls;
   }
 

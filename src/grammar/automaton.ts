@@ -19,6 +19,8 @@ export interface State {
 export const endState = 0;
 
 const mostStates = 100_000;
+/** Half of what the call stack holds; each optional property of an object takes three. */
+const mostLevels = 1200;
 
 export interface Automaton {
   states: readonly State[];
@@ -44,6 +46,7 @@ class Compiler {
   readonly states: State[] = [];
   readonly #compiled = new Map<Expression, Map<number, number>>();
   readonly #entries = new Map<Rule, number>();
+  #level = 0;
 
   constructor() {
     this.#add({});
@@ -55,7 +58,12 @@ class Compiler {
     this.#compiled.set(expression, known);
     const present = known.get(next);
     if (present !== undefined) return present;
+    if (this.#level === mostLevels) {
+      throw new UserError(`it is too large: it nests deeper than ${mostLevels} levels`);
+    }
+    this.#level++;
     const state = this.#compileNew(expression, next);
+    this.#level--;
     known.set(next, state);
     return state;
   }
@@ -70,9 +78,9 @@ class Compiler {
       case 'characters':
         return this.#characters(utf8Forms(expression.set), next);
       case 'sequence':
-        return expression.parts.reduceRight((to, part) => this.compile(part, to), next);
+        return this.#sequence(expression.parts, next);
       case 'choice':
-        return this.#add({ empty: expression.options.map((option) => this.compile(option, next)) });
+        return this.#choice(expression.options, next);
       case 'repeat':
         return this.#repeat(expression, next);
       case 'text':
@@ -80,6 +88,20 @@ class Compiler {
       case 'rule':
         return this.#add({ calls: [{ entry: this.#entryOf(expression.rule), next }] });
     }
+  }
+
+  // Loops, as these two nest deepest and each callback would take its share of the call stack.
+
+  #sequence(parts: readonly Expression[], next: number): number {
+    let state = next;
+    for (const part of parts.toReversed()) state = this.compile(part, state);
+    return state;
+  }
+
+  #choice(options: readonly Expression[], next: number): number {
+    const empty: number[] = [];
+    for (const option of options) empty.push(this.compile(option, next));
+    return this.#add({ empty });
   }
 
   /** Forms share the states after their first bytes, of which there are few. */

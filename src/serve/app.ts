@@ -1,6 +1,7 @@
 /** The routes, and what all of them have in common: keys, limits, errors, counting. */
 import { type Context, Hono, type MiddlewareHandler } from 'hono';
 import { bodyLimit } from 'hono/body-limit';
+import { requestId } from 'hono/request-id';
 import { routePath } from 'hono/route';
 import { checkAccess, type KeyRing } from './access.ts';
 import { clientLeft } from './admission.ts';
@@ -36,8 +37,14 @@ export interface AppLimits {
 export function createApp(context: ServerContext, limits: AppLimits): Hono {
   const app = new Hono();
 
+  // Of the client's own choice or a new one, by which its report and our log find each other.
+  app.use(requestId());
   app.use(async (c, next) => {
     await next();
+    // The second name is Anthropic's; streams have the first only from here.
+    for (const name of ['x-request-id', 'request-id']) {
+      c.res.headers.set(name, c.get('requestId'));
+    }
     // Unknown paths and those of shut-out clients are not told apart: anyone could make up more.
     const route = routePath(c, -1);
     context.metrics.response(route === '/*' ? 'other' : route, c.res.status);
@@ -90,22 +97,30 @@ export function createApp(context: ServerContext, limits: AppLimits): Hono {
   if (limits.page !== null) servePage(app, limits.page);
 
   app.notFound((c) => {
-    const others = app.routes.filter(({ path, method }) => path === c.req.path && method !== 'ALL');
-    return others.length > 0
-      ? respondError(c, new ApiError('method', `${c.req.path} takes ${others[0]!.method} only`))
-      : respondError(c, new ApiError('not-found', `there is no ${c.req.method} ${c.req.path}`));
+    const { path, method } = c.req;
+    const other = app.routes.find((route) => route.path === path && route.method !== 'ALL');
+    if (other === undefined) {
+      return respondError(c, new ApiError('not-found', `there is no ${method} ${path}`));
+    }
+    c.header('allow', other.method);
+    return respondError(c, new ApiError('method', `${path} takes ${other.method} only`));
   });
   app.onError((error, c) => {
     const hasLeft = 'code' in error && error.code === 'ECONNRESET';
-    return respondError(c, hasLeft ? clientLeft() : reportError(toApiError(error)));
+    return respondError(
+      c,
+      hasLeft ? clientLeft() : reportError(toApiError(error), c.get('requestId')),
+    );
   });
   return app;
 }
 
 /** Answers with an error as the API of the route writes it. */
 function respondError(c: Context, error: ApiError): Response {
-  const form = c.req.path.startsWith('/v1/messages') ? anthropicError : openAiError;
+  const written = c.req.path.startsWith('/v1/messages')
+    ? { ...anthropicError(error), request_id: c.get('requestId') }
+    : openAiError(error);
   if (error.retryAfterSeconds !== null) c.header('retry-after', String(error.retryAfterSeconds));
   if (error.kind === 'authentication') c.header('www-authenticate', 'Bearer');
-  return c.json(form(error), error.status);
+  return c.json(written, error.status);
 }

@@ -45,7 +45,7 @@ export interface RunningServer {
   close(seconds?: number): Promise<void>;
 }
 
-const loopback = new Set(['127.0.0.1', 'localhost', '[::1]']);
+const loopback = ['127.0.0.1', 'localhost', '[::1]'];
 /** A client gets this long to send its whole request. */
 const receiveSeconds = 60;
 
@@ -72,7 +72,7 @@ export async function startServer(options: ServerOptions): Promise<RunningServer
   const app = createApp(context, {
     bodyBytes,
     keys: apiKeys.length > 0 ? new KeyRing(apiKeys) : null,
-    hosts: isLoopback(host) ? loopback : null,
+    hosts: isLoopback(host) ? new Set([...loopback, host]) : null,
     page,
     runs: options.runs ?? null,
   });

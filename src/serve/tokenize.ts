@@ -41,13 +41,13 @@ export function tokenize(context: ServerContext) {
         'messages',
       );
     const lists = [text].flat().map((text) => tokenizer.encode(text));
-    const strings = lists.map((ids) => ids.map((id) => tokenText(tokenizer, id).text));
     const isList = Array.isArray(prompt);
+    const strings = () => lists.map((ids) => ids.map((id) => tokenText(tokenizer, id).text));
     return c.json({
       tokens: isList ? lists : lists[0],
       count: isList ? lists.map((ids) => ids.length) : lists[0]!.length,
       max_model_len: context.engine.contextTokens,
-      ...(body.return_token_strs && { token_strs: isList ? strings : strings[0] }),
+      ...(body.return_token_strs && { token_strs: isList ? strings() : strings()[0] }),
     });
   };
 }

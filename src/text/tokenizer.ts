@@ -3,6 +3,7 @@ import type { ModelConfig } from '../model/config.ts';
 import { byteToChar, tokenToBytes } from './byte-alphabet.ts';
 import { controlPattern, guardText, removeGuards } from './control-tokens.ts';
 import { type HuggingFaceTokenizer, loadHuggingFaceTokenizer } from './hugging-face.ts';
+import { LongWords } from './long-words.ts';
 import { StreamDecoder } from './stream-decoder.ts';
 
 export interface DecodeOptions {
@@ -12,6 +13,8 @@ export interface DecodeOptions {
 
 /** Words whose ids are remembered; past this the cache starts again. */
 const CACHED_WORDS = 1 << 16;
+/** Letters of words that are neither remembered nor left to the library. */
+const LONG_WORD = 256;
 const NO_BYTES = new Uint8Array(0);
 
 /**
@@ -34,6 +37,7 @@ export class Tokenizer {
   /** Cuts text into words as they are; undefined where only the library's own way will do. */
   readonly #splitter: HuggingFaceTokenizer['pre_tokenizer'] | undefined;
   readonly #wordIds = new Map<string, number[]>();
+  readonly #longWords: LongWords | null;
 
   /**
    * @param json the contents of a `tokenizer.json`, parsed.
@@ -44,6 +48,7 @@ export class Tokenizer {
     this.#origin = origin;
     this.#huggingFace = load(json, origin);
     this.#splitter = splitterOf(json as { pre_tokenizer?: unknown });
+    this.#longWords = longWordsOf(json as { model: Record<string, unknown> }, this.#huggingFace);
     const added = [...this.#huggingFace.get_added_tokens_decoder().values()];
     const trimming = added.find((token) => token.lstrip || token.rstrip || token.single_word);
     if (trimming !== undefined) {
@@ -142,19 +147,25 @@ export class Tokenizer {
   }
 
   #encodeInto(ids: number[], text: string, limit = Number.POSITIVE_INFINITY): void {
-    const { normalizer, pre_tokenizer, model } = this.#huggingFace;
+    const { normalizer, pre_tokenizer } = this.#huggingFace;
     const normal = normalizer === null ? text : normalizer.normalize(text);
     for (const word of (this.#splitter ?? pre_tokenizer!).pre_tokenize(normal)) {
-      let wordIds = this.#wordIds.get(word);
-      if (wordIds === undefined) {
-        const written = this.#splitter === undefined ? word : inByteAlphabet(word);
-        wordIds = model.encode([written]).map((token) => model.tokens_to_ids.get(token)!);
-        if (this.#wordIds.size === CACHED_WORDS) this.#wordIds.clear();
-        this.#wordIds.set(word, wordIds);
-      }
-      for (const id of wordIds) ids.push(id);
+      for (const id of this.#idsOf(word)) ids.push(id);
       if (ids.length > limit) return;
     }
+  }
+
+  #idsOf(word: string): readonly number[] {
+    const known = this.#wordIds.get(word);
+    if (known !== undefined) return known;
+    const { model } = this.#huggingFace;
+    const written = this.#splitter === undefined ? word : inByteAlphabet(word);
+    if (word.length > LONG_WORD && this.#longWords !== null) return this.#longWords.encode(written);
+    const ids = model.encode([written]).map((token) => model.tokens_to_ids.get(token)!);
+    if (word.length > LONG_WORD) return ids;
+    if (this.#wordIds.size === CACHED_WORDS) this.#wordIds.clear();
+    this.#wordIds.set(word, ids);
+    return ids;
   }
 
   /** The bytes of each id. */
@@ -193,6 +204,15 @@ function splitterOf(json: {
   if (lastType !== 'ByteLevel' || add_prefix_space !== false || use_regex !== false) return;
   const before = { type: 'Sequence', pretokenizers: pretokenizers.slice(0, -1) };
   return loadHuggingFaceTokenizer({ ...json, pre_tokenizer: before }).pre_tokenizer ?? undefined;
+}
+
+/** Merges as everyone makes them; `null` where a file asks for more. */
+function longWordsOf(
+  { model }: { model: Record<string, unknown> },
+  { model: { tokens_to_ids } }: HuggingFaceTokenizer,
+): LongWords | null {
+  if (model.end_of_word_suffix || model.continuing_subword_suffix) return null;
+  return LongWords.of(model.merges as string[], tokens_to_ids);
 }
 
 const utf8 = new TextEncoder();

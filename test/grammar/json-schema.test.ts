@@ -1,5 +1,6 @@
 import { describe, expect, test } from 'vitest';
 import { z } from 'zod';
+import { compileExpression } from '../../src/grammar/automaton.ts';
 import { expressionOf } from '../../src/grammar/output-grammar.ts';
 import { accepts, startOf, walk } from './walk.ts';
 
@@ -148,6 +149,19 @@ test('a schema that nests without end is refused', () => {
   let schema: object = {};
   for (let i = 0; i < 5000; i++) schema = { type: 'array', items: schema };
   expect(() => accepting(schema)).toThrow('nests deeper');
+});
+
+// Each property is followed by those after it, so that they nest in the grammar.
+test.each([
+  true,
+  false,
+])('an object of too many properties is refused, required: %s', (isRequired) => {
+  const names = Array.from({ length: 20_000 }, (_, i) => `p${i}`);
+  const properties = Object.fromEntries(names.map((name) => [name, { type: 'string' }]));
+  const schema = { type: 'object', properties, ...(isRequired && { required: names }) };
+  const compile = () =>
+    compileExpression(expressionOf({ answer: { kind: 'json-schema', schema } }));
+  expect(compile).toThrow('it is too large');
 });
 
 test('one value', () => {

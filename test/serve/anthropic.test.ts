@@ -126,6 +126,13 @@ test('what stopped it', async () => {
   expect(single.stop_reason).toBe('tool_use');
 });
 
+test('where a cache should begin may be said, and changes nothing', async () => {
+  server.says('ok');
+  const cache_control = { type: 'ephemeral', ttl: '1h' } as const;
+  const { content } = await client.messages.create({ ...question, cache_control });
+  expect(content).toEqual([{ type: 'text', text: 'ok' }]);
+});
+
 test('counting tokens', async () => {
   server.says('ok');
   const { max_tokens: _, ...counted } = question;

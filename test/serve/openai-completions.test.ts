@@ -12,6 +12,7 @@ beforeAll(async () => {
 afterAll(() => server.close());
 
 const encode = (words: string) => text.tokenizer.encode(words);
+const endOfTurn = text.tokenizer.idOf('<|im_end|>')!;
 
 describe('a continuation', () => {
   test('of a text, whole and in pieces', async () => {
@@ -42,6 +43,14 @@ describe('a continuation', () => {
     const answer = await client.completions.create({ model: 'mimo', prompt: 'x' });
     expect(answer.usage!.completion_tokens).toBe(16);
     expect(answer.choices[0]!.finish_reason).toBe('length');
+  });
+
+  test('goes on after the end of the turn if that is to be ignored', async () => {
+    server.says('a b');
+    const options = { model: 'mimo', prompt: 'x', max_tokens: 50, ignore_eos: true };
+    const { choices, usage } = await client.completions.create(options);
+    expect(choices[0]).toMatchObject({ text: 'a b', finish_reason: 'length' });
+    expect(usage!.completion_tokens).toBe(encode('a b').length + 1);
   });
 
   test('thinking and calls are text like any other', async () => {
@@ -103,16 +112,31 @@ describe('log-probabilities', () => {
     const options = { model: 'mimo', prompt: 'a', echo: true, logprobs: 0 };
     const { choices } = await client.completions.create(options);
     const { logprobs } = choices[0]!;
-    const ids = [...encode('a'), ...encode(' b c')];
+    const ids = [...encode('a'), ...encode(' b c'), endOfTurn];
     expect(choices[0]!.text).toBe('a b c');
     expect(logprobs!.token_logprobs).toEqual([null, ...ids.slice(1).map((id) => -id / 1000)]);
     expect(logprobs!.text_offset![encode('a').length]).toBe(1);
+    expect(logprobs!.tokens!.at(-1)).toBe('<|im_end|>');
+    expect(logprobs!.text_offset!.at(-1)).toBe('a b c'.length);
     const stream = await client.completions.create({ ...options, stream: true });
     const offsets: number[] = [];
     for await (const chunk of stream) {
       offsets.push(...(chunk.choices[0]!.logprobs?.text_offset ?? []));
     }
     expect(offsets).toEqual(logprobs!.text_offset);
+  });
+
+  // As lm-evaluation-harness asks: it drops the last entry, whatever was generated.
+  test('of a prompt and one token more, also if that ends the answer', async () => {
+    server.says('');
+    const prompt = encode('a b c');
+    const options = { model: 'mimo', prompt, echo: true, logprobs: 1, max_tokens: 1 };
+    const { choices } = await client.completions.create(options);
+    expect(choices[0]!.finish_reason).toBe('stop');
+    expect(choices[0]!.logprobs!.token_logprobs!.slice(0, -1)).toEqual([
+      null,
+      ...prompt.slice(1).map((id) => -id / 1000),
+    ]);
   });
 
   test('tokens of a stop string are no part of the answer', async () => {

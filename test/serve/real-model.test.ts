@@ -17,7 +17,7 @@ let root: string;
 
 beforeAll(async () => {
   root = await realpath(await mkdtemp(join(tmpdir(), 'mimoflash-serve-')));
-  running = await startRealServer(root);
+  running = await startRealServer({ weightsRoot: root });
   ({ engine, server } = running);
   client = new OpenAI({ baseURL: `${server.url}/v1`, apiKey: 'none', maxRetries: 0 });
 });

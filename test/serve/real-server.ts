@@ -4,6 +4,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { loadInferenceModel } from '../../src/checkpoint/load-model.ts';
 import { createDevice } from '../../src/device/create-device.ts';
+import type { EngineOptions } from '../../src/engine/engine-options.ts';
 import { Vocabulary } from '../../src/grammar/vocabulary.ts';
 import { EngineService } from '../../src/serve/engine-service.ts';
 import { type RunningServer, startServer } from '../../src/serve/server.ts';
@@ -21,12 +22,16 @@ export interface RealServer {
 }
 
 /** Calls itself `tiny`; its weights are `first`. */
-export async function startRealServer(weightsRoot: string | null = null): Promise<RealServer> {
+export async function startRealServer({
+  weightsRoot = null,
+  ...limits
+}: EngineOptions & { weightsRoot?: string | null } = {}): Promise<RealServer> {
   const device = await createDevice('wasm', { threads: 1 });
   const text = await loadTextFiles(shippedModel);
   const directory = await shortContextModel();
   const load = (path: string) => loadInferenceModel(device, path, () => {});
   const options = {
+    ...limits,
     vocabSize: text.tokenizer.vocabSize,
     vocabulary: new Vocabulary(text.tokenizer),
   };

@@ -5,7 +5,7 @@ import { afterEach, describe, expect, test, vi } from 'vitest';
 import { UserError } from '../../src/errors.ts';
 import type { ServerOptions } from '../../src/serve/server.ts';
 import { ChatTemplate } from '../../src/text/chat-template.ts';
-import { startTestServer, type TestServer, text, until } from './test-server.ts';
+import { modelName, startTestServer, type TestServer, text, until } from './test-server.ts';
 
 let server: TestServer;
 const start = async (options: Partial<ServerOptions> = {}) => {
@@ -37,6 +37,12 @@ describe('who is let in', () => {
       type: 'error',
       error: { type: 'authentication_error' },
     });
+  });
+
+  test('it answers to the address that it was bound to', async () => {
+    await start({ host: '127.0.0.2' });
+    expect(new URL(server.url).hostname).toBe('127.0.0.2');
+    expect((await server.request('/v1/models')).status).toBe(200);
   });
 
   test('bound to this machine, no page that a browser was lured to', async () => {
@@ -249,6 +255,24 @@ test('what a template does not take names the messages, and no file', async () =
   expect(error.message).not.toContain('someone');
 });
 
+test('a request has an id, its own or a new one, in its headers, its errors and the log', async () => {
+  await start();
+  const log = vi.spyOn(console, 'error').mockReturnValue();
+  server.says('one two', { failure: { after: 1, error: new Error('broke') } });
+  const asked = { ...chat, model: modelName, max_tokens: 5 };
+  const own = { headers: { 'x-request-id': 'trace-7' } };
+  const failed = await server.request('/v1/messages', asked, own);
+  expect(failed.headers.get('request-id')).toBe('trace-7');
+  expect(await failed.json()).toMatchObject({ type: 'error', request_id: 'trace-7' });
+  expect(log).toHaveBeenLastCalledWith('request trace-7:', expect.any(Error));
+  log.mockRestore();
+  const streamed = await server.request(completions, { ...chat, stream: true });
+  await streamed.body?.cancel();
+  const { headers } = await server.request('/health');
+  expect(streamed.headers.get('x-request-id')).toMatch(/^[0-9a-f-]{36}$/);
+  expect(headers.get('x-request-id')).not.toBe(streamed.headers.get('x-request-id'));
+});
+
 describe('routes', () => {
   test('that are not there', async () => {
     await start();
@@ -260,6 +284,7 @@ describe('routes', () => {
     const wrong = await server.request(completions);
     expect(wrong.status).toBe(405);
     expect(await wrong.text()).toMatch(/takes POST only/);
+    expect(wrong.headers.get('allow')).toBe('POST');
   });
 
   test('a port in use is one line', async () => {

@@ -218,6 +218,7 @@ describe('control', () => {
     const named = await server.request('/update_weights_from_disk', {
       model_path: path,
       weight_version: 'step-7',
+      token_step: 0,
     });
     expect(await named.json()).toMatchObject({ success: true, num_paused_requests: 0 });
     expect((await generate({})).meta_info.weight_version).toBe('step-7');

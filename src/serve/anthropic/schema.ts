@@ -68,6 +68,10 @@ const tool = z.object({
 
 const prompt = {
   model: z.string(),
+  // Where a cache should begin; ours finds shared prompts by itself.
+  cache_control: z
+    .strictObject({ type: z.literal('ephemeral'), ttl: z.enum(['5m', '1h']).nullish() })
+    .nullish(),
   messages: z.array(message).min(1),
   system: texts.nullish(),
   tools: uniqueNames(z.array(tool).max(512), ({ name }) => name).nullish(),

@@ -24,6 +24,8 @@ export interface AnswerFinish {
   reason: 'stop' | 'length';
   /** The stop string or the token that ended the answer; `null` if its length did. */
   matched: string | number | null;
+  /** The token that ended it, which is in no text; `null` if none did. */
+  endToken: GeneratedToken | null;
   completionTokens: number;
   /** `null` if a stop string ended the answer before the engine could say. */
   drafting: DraftingFigures | null;
@@ -47,11 +49,11 @@ export async function* answer(
   const meter = metrics.answer(request.prompt.length);
   let completionTokens = 0;
   let ending = 'abort';
+  let endToken: GeneratedToken | null = null;
   const finish = (details: Pick<AnswerFinish, 'reason' | 'matched' | 'drafting'>): AnswerFinish => {
     ending = details.reason;
-    return { type: 'finish', completionTokens, ...details };
+    return { type: 'finish', completionTokens, endToken, ...details };
   };
-  let endToken: number | null = null;
   try {
     const asked = { ...generation, vocabSize, signal };
     const events =
@@ -75,7 +77,11 @@ export async function* answer(
       } else {
         const rest = stream.end();
         yield { type: 'text', ...rest, generated: [] };
-        yield finish({ reason: event.reason, matched: endToken, drafting: event.drafting });
+        yield finish({
+          reason: event.reason,
+          matched: endToken?.id ?? null,
+          drafting: event.drafting,
+        });
       }
     }
   } catch (error) {
@@ -96,13 +102,13 @@ function takeTokens(
     text: '',
     tokens: [] as TextToken[],
     generated: [] as GeneratedToken[],
-    endToken: null as number | null,
+    endToken: null as GeneratedToken | null,
   };
   for (const token of tokens) {
     if (stream.stop !== null) break;
     piece.generated.push(token);
     if (stopTokens.has(token.id)) {
-      piece.endToken = token.id;
+      piece.endToken = token;
       break;
     }
     const { text, tokens } = stream.push(token);

@@ -31,7 +31,8 @@ export interface ChatTask extends Omit<ChatPrompt, 'tools'> {
   thinkingBudget?: number | undefined;
   maxTokens?: number | null | undefined;
   stops: readonly string[];
-  stopTokens?: readonly number[] | null | undefined;
+  /** By default those of the model. */
+  stopTokens?: readonly number[];
   logprobs?: { top: number } | undefined;
   cacheSalt?: string | undefined;
 }
@@ -124,7 +125,7 @@ export async function prepareChat(
       prompt: ids,
       sampling: task.sampling,
       maxTokens: tokensLeft(context, ids.length, field, task.maxTokens),
-      stopTokens: stopTokensOf(context, task.stopTokens),
+      stopTokens: task.stopTokens ?? stopTokensOf(context, {}),
       stops: task.stops,
       ...(grammar !== undefined && { grammar }),
       ...(task.logprobs !== undefined && { logprobs: task.logprobs }),

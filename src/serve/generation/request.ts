@@ -39,6 +39,8 @@ export const samplingFields = {
     .nullish()
     .transform((stop) => (typeof stop === 'string' ? [stop] : (stop ?? []))),
   stop_token_ids: z.array(z.int().nonnegative()).max(64).nullish(),
+  /** Goes on after the model's own end, as benchmarks want it. */
+  ignore_eos: z.boolean().nullish(),
 };
 
 export function stopString() {
@@ -118,9 +120,9 @@ export function seedsOf(seed: number | null | undefined, count: number): (number
 /** Tokens that end an answer: the model's own and those of the request. */
 export function stopTokensOf(
   { engine }: ServerContext,
-  extra: readonly number[] | null | undefined,
+  { stop_token_ids, ignore_eos }: Partial<SamplingFields>,
 ): number[] {
-  return [...engine.config.eosTokenIds, ...(extra ?? [])];
+  return [...(ignore_eos ? [] : engine.config.eosTokenIds), ...(stop_token_ids ?? [])];
 }
 
 /** @throws {ApiError} naming the first id that is no token. */

@@ -48,6 +48,13 @@ const tool = z.object({
   }),
 });
 
+export const streamOptions = z
+  .strictObject({
+    include_usage: z.boolean().nullish(),
+    include_obfuscation: z.boolean().nullish(),
+  })
+  .nullish();
+
 const notStored = z.literal(false, { error: 'answers are not kept; leave it out' }).nullish();
 
 export const thinkingEfforts = ['none', 'minimal', 'low', 'medium', 'high', 'xhigh'] as const;
@@ -60,12 +67,7 @@ export const chatSchema = z.strictObject({
   max_tokens: z.int().min(1).nullish(),
   max_completion_tokens: z.int().min(1).nullish(),
   stream: z.boolean().nullish(),
-  stream_options: z
-    .strictObject({
-      include_usage: z.boolean().nullish(),
-      include_obfuscation: z.boolean().nullish(),
-    })
-    .nullish(),
+  stream_options: streamOptions,
   logprobs: z.boolean().nullish(),
   top_logprobs: z.int().min(0).max(20).nullish(),
   tools: uniqueNames(z.array(tool).max(512), (entry) => entry.function.name).nullish(),

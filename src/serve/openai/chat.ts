@@ -13,7 +13,13 @@ import {
 } from '../generation/chat.ts';
 import { merge } from '../generation/merge.ts';
 import { formatOf } from '../generation/output-format.ts';
-import { checkModel, requireFeature, samplingOf, seedsOf } from '../generation/request.ts';
+import {
+  checkModel,
+  requireFeature,
+  samplingOf,
+  seedsOf,
+  stopTokensOf,
+} from '../generation/request.ts';
 import { ChatResponse } from './chat-response.ts';
 import { type ChatBody, chatSchema, messagesOf, thinkingOf, toolUseOf } from './chat-schema.ts';
 import { errorEvents } from './error-events.ts';
@@ -71,7 +77,7 @@ async function prepare(context: ServerContext, body: ChatBody): Promise<Prepared
       sampling: samplingOf(context, body),
       maxTokens: body.max_completion_tokens ?? body.max_tokens,
       stops: body.stop,
-      stopTokens: body.stop_token_ids,
+      stopTokens: stopTokensOf(context, body),
       logprobs: body.logprobs ? { top: body.top_logprobs ?? 0 } : undefined,
       cacheSalt: body.cache_salt ?? undefined,
     },

@@ -28,6 +28,7 @@ import {
 } from '../generation/request.ts';
 import type { TextToken } from '../generation/text-stream.ts';
 import type { ScoredToken } from '../serving-engine.ts';
+import { streamOptions } from './chat-schema.ts';
 import { errorEvents } from './error-events.ts';
 import { CompletionLogprobs } from './logprobs.ts';
 
@@ -45,12 +46,15 @@ export const completionSchema = z.strictObject({
   n: z.int().min(1).max(128).nullish(),
   max_tokens: z.int().min(0).nullish(),
   stream: z.boolean().nullish(),
-  stream_options: z.strictObject({ include_usage: z.boolean().nullish() }).nullish(),
+  stream_options: streamOptions,
   echo: z.boolean().nullish(),
   logprobs: z.int().min(0).max(20).nullish(),
   cache_salt: z.string().min(1).nullish(),
   response_format: responseFormat,
   structured_outputs: structuredOutputs,
+  // What other servers have, where it changes nothing.
+  best_of: z.literal(1, { error: 'is not supported; leave it out' }).nullish(),
+  suffix: z.literal('', { error: 'is not supported; leave it out' }).nullish(),
   user: z.string().nullish(),
 });
 
@@ -122,7 +126,7 @@ async function choicesOf(context: ServerContext, body: CompletionBody): Promise<
   await checkGrammar(context, grammar, field);
   const shared = {
     sampling: samplingOf(context, body),
-    stopTokens: stopTokensOf(context, body.stop_token_ids),
+    stopTokens: stopTokensOf(context, body),
     stops: body.stop,
     ...(grammar !== undefined && { grammar }),
     ...(wantsLogprobs && { logprobs: top }),
@@ -178,21 +182,29 @@ async function* piecesOf(
   const piece = (part: Partial<Piece>): Piece => {
     return { index, text: '', prompt: [], tokens: [], finishReason: null, ...part };
   };
+  let length = 0;
   for await (const event of answer(context, request, signal)) {
-    const part = partOf(event, echoed);
+    const part = partOf(event, echoed, length);
+    if (event.type === 'text') length += event.text.length;
     if (event.type === 'finish') usage.completion += event.completionTokens;
     if (part !== null) yield piece(part);
   }
 }
 
-function partOf(event: AnswerEvent, echoed: string | null): Partial<Piece> | null {
+/** @param length of the answer's text before the event. */
+function partOf(event: AnswerEvent, echoed: string | null, length: number): Partial<Piece> | null {
   switch (event.type) {
     case 'prompt':
       return echoed === null ? null : { text: echoed, prompt: event.logprobs ?? [] };
     case 'text':
       return event.text === '' && event.tokens.length === 0 ? null : event;
-    case 'finish':
-      return { finishReason: event.reason };
+    case 'finish': {
+      // Every generated token has its log-probability, also the one that ends the answer: harnesses
+      // ask for one token after a prompt, whatever it is, and drop the last entry.
+      const { endToken, reason } = event;
+      const tokens = endToken === null ? [] : [{ ...endToken, text: '', offset: length }];
+      return { finishReason: reason, tokens };
+    }
   }
 }
 

@@ -95,6 +95,8 @@ export const responsesSchema = z.strictObject({
   truncation: z
     .literal('disabled', { error: 'only "disabled" is supported; send less input' })
     .nullish(),
+  background: z.literal(false, { error: 'answers are not kept; send false' }).nullish(),
+  previous_response_id: z.null({ error: 'answers are not kept; send the whole chat' }).optional(),
   store: z.literal(false, { error: 'answers are not kept; send false or leave it out' }).nullish(),
   // What says who asks, and changes no answer.
   metadata: z.record(z.string(), z.string()).nullish(),

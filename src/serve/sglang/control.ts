@@ -23,6 +23,8 @@ const updateSchema = z.strictObject({
   // There is no such cache and no such graph.
   torch_empty_cache: z.boolean().nullish(),
   recapture_cuda_graph: z.boolean().nullish(),
+  // How far the training is, which a name of the weights says too.
+  token_step: z.int().nonnegative().nullish(),
 });
 
 /** `POST /update_weights_from_disk`; a checkpoint that does not load leaves the present one. */

@@ -21,7 +21,7 @@ const samplingParameters = z.strictObject({
   max_new_tokens: z.int().min(0).nullish(),
   stop: texts,
   stop_token_ids: samplingFields.stop_token_ids,
-  ignore_eos: z.boolean().nullish(),
+  ignore_eos: samplingFields.ignore_eos,
   skip_special_tokens: z.boolean().nullish(),
   no_stop_trim: z.boolean().nullish(),
   // Tokens of byte-level BPE carry their own spaces, so both values mean the same.

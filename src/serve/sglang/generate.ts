@@ -181,9 +181,7 @@ function prepare(
         field,
         sampling.max_new_tokens ?? defaultMaxTokens,
       ),
-      stopTokens: sampling.ignore_eos
-        ? (sampling.stop_token_ids ?? [])
-        : stopTokensOf(context, sampling.stop_token_ids),
+      stopTokens: stopTokensOf(context, sampling),
       stops: sampling.stop,
       ...(answer.kind !== 'any' && { grammar: { answer } }),
       skipSpecial: sampling.skip_special_tokens ?? true,
