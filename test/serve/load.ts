@@ -56,7 +56,7 @@ function requests(): object[] {
 const wrong: [status: number, body: string][] = [
   [400, '{"messages": ['],
   [400, '{"messages": [{"role": "user", "content": 5}]}'],
-  [400, JSON.stringify({ messages: [{ role: 'user', content: 'word '.repeat(20_000) }] })],
+  [400, JSON.stringify({ messages: [{ role: 'user', content: 'word '.repeat(40_000) }] })],
   [413, JSON.stringify({ messages: [{ role: 'user', content: 'x'.repeat(9 << 20) }] })],
 ];
 
