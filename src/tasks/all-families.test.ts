@@ -116,8 +116,9 @@ function spoilt({ family, solution }: Problem): ChatMessage[][] {
   // Any text about the subject that keeps the rules is right, and so is any word once a job is done.
   if (['instructions', 'shell', 'functions'].includes(family)) return [];
   const content = String(last.content);
-  const changed =
-    family === 'code' ? content.replaceAll(/return .*;/g, 'return {};') : `${content}0`;
+  const changed = ['code', 'pipelines'].includes(family)
+    ? content.replaceAll(/return .*;/g, 'return {};')
+    : `${content}0`;
   return [[...solution.slice(0, -1), { ...last, content: changed }]];
 }
 

@@ -1,6 +1,6 @@
 /** All task families. */
 import { arithmetic } from './arithmetic.ts';
-import { code } from './code/index.ts';
+import { code, pipelines } from './code/index.ts';
 import { conversation } from './conversation/index.ts';
 import { dialogue } from './dialogue.ts';
 import { equations } from './equations/index.ts';
@@ -35,6 +35,7 @@ export const FAMILIES: readonly TaskFamily[] = [
   conversation,
   knowledge,
   safety,
+  pipelines,
 ];
 
 export const familyNames: readonly string[] = FAMILIES.map(({ name }) => name);

@@ -1,14 +1,14 @@
 import { expect, test } from 'vitest';
 import { Random } from '../../random.ts';
 import { LANGUAGES, LEVELS, type Problem } from '../task.ts';
-import { code, codeIn } from './index.ts';
+import { code, codeIn, pipelines } from './index.ts';
 
-function draw(count: number): Problem[] {
+function draw(count: number, family = code): Problem[] {
   const random = new Random('code');
   return LEVELS.flatMap((level) =>
     LANGUAGES.flatMap((language) =>
       Array.from({ length: count }, () =>
-        code.generate(random, { level, language, thinking: false }),
+        family.generate(random, { level, language, thinking: false }),
       ),
     ),
   );
@@ -17,8 +17,8 @@ function draw(count: number): Problem[] {
 const sourceOf = ({ solution }: Problem) => codeIn(String(solution[0]!.content));
 const nameIn = (source: string) => /function (\w+)/.exec(source)![1]!;
 
-test('another problem’s program is wrong', async () => {
-  const problems = draw(25);
+test.each([code, pipelines])('another problem’s program is wrong: $name', async (family) => {
+  const problems = draw(25, family);
   let [wrong, tried] = [0, 0];
   for (const [i, problem] of problems.entries()) {
     const other = problems[(i + 7) % problems.length]!;
@@ -43,6 +43,18 @@ test('a program that knows only the examples, or always says the same, is wrong'
     expect(correct).toBe(false);
     expect(reason).toContain(`${name}(`);
   }
+});
+
+test('a pipeline without one of its steps is wrong', async () => {
+  let [wrong, tried] = [0, 0];
+  for (const problem of draw(8, pipelines)) {
+    const lines = sourceOf(problem).split('\n');
+    for (let i = 1; i < lines.length - 2; i++) {
+      tried++;
+      if (!(await problem.verify(lines.toSpliced(i, 1).join('\n'))).correct) wrong++;
+    }
+  }
+  expect(wrong / tried).toBeGreaterThan(0.9);
 });
 
 test('code is read from the last fence, or from the whole answer', () => {

@@ -3,9 +3,10 @@ import { isDeepStrictEqual } from 'node:util';
 import type { Random } from '../../random.ts';
 import { answerOf, type Response } from '../response.ts';
 import { solve } from '../solution.ts';
-import type { TaskFamily } from '../task.ts';
+import type { Level, TaskFamily } from '../task.ts';
 import { CORRECT, shorten, type Verdict, wrong } from '../verdict.ts';
 import type { Phrase } from '../words.ts';
+import { randomPipeline } from './pipelines.ts';
 import { type Program, randomProgram } from './programs.ts';
 import { callFunction, type Json } from './quickjs.ts';
 
@@ -17,35 +18,57 @@ interface Test {
 /** Tests that the prompt shows, and in all. */
 const [SHOWN, TESTS] = [2, 10];
 
-export const code: TaskFamily = {
-  name: 'code',
-  description: 'small JavaScript functions from a description, run against tests in a sandbox',
-  runsPrograms: true,
-  generate(random, { language, level, thinking }) {
-    const program = randomProgram(random, level);
-    const name = random.pick(FUNCTION_NAMES);
-    const tests = makeTests(random, program);
-    const { parameter, description, plan, body } = program;
-    const header = `function ${name}(${parameter})`;
-    const examples = tests
-      .slice(0, SHOWN)
-      .map(({ input, output }) => `${name}(${write(input)}) → ${write(output)}`);
-    const question = random.pick(QUESTIONS)(`${name}(${parameter})`, description)[language];
-    const source = [`${header} {`, ...body.map((line) => `  ${line}`), '}'].join('\n');
-    return {
-      family: 'code',
-      key: `code ${parameter} ${body.join(' ')}`,
-      messages: [{ role: 'user', content: [question, ...examples].join('\n') }],
-      thinking,
-      solution: solve(
+export const code = programs(
+  'code',
+  'small JavaScript functions from a description, run against tests in a sandbox',
+  randomProgram,
+);
+
+/**
+ * The parts that `code` is made of, more of them and in any order. Pre-training and fine-tuning leave the
+ * family out, so that reinforcement learning has something to teach where `code` has nothing left.
+ */
+export const pipelines = programs(
+  'pipelines',
+  'JavaScript functions that do several things to a list, one after another',
+  randomPipeline,
+);
+
+function programs(
+  family: string,
+  description: string,
+  draw: (random: Random, level: Level) => Program,
+): TaskFamily {
+  return {
+    name: family,
+    description,
+    runsPrograms: true,
+    generate(random, { language, level, thinking }) {
+      const program = draw(random, level);
+      const name = random.pick(FUNCTION_NAMES);
+      const tests = makeTests(random, program);
+      const { parameter, description, plan, body } = program;
+      const header = `function ${name}(${parameter})`;
+      const examples = tests
+        .slice(0, SHOWN)
+        .map(({ input, output }) => `${name}(${write(input)}) → ${write(output)}`);
+      const question = random.pick(QUESTIONS)(`${name}(${parameter})`, description)[language];
+      const source = [`${header} {`, ...body.map((line) => `  ${line}`), '}'].join('\n');
+      return {
+        family,
+        key: `${family} ${parameter} ${body.join(' ')}`,
+        messages: [{ role: 'user', content: [question, ...examples].join('\n') }],
         thinking,
-        thinking ? plan.map((step) => step[language]) : [],
-        `\`\`\`js\n${source}\n\`\`\``,
-      ),
-      verify: passes(name, tests),
-    };
-  },
-};
+        solution: solve(
+          thinking,
+          thinking ? plan.map((step) => step[language]) : [],
+          `\`\`\`js\n${source}\n\`\`\``,
+        ),
+        verify: passes(name, tests),
+      };
+    },
+  };
+}
 
 const FUNCTION_NAMES = ['f', 'run', 'solve', 'compute', 'transform', 'process', 'convert', 'apply'];
 

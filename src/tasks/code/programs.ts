@@ -60,21 +60,22 @@ function onList(random: Random, parts: number): Program {
   const join = random.pick(JOIN[kind] as typeof JOIN.number)(random) as Part<Json[], Json>;
   const order = ['keep', 'change', 'join'];
   const chosen = new Set(parts >= 3 ? order : random.shuffle(order).slice(0, parts));
-  const items: Phrase =
-    kind === 'number' ? { en: 'numbers', zh: '数' } : { en: 'words', zh: '单词' };
+  const items = ITEMS[kind];
   const body: string[] = [];
   const plan: Phrase[] = [];
   let [en, zh] = [`the ${items.en}`, `所有${items.zh}`];
   if (chosen.has('keep')) {
     [en, zh] = describeKept(keep.words, items);
-    body.push(`list = list.filter((x) => ${keep.code});`);
-    plan.push({ en: `keep those ${keep.words.en}`, zh: `保留${keep.words.zh}${items.zh}` });
+    const step = keepStep(keep, items);
+    body.push(step.line);
+    plan.push(step.words);
   }
   if (chosen.has('change')) {
     en = `${en}, each ${change.words.en}`;
     zh = `${zh}，每个${change.words.zh}`;
-    body.push(`list = list.map((x) => ${change.code});`);
-    plan.push({ en: `make each ${change.words.en}`, zh: `每个${change.words.zh}` });
+    const step = changeStep(change);
+    body.push(step.line);
+    plan.push(step.words);
   }
   let returned = 'list';
   if (chosen.has('join')) {
@@ -99,11 +100,44 @@ function onList(random: Random, parts: number): Program {
       if (chosen.has('change')) list = list.map((x) => change.apply(x));
       return chosen.has('join') ? join.apply(list) : list;
     },
-    input: (own) =>
-      Array.from({ length: own.int(0, 6) }, () =>
-        kind === 'number' ? own.int(-20, 30) : randomWord(own),
-      ),
+    input: (own) => randomList(own, kind, 0, 6),
   };
+}
+
+/** What a list holds. */
+export const ITEMS: Readonly<Record<Kind, Phrase>> = {
+  number: { en: 'numbers', zh: '数' },
+  text: { en: 'words', zh: '单词' },
+};
+
+/** What is done to a list. */
+export interface Step {
+  words: Phrase;
+  line: string;
+  apply(list: Json[]): Json[];
+}
+
+export function keepStep({ words, code, apply }: Part<Json, boolean>, items: Phrase): Step {
+  return {
+    words: { en: `keep those ${words.en}`, zh: `保留${words.zh}${items.zh}` },
+    line: `list = list.filter((x) => ${code});`,
+    apply: (list) => list.filter(apply),
+  };
+}
+
+export function changeStep({ words, code, apply }: Part<Json, Json>): Step {
+  return {
+    words: { en: `make each ${words.en}`, zh: `每个${words.zh}` },
+    line: `list = list.map((x) => ${code});`,
+    apply: (list) => list.map(apply),
+  };
+}
+
+/** Of `fewest` to `most` items. */
+export function randomList(random: Random, kind: Kind, fewest: number, most: number): Json[] {
+  return Array.from({ length: random.int(fewest, most) }, () =>
+    kind === 'number' ? random.int(-20, 30) : randomWord(random),
+  );
 }
 
 /** One thing or another, by a condition on a number. */
