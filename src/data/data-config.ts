@@ -1,13 +1,8 @@
 /** What an entry of a run's `data` may say. */
 import { z } from 'zod';
+import { count, natural, positive, share, text } from '../config-fields.ts';
 import { familyNames, LEVELS } from '../tasks/index.ts';
 import { isUrl } from './download.ts';
-
-const positive = z.number('must be a number').positive('must be more than 0');
-const natural = z.number('must be a number').min(0, 'must be 0 or more');
-const share = natural.max(1, 'must be 1 or less');
-const count = z.int('must be a whole number').min(1, 'must be 1 or more');
-const text = z.string('must be a text').min(1, 'must not be empty');
 
 const fieldsSchema = z
   .strictObject({

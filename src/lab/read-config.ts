@@ -1,9 +1,9 @@
 /** Reads the JSON file of an experiment: its usual settings, or those that show in seconds that it works. */
 import { z } from 'zod';
+import { parseConfig } from '../config-fields.ts';
 import { UserError } from '../errors.ts';
 import { readJsonFile } from '../json-file.ts';
 import { withExtended } from '../rl/run/read-config.ts';
-import { describeIssue } from '../train/config.ts';
 import type { Experiment } from './experiment.ts';
 
 const jsonObject = z.record(z.string(), z.unknown());
@@ -18,9 +18,7 @@ export async function readConfig<Config, Outcome>(
   if (!whole.success) throw new UserError(`${configPath}: must be a JSON object`);
   const { quick: changes, ...usual } = (await extendAll(whole.data, configPath)) as Json;
   if (quick && changes === undefined) throw new UserError(`${configPath}: has no "quick"`);
-  const result = schema.safeParse(quick ? merge(usual, changes) : usual, { reportInput: true });
-  if (result.success) return result.data;
-  throw new UserError(`${configPath}: ${describeIssue(result.error.issues[0]!)}`);
+  return parseConfig(schema, quick ? merge(usual, changes) : usual, configPath);
 }
 
 /** Runs within an experiment may extend the configs of others, as any run's config may. */

@@ -1,18 +1,19 @@
 /** What a training run is: the JSON file that `mimoflash train` is given. */
 import { dirname, resolve } from 'node:path';
 import { z } from 'zod';
+import {
+  count,
+  countOrZero,
+  natural,
+  parseConfig,
+  positive,
+  share,
+  text,
+} from '../config-fields.ts';
 import { type DataConfig, dataSchema, withPaths } from '../data/data-config.ts';
 import { defaultCacheDirectory } from '../data/open-sources.ts';
-import { UserError } from '../errors.ts';
 import { readJsonFile } from '../json-file.ts';
 import { stageNames, withStage } from './stages.ts';
-
-const positive = z.number('must be a number').positive('must be more than 0');
-const natural = z.number('must be a number').min(0, 'must be 0 or more');
-const count = z.int('must be a whole number').min(1, 'must be 1 or more');
-const countOrZero = z.int('must be a whole number').min(0, 'must be 0 or more');
-const text = z.string('must be a text').min(1, 'must not be empty');
-const below1 = natural.max(1, 'must be 1 or less');
 
 const modelSchema = z
   .strictObject({
@@ -108,8 +109,8 @@ const trainingSchema = z
     learningRate: learningRateSchema,
     adamw: z
       .strictObject({
-        beta1: below1.default(0.9),
-        beta2: below1.default(0.95),
+        beta1: share.default(0.9),
+        beta2: share.default(0.95),
         epsilon: positive.default(1e-8),
         weightDecay: natural.default(0.1),
       })
@@ -180,9 +181,7 @@ export async function readTrainingConfig(path: string): Promise<TrainingConfig> 
 
 /** @param path of the file it comes from, for messages and for paths in it */
 export function parseTrainingConfig(json: unknown, path: string): TrainingConfig {
-  const result = trainingSchema.safeParse(withStage(json), { reportInput: true });
-  if (!result.success) throw new UserError(`${path}: ${describeIssue(result.error.issues[0]!)}`);
-  const config = result.data;
+  const config = parseConfig(trainingSchema, withStage(json), path);
   const absolute = (relative: string) => resolve(dirname(path), relative);
   const locate = (entry: DataConfig) => withPaths(entry, absolute);
   const { model, tokenizer, evaluation } = config;
@@ -201,17 +200,6 @@ export function parseTrainingConfig(json: unknown, path: string): TrainingConfig
     data: config.data.map(locate),
     ...(evaluation && { evaluation: { ...evaluation, data: evaluation.data.map(locate) } }),
   };
-}
-
-/** One line about what is wrong with a file's JSON: where, what, and what to do. */
-export function describeIssue(issue: z.core.$ZodIssue): string {
-  const where = issue.path.join('.');
-  if (issue.code === 'unrecognized_keys') {
-    const key = [where, issue.keys[0]].filter(Boolean).join('.');
-    return `${key} is not known; check its spelling or remove it`;
-  }
-  const missing = 'input' in issue && issue.input === undefined;
-  return [where, missing && where ? 'is missing' : issue.message].filter(Boolean).join(' ');
 }
 
 function one(...values: unknown[]): boolean {

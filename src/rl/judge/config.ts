@@ -1,9 +1,7 @@
 /** Which model judges, and what may be asked of it. */
 import { z } from 'zod';
+import { count, countOrZero, positive, text } from '../../config-fields.ts';
 import { UserError } from '../../errors.ts';
-
-const text = z.string('must be a text').min(1, 'must not be empty');
-const count = z.int('must be a whole number').min(1, 'must be 1 or more');
 
 export const judgeSchema = z.strictObject({
   /** Where OpenAI's API begins, such as `http://localhost:8000/v1`. */
@@ -14,16 +12,16 @@ export const judgeSchema = z.strictObject({
   /** Requests at once. */
   concurrency: count.default(8),
   /** Of a request. */
-  timeoutSeconds: z.number('must be a number').positive('must be more than 0').default(60),
+  timeoutSeconds: positive.default(60),
   /** How often it is asked again when it cannot answer, or answers nonsense. */
-  retries: z.int('must be a whole number').min(0, 'must be 0 or more').default(3),
+  retries: countOrZero.default(3),
   /** The longest wait between two requests, also when it asks for more. */
-  maxDelaySeconds: z.number('must be a number').positive('must be more than 0').default(60),
+  maxDelaySeconds: positive.default(60),
   maxTokens: count.default(1024),
   /** Whether it is told the schema of its answer as `response_format`, which not all endpoints know. */
   jsonSchema: z.boolean('must be true or false').default(true),
   /** Judgements that are kept for the same answer to the same question. */
-  cacheEntries: z.int('must be a whole number').min(0, 'must be 0 or more').default(10_000),
+  cacheEntries: countOrZero.default(10_000),
 });
 
 export type JudgeConfig = z.infer<typeof judgeSchema>;

@@ -1,5 +1,6 @@
 /** What a judge goes by where no program can tell: criteria with weights, as a small JSON. */
 import { z } from 'zod';
+import { count, positive } from '../../config-fields.ts';
 
 const text = z.string('must be a text').trim().min(1, 'must not be empty');
 
@@ -14,13 +15,13 @@ export const rubricSchema = z
           name: z.string().regex(/^[a-z][a-z0-9_]*$/, 'must be like "keeps_the_secret"'),
           /** What a full score takes. */
           description: text,
-          weight: z.number('must be a number').positive('must be more than 0').default(1),
+          weight: positive.default(1),
         }),
         'must be a list',
       )
       .min(1, 'must not be empty'),
     /** Scores are whole numbers from 0 to this. */
-    highest: z.int('must be a whole number').min(1, 'must be 1 or more').default(10),
+    highest: count.default(10),
     /** Share of all points that counts as passed. */
     pass: z.number('must be a number').min(0).max(1).default(0.5),
   })

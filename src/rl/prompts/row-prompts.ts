@@ -2,6 +2,7 @@
 import { createHash } from 'node:crypto';
 import { basename } from 'node:path';
 import { z } from 'zod';
+import { describeIssue, parseConfig, text } from '../../config-fields.ts';
 import { MalformedRows } from '../../data/malformed-rows.ts';
 import { permutation } from '../../data/permutation.ts';
 import { readRows } from '../../data/rows.ts';
@@ -11,7 +12,6 @@ import { Random } from '../../random.ts';
 import { type Problem, type Split, splitOf } from '../../tasks/index.ts';
 import { acceptsLastLine, acceptsNumber } from '../../tasks/verdict.ts';
 import type { ChatMessage, Tool } from '../../text/chat-messages.ts';
-import { describeIssue } from '../../train/config.ts';
 import { type Rubric, rubricSchema } from '../judge/rubric.ts';
 import type { PromptSource } from '../scheduler/types.ts';
 
@@ -65,9 +65,7 @@ export async function rowPrompts(options: RowPromptsOptions): Promise<PromptSour
 }
 
 async function readRubric(path: string): Promise<Rubric> {
-  const result = rubricSchema.safeParse(await readJsonFile(path), { reportInput: true });
-  if (result.success) return result.data;
-  throw new UserError(`${path}: ${describeIssue(result.error.issues[0]!)}`);
+  return parseConfig(rubricSchema, await readJsonFile(path), path);
 }
 
 interface PromptRow {
@@ -104,7 +102,7 @@ const messageSchema = z.looseObject({ role: z.string('is missing') });
 
 const rowSchema = z
   .looseObject({
-    prompt: z.string('must be a text').min(1, 'must not be empty').optional(),
+    prompt: text.optional(),
     messages: z.array(messageSchema, 'must be a list').min(1, 'must not be empty').optional(),
     tools: z.array(z.looseObject({}), 'must be a list').optional(),
     thinking: z.boolean('must be true or false').optional(),

@@ -1,11 +1,8 @@
 /** What an entry of a run's `sources` may say: what is asked, and how it is sampled. */
 import { z } from 'zod';
+import { count, positive, share, text } from '../../config-fields.ts';
 import { taskFields } from '../../data/data-config.ts';
 import { DOMAINS } from '../../tasks/index.ts';
-
-const text = z.string('must be a text').min(1, 'must not be empty');
-const positive = z.number('must be a number').positive('must be more than 0');
-const share = z.number('must be a number').min(0, 'must be 0 or more').max(1, 'must be 1 or less');
 
 const OF_TASKS = ['levels', 'tokens', 'chinese'] as const;
 
@@ -35,7 +32,7 @@ export const promptSourceSchema = z
     /** The highest is sampled and rewarded first. */
     priority: z.number('must be a number').default(0),
     /** Most tokens that a sequence samples, over all its turns. */
-    maxTokens: z.int('must be a whole number').min(1, 'must be 1 or more'),
+    maxTokens: count,
     temperature: positive.default(1),
     /** Groups with another share of right answers are replaced. */
     passRate: z

@@ -4,20 +4,21 @@
  */
 import { dirname, resolve } from 'node:path';
 import { z } from 'zod';
-import { UserError } from '../../errors.ts';
-import { describeIssue, learningRateSchema } from '../../train/config.ts';
+import {
+  count,
+  countOrZero,
+  natural,
+  parseConfig,
+  positive,
+  share,
+  text,
+} from '../../config-fields.ts';
+import { learningRateSchema } from '../../train/config.ts';
 import { judgeSchema } from '../judge/config.ts';
 import { promptSourceSchema } from '../prompts/source-config.ts';
 import { schedulerSchema } from '../scheduler/options.ts';
 import { teacherSchema } from '../teachers/open-teachers.ts';
 import { toolsSchema } from '../tools/config.ts';
-
-const positive = z.number('must be a number').positive('must be more than 0');
-const natural = z.number('must be a number').min(0, 'must be 0 or more');
-const share = natural.max(1, 'must be 1 or less');
-const count = z.int('must be a whole number').min(1, 'must be 1 or more');
-const countOrZero = z.int('must be a whole number').min(0, 'must be 0 or more');
-const text = z.string('must be a text').min(1, 'must not be empty');
 
 const correctionSchema = z.discriminatedUnion('kind', [
   z.strictObject({
@@ -148,9 +149,7 @@ export const policyStages: readonly string[] = ['teacher', 'mopd'];
 
 /** @param path of the file it comes from, for messages and for paths in it */
 export function parsePolicyConfig(json: unknown, path: string): PolicyConfig {
-  const result = policySchema.safeParse(withSignal(json), { reportInput: true });
-  if (!result.success) throw new UserError(`${path}: ${describeIssue(result.error.issues[0]!)}`);
-  const config = result.data;
+  const config = parseConfig(policySchema, withSignal(json), path);
   const absolute = (relative: string) => resolve(dirname(path), relative);
   const model = { ...config.model, checkpoint: absolute(config.model.checkpoint) };
   const sources = config.sources.map(({ prompts, rubric, ...source }) => ({

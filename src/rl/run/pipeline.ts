@@ -7,10 +7,10 @@ import { basename, dirname, join, resolve } from 'node:path';
 import { z } from 'zod';
 import { findCheckpoint } from '../../checkpoint/checkpoint-directory.ts';
 import { openCheckpoint } from '../../checkpoint/load.ts';
+import { parseConfig } from '../../config-fields.ts';
 import { UserError } from '../../errors.ts';
 import { readJsonFile } from '../../json-file.ts';
 import type { Device } from '../../tensor/device.ts';
-import { describeIssue } from '../../train/config.ts';
 import { precisionOf } from '../../train/open-run.ts';
 import { runTraining, type TrainingEvent } from '../../train/run.ts';
 import { checkpointName } from '../../train/run-directory.ts';
@@ -44,10 +44,9 @@ const pipelineSchema = z.strictObject({
  * @throws UserError naming the file and the field
  */
 export async function readPipeline(path: string): Promise<PipelineStage[]> {
-  const parsed = pipelineSchema.safeParse(await readJsonFile(path), { reportInput: true });
-  if (!parsed.success) throw new UserError(`${path}: ${describeIssue(parsed.error.issues[0]!)}`);
+  const { stages: files } = parseConfig(pipelineSchema, await readJsonFile(path), path);
   const stages: PipelineStage[] = [];
-  for (const file of parsed.data.stages) {
+  for (const file of files) {
     const run = await readRunConfig(resolve(dirname(path), file));
     const { output, steps } = run.config;
     const name = basename(file, '.json');

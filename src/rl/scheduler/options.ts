@@ -1,11 +1,7 @@
 /** What a run's config says about scheduling; see `SchedulerOptions` for what each option means. */
 import { z } from 'zod';
+import { count, countOrZero, natural, positive, share } from '../../config-fields.ts';
 import type { SchedulerOptions } from './types.ts';
-
-const count = z.int('must be a whole number').min(1, 'must be 1 or more');
-const countOrZero = z.int('must be a whole number').min(0, 'must be 0 or more');
-const share = z.number('must be a number').min(0, 'must be 0 or more').max(1, 'must be 1 or less');
-const seconds = z.number('must be a number').positive('must be more than 0');
 
 const fieldsSchema = z.strictObject({
   seed: countOrZero.default(1),
@@ -22,10 +18,10 @@ const fieldsSchema = z.strictObject({
   rewardConcurrency: count.default(16),
   maxStaleness: countOrZero.default(4),
   maxCarriedShare: share.default(0.5),
-  maxWaitSeconds: z.number('must be a number').min(0, 'must be 0 or more').default(30),
-  rolloutTimeoutSeconds: seconds.default(600),
-  rewardTimeoutSeconds: seconds.default(60),
-  pauseTimeoutSeconds: seconds.default(30),
+  maxWaitSeconds: natural.default(30),
+  rolloutTimeoutSeconds: positive.default(600),
+  rewardTimeoutSeconds: positive.default(60),
+  pauseTimeoutSeconds: positive.default(30),
   retries: countOrZero.default(2),
   maxFailures: share.default(0.25),
   maxReplaced: count.default(200),

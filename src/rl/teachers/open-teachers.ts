@@ -3,6 +3,7 @@ import { resolve } from 'node:path';
 import { z } from 'zod';
 import { findCheckpoint } from '../../checkpoint/checkpoint-directory.ts';
 import { loadModel } from '../../checkpoint/load-model.ts';
+import { count, positive, text } from '../../config-fields.ts';
 import { UserError } from '../../errors.ts';
 import type { Device } from '../../tensor/device.ts';
 import type { TextFiles } from '../../text/text-files.ts';
@@ -13,10 +14,6 @@ import { Requester } from './requester.ts';
 import { assertSameServerText, assertSameText } from './same-text.ts';
 import { ServerTeacher } from './server-teacher.ts';
 import type { Teacher } from './teacher.ts';
-
-const text = z.string('must be a text').min(1, 'must not be empty');
-const count = z.int('must be a whole number').min(1, 'must be 1 or more');
-const seconds = z.number('must be a number').positive('must be more than 0');
 
 /** In the place of a checkpoint's path: the student as it was when the run began. */
 const frozenStudent = 'student';
@@ -36,8 +33,8 @@ const serverSchema = z.strictObject({
   /** The environment variable that holds the server's key. */
   keyVariable: text.optional(),
   attempts: count.default(3),
-  timeoutSeconds: seconds.default(120),
-  backoffSeconds: seconds.default(1),
+  timeoutSeconds: positive.default(120),
+  backoffSeconds: positive.default(1),
   concurrency: count.default(8),
   /** Whether the server is asked to render chats; not all can. */
   checkTemplate: z.boolean().default(true),

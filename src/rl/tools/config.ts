@@ -1,10 +1,7 @@
 /** What a run's config says about its tools. */
 import { z } from 'zod';
+import { count, countOrZero, positive } from '../../config-fields.ts';
 import type { Resources } from './types.ts';
-
-const count = z.int('must be a whole number').min(1, 'must be 1 or more');
-const countOrZero = z.int('must be a whole number').min(0, 'must be 0 or more');
-const positive = z.number('must be a number').positive('must be more than 0');
 
 export const toolsSchema = z.strictObject({
   /** Threads for what models write: shells, functions under test, their verifiers; 0 for the one that trains. */
