@@ -1,18 +1,11 @@
 /** What a training run is: the JSON file that `mimoflash train` is given. */
 import { dirname, resolve } from 'node:path';
 import { z } from 'zod';
-import {
-  count,
-  countOrZero,
-  natural,
-  parseConfig,
-  positive,
-  share,
-  text,
-} from '../config-fields.ts';
+import { count, countOrZero, natural, parseConfig, positive, text } from '../config-fields.ts';
 import { type DataConfig, dataSchema, withPaths } from '../data/data-config.ts';
 import { defaultCacheDirectory } from '../data/open-sources.ts';
 import { readJsonFile } from '../json-file.ts';
+import { adamwSchema, fitsMicroBatch, fitsSteps, runFields } from './run-config.ts';
 import { stageNames, withStage } from './stages.ts';
 
 const modelSchema = z
@@ -57,66 +50,27 @@ const tokenizerSchema = z
     message: 'give one of "directory" and "train"',
   });
 
-export const learningRateSchema = z
-  .strictObject({
-    schedule: z
-      .enum(['cosine', 'warmup-stable-decay'], 'must be "cosine" or "warmup-stable-decay"')
-      .default('cosine'),
-    peak: positive,
-    /** Rate of the last step. */
-    floor: natural.default(0),
-    warmupSteps: countOrZero.default(0),
-    /** Of `warmup-stable-decay`: how many of the last steps the rate falls. */
-    decaySteps: countOrZero.default(0),
-  })
-  .refine(({ peak, floor }) => floor <= peak, { message: '"floor" is above "peak"' });
-
 const trainingSchema = z
   .strictObject({
     /** What is left out is set as the report sets it in this stage. */
     stage: z.enum(stageNames, `must be one of ${stageNames.join(', ')}`).default('pretraining'),
-    /** Directory of the run: checkpoints, metrics, tokenizer. A run that is there is resumed. */
-    output: text,
-    /** Of the initial weights and of the order of the data. */
-    seed: countOrZero.default(1),
+    ...runFields,
     model: modelSchema,
     /** Not with `model.checkpoint`, which has its own. */
     tokenizer: tokenizerSchema.optional(),
+    /** Documents longer than `maxLength` are cut. */
     data: z.array(dataSchema, 'must be a list').min(1, 'must not be empty'),
     /** Threads that make samples of tasks; 0 for the thread that trains. */
     dataThreads: countOrZero.default(0),
     /** Directory of what can be made again: downloads and shards. */
     cache: text.default(defaultCacheDirectory()),
 
-    /**
-     * What products are computed in; `auto` is mixed on a GPU with matrix units, else f32. A run that
-     * goes on keeps what `auto` began with.
-     */
-    precision: z.enum(['auto', 'f32', 'mixed'], 'must be "auto", "f32" or "mixed"').default('auto'),
-    /** Optimizer steps. */
-    steps: count,
     /** Most tokens of a step, over all its micro-batches. */
     batchTokens: count.optional(),
     /** Or so many sequences, in as many micro-batches as they need. */
     batchSequences: count.optional(),
-    /** Most tokens computed at once: what memory allows. */
-    microBatchTokens: count,
-    /** `layers`: less memory, for about a third more computing; the steps are the same. */
-    recompute: z.enum(['none', 'layers'], 'must be "none" or "layers"').default('none'),
-    /** Longest document, in tokens; longer ones are cut. */
-    maxLength: z.int('must be a whole number').min(2, 'must be 2 or more'),
 
-    learningRate: learningRateSchema,
-    adamw: z
-      .strictObject({
-        beta1: share.default(0.9),
-        beta2: share.default(0.95),
-        epsilon: positive.default(1e-8),
-        weightDecay: natural.default(0.1),
-      })
-      .prefault({}),
-    /** Largest norm of the gradient. */
-    clipNorm: positive.default(1),
+    adamw: adamwSchema({ weightDecay: 0.1 }),
     /** λ of the MTP loss: 0.3 in the report's first stage, then 0.1. */
     mtpLossWeight: natural.default(0.3),
     /** What an expert's selection bias moves by in a step: 1e-3 in pre-training, 1e-4 in SFT. */
@@ -137,8 +91,6 @@ const trainingSchema = z
 
     /** In steps. */
     checkpointEvery: count.default(500),
-    /** How many checkpoints are kept. */
-    keepCheckpoints: count.default(2),
     /** Loss on held-out data: how often in steps, and on how many tokens. */
     evaluation: z
       .strictObject({
@@ -154,12 +106,8 @@ const trainingSchema = z
   .refine(({ batchTokens = 0, microBatchTokens }) => batchTokens % microBatchTokens === 0, {
     message: '"batchTokens" must be a multiple of "microBatchTokens"',
   })
-  .refine(({ maxLength, microBatchTokens }) => maxLength <= microBatchTokens, {
-    message: '"maxLength" must be no more than "microBatchTokens"',
-  })
-  .refine(({ learningRate: rate, steps }) => rate.warmupSteps + rate.decaySteps <= steps, {
-    message: '"warmupSteps" and "decaySteps" of "learningRate" are more than "steps"',
-  })
+  .refine(...fitsMicroBatch)
+  .refine(...fitsSteps)
   .refine(
     ({ model, tokenizer }) => (model.checkpoint === undefined) === (tokenizer !== undefined),
     {
@@ -168,7 +116,6 @@ const trainingSchema = z
   );
 
 export type TrainingConfig = z.infer<typeof trainingSchema>;
-export type { DataConfig } from '../data/data-config.ts';
 
 /**
  * Reads a config file. Paths in it are relative to its folder and come back absolute.

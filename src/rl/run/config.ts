@@ -13,7 +13,7 @@ import {
   share,
   text,
 } from '../../config-fields.ts';
-import { learningRateSchema } from '../../train/config.ts';
+import { adamwSchema, fitsMicroBatch, fitsSteps, runFields } from '../../train/run-config.ts';
 import { judgeSchema } from '../judge/config.ts';
 import { promptSourceSchema } from '../prompts/source-config.ts';
 import { schedulerSchema } from '../scheduler/options.ts';
@@ -63,9 +63,8 @@ const mopdSchema = z.strictObject({
 });
 
 const common = {
-  /** Directory of the run: checkpoints, metrics, journal. A run that is there is resumed. */
-  output: text,
-  seed: countOrZero.default(1),
+  /** A step is a batch of groups, and `maxLength` counts the prompt. */
+  ...runFields,
   /** What to begin with, weights and tokenizer. */
   model: z.strictObject({ checkpoint: text, mtpHeads: countOrZero.optional() }),
   sources: z.array(promptSourceSchema, 'must be a list').min(1, 'must not be empty'),
@@ -75,15 +74,6 @@ const common = {
   judge: judgeSchema.optional(),
   /** What tools may take: sessions, calls, time, threads. */
   tools: toolsSchema.prefault({}),
-
-  precision: z.enum(['auto', 'f32', 'mixed']).default('auto'),
-  /** Optimizer steps, one a batch of groups. */
-  steps: count,
-  /** Longest sequence, prompt and all. */
-  maxLength: z.int('must be a whole number').min(2, 'must be 2 or more'),
-  /** Most tokens computed at once. */
-  microBatchTokens: count,
-  recompute: z.enum(['none', 'layers']).default('none'),
 
   /** What rollouts compute with: the trainer's own weights, or a copy of so many bits. */
   rolloutWeights: z.enum(['shared', '8-bit', '4-bit']).default('shared'),
@@ -95,16 +85,7 @@ const common = {
   replay: z.boolean('must be true or false').default(true),
   freezeRouter: z.boolean('must be true or false').default(false),
 
-  learningRate: learningRateSchema,
-  adamw: z
-    .strictObject({
-      beta1: share.default(0.9),
-      beta2: share.default(0.95),
-      epsilon: positive.default(1e-8),
-      weightDecay: natural.default(0),
-    })
-    .prefault({}),
-  clipNorm: positive.default(1),
+  adamw: adamwSchema({ weightDecay: 0 }),
   mtpLossWeight: natural.default(0.1),
   expertBiasRate: natural.default(1e-4),
   balanceCoefficient: natural.default(0),
@@ -112,7 +93,6 @@ const common = {
   /** In steps: how often the mismatch is measured without the replay too, for a forward pass more. */
   compareReplayEvery: count.optional(),
   checkpointEvery: count.default(20),
-  keepCheckpoints: count.default(2),
   /** Share of right answers by domain on problems that are held out, by default greedily. */
   evaluation: z
     .strictObject({ every: count, problems: count.default(64), temperature: natural.default(0) })
@@ -130,18 +110,14 @@ const policySchema = z
       teachers: z.record(text, teacherSchema),
     }),
   ])
-  .refine(({ maxLength, microBatchTokens }) => maxLength <= microBatchTokens, {
-    message: '"maxLength" must be no more than "microBatchTokens"',
-  })
+  .refine(...fitsMicroBatch)
   .refine(({ sources, judge }) => judge || sources.every(({ rubric }) => !rubric), {
     message: '"judge" is missing, and a source has a rubric',
   })
   .refine(({ sources }) => new Set(sources.map(({ name }) => name)).size === sources.length, {
     message: 'sources: two have one name; give each a "name"',
   })
-  .refine(({ learningRate: rate, steps }) => rate.warmupSteps + rate.decaySteps <= steps, {
-    message: '"warmupSteps" and "decaySteps" of "learningRate" are more than "steps"',
-  });
+  .refine(...fitsSteps);
 
 export type PolicyConfig = z.output<typeof policySchema>;
 
