@@ -17,7 +17,7 @@ import { adamwSchema, fitsMicroBatch, fitsSteps, runFields } from '../../train/r
 import { judgeSchema } from '../judge/config.ts';
 import { promptSourceSchema } from '../prompts/source-config.ts';
 import { schedulerSchema } from '../scheduler/options.ts';
-import { teacherSchema } from '../teachers/open-teachers.ts';
+import { locateTeacher, teacherSchema } from '../teachers/open-teachers.ts';
 import { toolsSchema } from '../tools/config.ts';
 
 const correctionSchema = z.discriminatedUnion('kind', [
@@ -136,8 +136,7 @@ export function parsePolicyConfig(json: unknown, path: string): PolicyConfig {
   const located = { ...config, output: absolute(config.output), model, sources };
   if (located.stage === 'teacher') return located;
   const teachers = Object.entries(located.teachers).map(([domain, teacher]) => {
-    const isPath = 'checkpoint' in teacher && teacher.checkpoint !== 'student';
-    return [domain, isPath ? { ...teacher, checkpoint: absolute(teacher.checkpoint) } : teacher];
+    return [domain, locateTeacher(teacher, absolute)];
   });
   return { ...located, teachers: Object.fromEntries(teachers) };
 }

@@ -14,6 +14,7 @@ import type { Device } from '../../tensor/device.ts';
 import { precisionOf } from '../../train/open-run.ts';
 import { runTraining, type TrainingEvent } from '../../train/run.ts';
 import { checkpointName } from '../../train/run-directory.ts';
+import { checkpointOf } from '../teachers/open-teachers.ts';
 import { type PolicyEvent, runPolicy } from './policy-run.ts';
 import { type RunConfig, readRunConfig } from './read-config.ts';
 
@@ -112,10 +113,7 @@ export function runConfig(
 function beginnings({ config }: RunConfig): string[] {
   const found = config.model.checkpoint === undefined ? [] : [config.model.checkpoint];
   if (!('teachers' in config)) return found;
-  for (const teacher of Object.values(config.teachers)) {
-    if ('checkpoint' in teacher && teacher.checkpoint !== 'student') found.push(teacher.checkpoint);
-  }
-  return found;
+  return [...found, ...Object.values(config.teachers).flatMap((one) => checkpointOf(one) ?? [])];
 }
 
 async function isCheckpoint(path: string): Promise<boolean> {

@@ -47,13 +47,18 @@ export const teacherSchema = z.union(
 
 export type TeacherConfig = z.infer<typeof teacherSchema>;
 
+/** The checkpoint that it names; null for a server, and for the student itself. */
+export function checkpointOf(config: TeacherConfig): string | null {
+  return 'url' in config || config.checkpoint === frozenStudent ? null : config.checkpoint;
+}
+
 /** The same with its path made absolute, as paths of a config are relative to its folder. */
 export function locateTeacher(
   config: TeacherConfig,
   absolute: (path: string) => string,
 ): TeacherConfig {
-  if ('url' in config || config.checkpoint === frozenStudent) return config;
-  return { ...config, checkpoint: absolute(config.checkpoint) };
+  const checkpoint = checkpointOf(config);
+  return checkpoint === null ? config : { ...config, checkpoint: absolute(checkpoint) };
 }
 
 export interface OpenTeachersOptions {
