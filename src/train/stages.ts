@@ -1,4 +1,5 @@
 /** What a stage of training sets where its config says nothing: the report's values. */
+import { isJsonObject, type JsonObject, laidOver } from '../json-file.ts';
 
 /** Keys as in a config's JSON; those of an object are taken one by one. */
 const defaults = {
@@ -21,18 +22,9 @@ export const stageNames = Object.keys(defaults) as [Stage, ...Stage[]];
 
 /** The JSON of a config with what its stage sets; other JSON is left for the schema to refuse. */
 export function withStage(json: unknown): unknown {
-  if (!isRecord(json) || !stageNames.includes(json.stage as Stage)) return json;
-  const merged: Record<string, unknown> = { ...json };
-  for (const [key, value] of Object.entries(defaults[json.stage as Stage])) {
-    // A batch is counted one way or the other.
-    if (key === 'batchSequences' && json.batchTokens !== undefined) continue;
-    const own = json[key];
-    if (own === undefined) merged[key] = value;
-    else if (isRecord(own) && isRecord(value)) merged[key] = { ...value, ...own };
-  }
-  return merged;
-}
-
-function isRecord(value: unknown): value is Record<string, unknown> {
-  return typeof value === 'object' && value !== null && !Array.isArray(value);
+  if (!isJsonObject(json) || !stageNames.includes(json.stage as Stage)) return json;
+  const set: JsonObject = { ...defaults[json.stage as Stage] };
+  // A batch is counted one way or the other.
+  if (json.batchTokens !== undefined) delete set.batchSequences;
+  return laidOver(set, json);
 }

@@ -1,7 +1,7 @@
 /** Reads the config of a run of any stage. */
 import { dirname, resolve } from 'node:path';
 import { UserError } from '../../errors.ts';
-import { readJsonFile } from '../../json-file.ts';
+import { isJsonObject, laidOver, readJsonFile } from '../../json-file.ts';
 import { parseTrainingConfig, type TrainingConfig } from '../../train/config.ts';
 import { stageNames } from '../../train/stages.ts';
 import { type PolicyConfig, parsePolicyConfig, policyStages } from './config.ts';
@@ -44,7 +44,7 @@ export async function withExtended(
   path: string,
   from: readonly string[] = [],
 ): Promise<unknown> {
-  if (!isRecord(json) || json.extends === undefined) return json;
+  if (!isJsonObject(json) || json.extends === undefined) return json;
   const { extends: other, ...own } = json;
   const base = resolve(dirname(path), String(other));
   // Paths in both are relative to one folder.
@@ -54,15 +54,6 @@ export async function withExtended(
   if (from.includes(base))
     throw new UserError(`${path}: extends ${other}, which extends this file`);
   const extended = await readExtended(base, [...from, resolve(path)]);
-  if (!isRecord(extended)) throw new UserError(`${base}: must be an object`);
-  const merged = { ...extended };
-  for (const [key, value] of Object.entries(own)) {
-    const before = merged[key];
-    merged[key] = isRecord(before) && isRecord(value) ? { ...before, ...value } : value;
-  }
-  return merged;
-}
-
-function isRecord(value: unknown): value is Record<string, unknown> {
-  return typeof value === 'object' && value !== null && !Array.isArray(value);
+  if (!isJsonObject(extended)) throw new UserError(`${base}: must be an object`);
+  return laidOver(extended, own);
 }
