@@ -202,11 +202,12 @@ export function scheduleOf({
   return (schedule === 'cosine' ? cosineSchedule : warmupStableDecay)({ ...learningRate, steps });
 }
 
-function assertFits(
+/** Whether the model knows all tokens of the text, and positions as long as the run's sequences. */
+export function assertFits(
   { config }: TrainableModel,
   { tokenizer }: TextFiles,
-  { maxLength }: TrainingConfig,
-) {
+  { maxLength }: Pick<TrainingConfig, 'maxLength'>,
+): void {
   tokenizer.assertFits(config);
   if (maxLength > config.maxPositions) {
     throw new UserError(

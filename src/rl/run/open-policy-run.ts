@@ -4,11 +4,10 @@ import { findCheckpoint } from '../../checkpoint/checkpoint-directory.ts';
 import { openCheckpoint } from '../../checkpoint/load.ts';
 import { loadModel } from '../../checkpoint/load-model.ts';
 import type { LoadedText } from '../../data/open-sources.ts';
-import { UserError } from '../../errors.ts';
 import { releaseModel, type TrainableModel } from '../../model/weights.ts';
 import type { Split } from '../../tasks/index.ts';
 import type { Device } from '../../tensor/device.ts';
-import { assertPrecision, scheduleOf } from '../../train/open-run.ts';
+import { assertFits, assertPrecision, scheduleOf } from '../../train/open-run.ts';
 import { loadChanged, loadText } from '../../train/prepare.ts';
 import { RunDirectory } from '../../train/run-directory.ts';
 import { loadMoments } from '../../train/state.ts';
@@ -86,8 +85,7 @@ export async function openPolicyRun(device: Device, config: PolicyConfig): Promi
   try {
     const model = await openModel(device, config, checkpoint);
     open.push(() => releaseModel(model));
-    text.text.tokenizer.assertFits(model.config);
-    assertLength(model, config);
+    assertFits(model, text.text, config);
     const trainer = newTrainer(model, config);
     open.push(() => trainer.release());
     if (checkpoint) await loadMoments(checkpoint, model, trainer.optimizer);
@@ -204,12 +202,4 @@ async function openTeachersOf(
   const domains = [...new Set(config.sources.map(({ domain }) => domain))];
   const { microBatchTokens } = config;
   return openTeachers(config.teachers, domains, { device, student, microBatchTokens });
-}
-
-function assertLength({ config }: TrainableModel, { maxLength }: PolicyConfig): void {
-  if (maxLength <= config.maxPositions) return;
-  throw new UserError(
-    `maxLength is ${maxLength}, but the model has ${config.maxPositions} positions ` +
-      '(max_position_embeddings); make one fit the other',
-  );
 }
