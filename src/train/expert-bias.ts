@@ -28,6 +28,20 @@ export async function updateExpertBias(
   );
 }
 
+/** What a step of any kind tells of the balance of its experts, by layer: see `LoadViolation`. */
+export interface LoadMetrics {
+  maxViolation: number[];
+  meanViolation: number[];
+}
+
+export function loadMetrics(loads: readonly ArrayLike<number>[]): LoadMetrics {
+  const violations = loads.map(loadViolation);
+  return {
+    maxViolation: violations.map(({ max }) => max),
+    meanViolation: violations.map(({ mean }) => mean),
+  };
+}
+
 /** How far a layer's experts are from equal load; 0 is perfect balance. */
 export interface LoadViolation {
   /** The busiest expert's load over the mean, less 1: MaxVio of the paper. */

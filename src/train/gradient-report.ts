@@ -82,6 +82,34 @@ export class GradientMeter {
   }
 }
 
+/** What a step of any kind tells of its gradient. */
+export interface GradientMetrics {
+  /** Before clipping. */
+  gradientNorm: number;
+  /** Elements of the gradient that are exactly zero: the report's num-zeros. */
+  numZeros: number;
+  /** The same as a share of all its elements. */
+  zerosShare: number;
+  /** That share for each layer of the trunk. */
+  zerosByLayer: number[];
+  /** Elements that are zero of each expert, for each layer of experts. */
+  zerosByExpert: number[][];
+  /** Experts whose whole gradient is zero, over all layers. */
+  deadExperts: number;
+}
+
+export function gradientMetrics(report: GradientReport): GradientMetrics {
+  const { norm, zeros, size } = report;
+  return {
+    gradientNorm: norm,
+    numZeros: zeros,
+    zerosShare: zeros / size,
+    zerosByLayer: zerosByLayer(report).map((layer) => layer.zeros / layer.size),
+    zerosByExpert: zerosByExpert(report),
+    deadExperts: [...deadExperts(report).values()].reduce((sum, dead) => sum + dead, 0),
+  };
+}
+
 /** Elements that are zero and elements in all, of each layer of the trunk. */
 export function zerosByLayer({ parts }: GradientReport): { zeros: number; size: number }[] {
   const layers: { zeros: number; size: number }[] = [];

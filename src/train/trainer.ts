@@ -4,8 +4,8 @@
  */
 import { UserError } from '../errors.ts';
 import type { TrainableModel } from '../model/weights.ts';
-import { addLoads, loadViolation, updateExpertBias } from './expert-bias.ts';
-import { deadExperts, zerosByExpert, zerosByLayer } from './gradient-report.ts';
+import { addLoads, type LoadMetrics, loadMetrics, updateExpertBias } from './expert-bias.ts';
+import { type GradientMetrics, gradientMetrics } from './gradient-report.ts';
 import { allocateGradients, type Gradients, releaseGradients, zeroGradients } from './gradients.ts';
 import { forwardBackward, type Recompute } from './objective.ts';
 import { AdamW, type AdamWOptions } from './optimizer.ts';
@@ -23,7 +23,7 @@ export interface TrainerOptions {
 }
 
 /** What a step was like. Losses and entropy in nats a token. */
-export interface StepMetrics {
+export interface StepMetrics extends GradientMetrics, LoadMetrics {
   /** Counted from 1. */
   step: number;
   /** Tokens of this step. */
@@ -36,23 +36,7 @@ export interface StepMetrics {
   entropy: number;
   /** Mean balance loss of the layers of experts; 1 is perfect balance. */
   balanceLoss: number | null;
-  /** Before clipping. */
-  gradientNorm: number;
   learningRate: number;
-  /** Elements of the gradient that are exactly zero: the report's num-zeros. */
-  numZeros: number;
-  /** The same as a share of all its elements. */
-  zerosShare: number;
-  /** That share for each layer of the trunk. */
-  zerosByLayer: number[];
-  /** Elements that are zero of each expert, for each layer of experts. */
-  zerosByExpert: number[][];
-  /** Experts whose whole gradient is zero, over all layers. */
-  deadExperts: number;
-  /** For each layer of experts: the busiest expert's load over the mean, less 1. */
-  maxViolation: number[];
-  /** For each layer of experts: the mean distance of a load from the mean load, over the mean. */
-  meanViolation: number[];
 }
 
 export class Trainer {
@@ -105,7 +89,6 @@ export class Trainer {
     const learningRate = schedule(step - 1);
     const gradient = await this.optimizer.step(learningRate);
     await updateExpertBias(this.model, loads, expertBiasRate);
-    const violations = loads.map(loadViolation);
     return {
       step,
       tokens: totals.tokens,
@@ -116,15 +99,9 @@ export class Trainer {
       ),
       entropy,
       balanceLoss: balanceLosses.length > 0 ? sum(balanceLosses) / loads.length : null,
-      gradientNorm: gradient.norm,
       learningRate,
-      numZeros: gradient.zeros,
-      zerosShare: gradient.zeros / gradient.size,
-      zerosByLayer: zerosByLayer(gradient).map(({ zeros, size }) => zeros / size),
-      zerosByExpert: zerosByExpert(gradient),
-      deadExperts: sum([...deadExperts(gradient).values()]),
-      maxViolation: violations.map(({ max }) => max),
-      meanViolation: violations.map(({ mean }) => mean),
+      ...gradientMetrics(gradient),
+      ...loadMetrics(loads),
     };
   }
 

@@ -1,6 +1,6 @@
 /** One step of reinforcement learning: a batch of groups, its teachers' scores, an update, new weights. */
 import { UserError } from '../../errors.ts';
-import { zerosByExpert, zerosByLayer } from '../../train/gradient-report.ts';
+import { gradientMetrics } from '../../train/gradient-report.ts';
 import type { RunMetrics } from '../../train/run.ts';
 import type { Example } from '../algorithms/algorithm.ts';
 import type { DrawnFigures } from '../rollout/drawn-tokens.ts';
@@ -99,11 +99,7 @@ export async function takePolicyStep(
     held: figures.held / 1000,
     lossByLabel: {},
     balanceLoss: null,
-    gradientNorm: gradient.norm,
-    numZeros: gradient.zeros,
-    zerosShare: gradient.zeros / gradient.size,
-    zerosByLayer: zerosByLayer(gradient).map(({ zeros, size }) => zeros / size),
-    zerosByExpert: zerosByExpert(gradient),
+    ...gradientMetrics(gradient),
     totalTokens: state.tokens,
     tokensPerSecond: metrics.tokens / seconds,
     seconds: state.seconds,

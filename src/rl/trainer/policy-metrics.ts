@@ -1,5 +1,5 @@
 /** What a step of post-training tells, and what is added up for it over the micro-batches. */
-import { addLoads, loadViolation } from '../../train/expert-bias.ts';
+import { addLoads, type LoadMetrics, loadMetrics } from '../../train/expert-bias.ts';
 import type { GradientReport } from '../../train/gradient-report.ts';
 import type { BatchResult } from '../../train/objective.ts';
 import type { StepTotals } from '../../train/targets.ts';
@@ -9,7 +9,7 @@ import type { PolicyBatch } from './policy-batch.ts';
 import { type MismatchFigures, MismatchSums } from './policy-figures.ts';
 
 /** What a step was like. In nats, and means over sampled tokens, where nothing else is said. */
-export interface PolicyMetrics {
+export interface PolicyMetrics extends LoadMetrics {
   /** Updates taken, this one included if it was. */
   step: number;
   /** Version of the weights before the step. */
@@ -33,10 +33,6 @@ export interface PolicyMetrics {
   learningRate: number;
   /** Norm before clipping, and num-zeros in all and by parameter and expert. */
   gradient: GradientReport;
-  deadExperts: number;
-  /** For each layer of experts: see `LoadViolation`. */
-  maxViolation: number[];
-  meanViolation: number[];
 }
 
 export class StepSums {
@@ -79,7 +75,6 @@ export class StepSums {
 
   metrics() {
     const mismatch = this.mismatch.means();
-    const violations = this.loads.map(loadViolation);
     const algorithm: Record<string, number> = {};
     for (const [name, sum] of Object.entries(this.#algorithm)) {
       algorithm[name] = sum / mismatch.tokens;
@@ -94,8 +89,7 @@ export class StepSums {
       mismatch,
       algorithm,
       routesReplayed: this.routesReplayed,
-      maxViolation: violations.map(({ max }) => max),
-      meanViolation: violations.map(({ mean }) => mean),
+      ...loadMetrics(this.loads),
     };
   }
 }

@@ -12,7 +12,7 @@ import type { ModelConfig } from '../../model/config.ts';
 import type { TrainableModel } from '../../model/weights.ts';
 import { updateExpertBias } from '../../train/expert-bias.ts';
 import type { MtpGradient } from '../../train/forward.ts';
-import { deadExperts, type GradientReport } from '../../train/gradient-report.ts';
+import type { GradientReport } from '../../train/gradient-report.ts';
 import {
   allocateGradients,
   type Gradients,
@@ -105,7 +105,6 @@ export class PolicyTrainer {
         staleness: stalenessFigures(examples, version),
         learningRate,
         gradient,
-        deadExperts: [...deadExperts(gradient).values()].reduce((sum, dead) => sum + dead, 0),
       };
     } catch (error) {
       // Whoever goes on after this must not find half a step's gradient.
