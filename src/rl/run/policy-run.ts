@@ -9,6 +9,7 @@ import type { Device } from '../../tensor/device.ts';
 import { recordFailure } from '../../train/record-failure.ts';
 import type { StartMetrics } from '../../train/run.ts';
 import { saveTraining } from '../../train/state.ts';
+import { untilAborted } from '../deadline.ts';
 import type { ScheduledBatch } from '../scheduler/types.ts';
 import type { PolicyConfig } from './config.ts';
 import { type DomainAccuracy, domainAccuracy } from './domain-accuracy.ts';
@@ -96,17 +97,13 @@ async function nextBatch(
   signal: AbortSignal | undefined,
 ): Promise<ScheduledBatch | null> {
   const batch = scheduler.next();
-  if (!signal) return batch;
   // The scheduler is closed with the run, which rejects what nobody waits for any more.
   batch.catch(() => {});
-  const stopped = Promise.withResolvers<null>();
-  const stop = () => stopped.resolve(null);
-  if (signal.aborted) stop();
-  signal.addEventListener('abort', stop);
   try {
-    return await Promise.race([batch, stopped.promise]);
-  } finally {
-    signal.removeEventListener('abort', stop);
+    return await untilAborted(batch, signal);
+  } catch (error) {
+    if (signal?.aborted && error === signal.reason) return null;
+    throw error;
   }
 }
 
