@@ -2,6 +2,7 @@
 import { z } from 'zod';
 import type { ModelConfig } from '../../model/config.ts';
 import type { ChatMessage } from '../../text/chat-messages.ts';
+import { expertLayerCount } from '../check-trajectory.ts';
 import { RoutesBuilder } from '../routes.ts';
 import type { PartialRollout } from '../scheduler/types.ts';
 import { SequenceFailure } from '../sequence-failure.ts';
@@ -24,11 +25,10 @@ const stateSchema = z.object({
 });
 
 /** A trajectory of this model, with routes where it has experts. */
-export function newTrajectory({ layers, experts }: ModelConfig): TrajectoryBuilder {
-  const routed = layers.filter(({ feedForward }) => feedForward === 'experts').length;
-  const { count, perToken } = experts;
-  const routes = routed > 0 ? new RoutesBuilder({ layers: routed, perToken, count }) : null;
-  return new TrajectoryBuilder(routes);
+export function newTrajectory(config: ModelConfig): TrajectoryBuilder {
+  const layers = expertLayerCount(config);
+  const { count, perToken } = config.experts;
+  return new TrajectoryBuilder(layers > 0 ? new RoutesBuilder({ layers, perToken, count }) : null);
 }
 
 export function savePartial(builder: TrajectoryBuilder, state: RolloutState): PartialRollout {
