@@ -52,11 +52,6 @@ export class TrajectoryBuilder {
     return this.#sampled.reduce((sum, one) => sum + one, 0);
   }
 
-  /** The version that drew the first of the sampled tokens; null if there is none. */
-  get oldestVersion(): number | null {
-    return this.#versions.find((version) => version >= 0) ?? null;
-  }
-
   appendGiven(tokens: readonly number[]): void {
     for (const token of tokens) this.#append(token, 0, 0, -1);
   }
