@@ -19,7 +19,7 @@ export const distillationSchema = z.strictObject({
 export type DistillationConfig = z.infer<typeof distillationSchema>;
 
 /** Figure 6's three, with how each learns. */
-export const SIGNALS = {
+const SIGNALS = {
   'outcome reward only': 'outcome',
   'distillation only': 'distillation',
   both: 'both',

@@ -40,7 +40,7 @@ import type { PolicyConfig } from './config.ts';
 import { assertSamePolicyRun, type PolicyState, readPolicyState } from './policy-state.ts';
 import { Sampler } from './sampler.ts';
 
-export const JOURNAL_FILE = 'sequences.journal';
+const JOURNAL_FILE = 'sequences.journal';
 
 export interface PolicyRun {
   directory: RunDirectory;

@@ -42,7 +42,7 @@ export async function nextCandidate(
   }
 }
 
-export function acceptanceOf(
+function acceptanceOf(
   { passRate }: ScheduledSource,
   { groupSize, requireSignal }: SchedulerOptions,
 ): Acceptance {
