@@ -1,6 +1,7 @@
 import { Command } from 'commander';
 import pc from 'picocolors';
 import { readPipeline, runPipeline } from '../rl/run/pipeline.ts';
+import type { Precision } from '../tensor/device.ts';
 import { RunFollower } from './follow-run.ts';
 import { stoppable } from './interrupt.ts';
 import {
@@ -25,7 +26,7 @@ async function pipeline(path: string, options: DeviceOptions & PrecisionOptions)
   }
   await stoppable('stopping after this step', async (signal) => {
     let follower: RunFollower | null = null;
-    const open = (precision: 'auto' | 'f32' | 'mixed') => openDevice({ ...options, precision });
+    const open = (precision: Precision | 'auto') => openDevice({ ...options, precision });
     try {
       for await (const event of runPipeline(stages, open, signal)) {
         if (event.type === 'run') follower?.show(event.event);

@@ -10,7 +10,7 @@ import { openCheckpoint } from '../../checkpoint/load.ts';
 import { parseConfig } from '../../config-fields.ts';
 import { UserError } from '../../errors.ts';
 import { readJsonFile } from '../../json-file.ts';
-import type { Device } from '../../tensor/device.ts';
+import type { Device, Precision } from '../../tensor/device.ts';
 import { precisionOf } from '../../train/open-run.ts';
 import { runTraining, type TrainingEvent } from '../../train/run.ts';
 import { checkpointName } from '../../train/run-directory.ts';
@@ -73,7 +73,7 @@ export async function readPipeline(path: string): Promise<PipelineStage[]> {
  */
 export async function* runPipeline(
   stages: readonly PipelineStage[],
-  openDevice: (precision: 'auto' | 'f32' | 'mixed') => Promise<Device>,
+  openDevice: (precision: Precision | 'auto') => Promise<Device>,
   signal?: AbortSignal,
 ): AsyncGenerator<PipelineEvent> {
   for (const [index, stage] of stages.entries()) {

@@ -228,13 +228,9 @@ function begin(sequence: SequenceState, then: 'sample' | 'drop'): void {
   Object.assign(sequence, { stage, attempt, partial: null, trajectory: null, response: null });
 }
 
-interface Failure {
-  sequence: string;
-  kind: FailureKind;
-  message: string;
-}
+type FailureEvent = Extract<SchedulerEvent, { type: 'failed' | 'reported' }>;
 
-function countFailure(summary: StateSummary, { sequence, kind, message }: Failure): void {
+function countFailure(summary: StateSummary, { sequence, kind, message }: FailureEvent): void {
   summary.failures[kind] = (summary.failures[kind] ?? 0) + 1;
   summary.lastFailure = `${sequence}: ${kind}: ${message}`;
   remember(summary, true);
