@@ -45,6 +45,14 @@ export interface StartMetrics {
   precision: Precision;
 }
 
+export function startMetrics(
+  { step }: { step: number },
+  { steps }: { steps: number },
+  { description, precision }: Device,
+): StartMetrics {
+  return { step, steps, device: description, precision };
+}
+
 /** An evaluation as it is written. */
 export interface EvaluationMetrics extends LossMeans {
   step: number;
@@ -92,10 +100,8 @@ export async function* runTraining(
     yield* steps(run, config, options);
   } catch (error) {
     if (!(error instanceof UserError)) throw error;
-    await recordFailure(run, error);
-    const kept = run.checkpoint ? `the last checkpoint is ${run.checkpoint}` : 'nothing was saved';
-    const advice = error instanceof OutOfMemoryError ? `; ${savingMemory(config)}` : '';
-    throw new UserError(`${error.message}${advice}; ${kept}`, { cause: error });
+    const advice = error instanceof OutOfMemoryError ? savingMemory(config) : undefined;
+    throw await recordFailure(run, error, advice);
   } finally {
     await run.release();
   }
@@ -117,14 +123,7 @@ async function* steps(
   const { state, directory } = run;
   const { model } = run.trainer;
   const files = run.sources.flatMap(({ index }) => index ?? []);
-  const { description, precision } = model.device;
-  const start: StartMetrics = {
-    step: state.step,
-    steps: config.steps,
-    device: description,
-    precision,
-  };
-  await directory.appendMetrics({ type: 'start', ...start });
+  await directory.appendMetrics({ type: 'start', ...startMetrics(state, config, model.device) });
   yield { type: 'start', model, step: state.step, resumedFrom: run.checkpoint, files };
   const queue = new BatchQueue(run.packer, stepSize(config));
   let isStopped = false;

@@ -7,7 +7,7 @@ import { UserError } from '../../errors.ts';
 import type { TrainableModel } from '../../model/weights.ts';
 import type { Device } from '../../tensor/device.ts';
 import { recordFailure } from '../../train/record-failure.ts';
-import type { StartMetrics } from '../../train/run.ts';
+import { startMetrics } from '../../train/run.ts';
 import { saveTraining } from '../../train/state.ts';
 import { untilAborted } from '../deadline.ts';
 import type { ScheduledBatch } from '../scheduler/types.ts';
@@ -44,9 +44,7 @@ export async function* runPolicy(
     yield* steps(run, config, signal);
   } catch (error) {
     if (!(error instanceof UserError)) throw error;
-    await recordFailure(run, error);
-    const kept = run.checkpoint ? `the last checkpoint is ${run.checkpoint}` : 'nothing was saved';
-    throw new UserError(`${error.message}; ${kept}`, { cause: error });
+    throw await recordFailure(run, error);
   } finally {
     await run.release();
   }
@@ -59,11 +57,7 @@ async function* steps(
 ): AsyncGenerator<PolicyEvent> {
   const { state, directory, trainer, scheduler, text } = run;
   const { model } = trainer;
-  const { description, precision } = model.device;
-  const start: StartMetrics = {
-    ...{ step: state.step, steps: config.steps, device: description, precision },
-  };
-  await directory.appendMetrics({ type: 'start', ...start });
+  await directory.appendMetrics({ type: 'start', ...startMetrics(state, config, model.device) });
   yield { type: 'start', model, step: state.step, resumedFrom: run.checkpoint };
   if (state.step === 0) yield* evaluate(run, config);
   for (let saved = state.step; ; ) {
