@@ -7,13 +7,10 @@ import { findCheckpoint } from '../../checkpoint/checkpoint-directory.ts';
 import { loadModel } from '../../checkpoint/load-model.ts';
 import { Engine } from '../../engine/engine.ts';
 import { releaseModel } from '../../model/weights.ts';
-import { Judge } from '../../rl/judge/judge.ts';
-import { openPrompts } from '../../rl/prompts/open-prompts.ts';
-import { outcomeReward } from '../../rl/reward.ts';
 import { rolloutsOf } from '../../rl/rollout/rollout.ts';
 import { type PolicyConfig, parsePolicyConfig } from '../../rl/run/config.ts';
 import { sourceAnswers } from '../../rl/run/domain-accuracy.ts';
-import { programThreadsOf } from '../../rl/run/open-policy-run.ts';
+import { openQuestions, programThreadsOf, rewardOf } from '../../rl/run/questions.ts';
 import { loadText } from '../../train/prepare.ts';
 import { type Experiment, type Job, type JobContext, Stopped } from '../experiment.ts';
 import {
@@ -49,13 +46,13 @@ async function answersOf(
   checkpoint: string,
   config: PolicyConfig,
 ): Promise<DomainsOutcome['answers']> {
-  const text = await loadText(await findCheckpoint(checkpoint));
+  const { text } = await loadText(await findCheckpoint(checkpoint));
   const model = await loadModel(context.device, checkpoint);
   const { concurrency } = config.schedule;
   const engine = new Engine(model, {
     sequences: concurrency,
     cacheTokens: concurrency * (config.maxLength + model.config.mtpHeads),
-    vocabSize: text.text.tokenizer.vocabSize,
+    vocabSize: text.tokenizer.vocabSize,
     cacheType: config.rolloutCache,
     prefixTokens: 0,
   });
@@ -64,16 +61,15 @@ async function answersOf(
     const rollout = rolloutsOf({
       engine,
       config: model.config,
-      text: text.text,
+      text,
       contextTokens: config.maxLength,
     });
-    const heldOut = await openPrompts(config.sources, {
-      ...{ split: 'test', seed: config.seed, directory: context.directory },
-      hasJudge: config.judge !== undefined,
+    const heldOut = await openQuestions(config, 'test', {
+      directory: context.directory,
+      text,
       threads,
-      countTokens: (part) => text.text.tokenizer.encodeOrdinary(part).length,
     });
-    const parts = { rollout, reward: outcomeReward(config.judge ? new Judge(config.judge) : null) };
+    const parts = { rollout, reward: rewardOf(config) };
     const answers: DomainsOutcome['answers'] = {};
     for (const source of heldOut) {
       if (context.signal.aborted) throw new Stopped();

@@ -5,7 +5,6 @@ import { openCheckpoint } from '../../checkpoint/load.ts';
 import { loadModel } from '../../checkpoint/load-model.ts';
 import type { LoadedText } from '../../data/open-sources.ts';
 import { releaseModel, type TrainableModel } from '../../model/weights.ts';
-import type { Split } from '../../tasks/index.ts';
 import type { Device } from '../../tensor/device.ts';
 import { assertFits, assertPrecision, scheduleOf } from '../../train/open-run.ts';
 import { loadChanged, loadText } from '../../train/prepare.ts';
@@ -15,10 +14,6 @@ import type { Algorithm } from '../algorithms/algorithm.ts';
 import { grpo } from '../algorithms/grpo.ts';
 import { mopd } from '../algorithms/mopd.ts';
 import { trajectoryProblem } from '../check-trajectory.ts';
-import { Judge } from '../judge/judge.ts';
-import { ProgramThreads } from '../programs/program-threads.ts';
-import { openPrompts } from '../prompts/open-prompts.ts';
-import { outcomeReward } from '../reward.ts';
 import { DrawnTokens } from '../rollout/drawn-tokens.ts';
 import { rolloutsOf } from '../rollout/rollout.ts';
 import { JournalFile } from '../scheduler/journal.ts';
@@ -38,6 +33,7 @@ import type { Toolbox } from '../tools/types.ts';
 import { PolicyTrainer } from '../trainer/policy-trainer.ts';
 import type { PolicyConfig } from './config.ts';
 import { assertSamePolicyRun, type PolicyState, readPolicyState } from './policy-state.ts';
+import { openQuestions, programThreadsOf, rewardOf } from './questions.ts';
 import { Sampler } from './sampler.ts';
 
 const JOURNAL_FILE = 'sequences.journal';
@@ -111,17 +107,11 @@ export async function openPolicyRun(device: Device, config: PolicyConfig): Promi
       openTools: async ({ id, prompt: { problem } }, signal) =>
         problem.openTools ? tools.open({ sequence: id, problem }, { signal }) : null,
     });
-    const promptsOf = (split: Split) =>
-      openPrompts(config.sources, {
-        ...{ split, seed: config.seed, directory: directory.path },
-        hasJudge: config.judge !== undefined,
-        threads,
-        countTokens: (part) => text.text.tokenizer.encodeOrdinary(part).length,
-      });
-    const heldOut = config.evaluation ? await promptsOf('test') : [];
-    const reward = outcomeReward(config.judge ? new Judge(config.judge) : null);
+    const asking = { directory: directory.path, text: text.text, threads };
+    const heldOut = config.evaluation ? await openQuestions(config, 'test', asking) : [];
+    const reward = rewardOf(config);
     const scheduler = await SequenceScheduler.open({
-      sources: await promptsOf('train'),
+      sources: await openQuestions(config, 'train', asking),
       rollout,
       reward,
       options: config.schedule,
@@ -145,21 +135,11 @@ function newState(config: PolicyConfig): PolicyState {
   return { kind: 'policy', step: 0, updates: 0, tokens: 0, seconds: 0, precision: 'f32', config };
 }
 
-/** For a run's problems, also where they are evaluated apart from it. */
-export function programThreadsOf({ tools, schedule }: PolicyConfig): ProgramThreads {
-  return new ProgramThreads({
-    threads: tools.threads,
-    callTimeout: 1000 * tools.callTimeoutSeconds,
-    // One that waits behind another that hangs still has its time.
-    verifyTimeout: schedule.rewardTimeout / 2,
-  });
-}
-
 function openTools(config: ToolsConfig) {
   const { all, each } = sessionResources(config);
   const toolbox = new LocalToolbox(all);
   const { callTimeoutSeconds, restarts, rate } = config;
-  // As above, of calls.
+  // One that waits behind another that hangs still has its time.
   const callTimeout = 2 * 1000 * callTimeoutSeconds;
   const kind = { needs: each, callTimeout, restarts, ...(rate && { rate }) };
   return { toolbox, tools: toolbox.environments(problemTools(kind)) };
