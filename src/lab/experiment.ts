@@ -3,7 +3,7 @@
  * a training with its measurements, or a measurement alone; it goes on where it was stopped, and is not
  * run again once it has an outcome.
  */
-import type { z } from 'zod';
+import { z } from 'zod';
 import type { Device } from '../tensor/device.ts';
 import type { Plot } from './plot.ts';
 
@@ -18,8 +18,13 @@ export interface Experiment<Config, Outcome> {
   report(config: Config, outcomes: Outcomes<Outcome>): Report;
 }
 
+/** Of a job, or what one is named for: it names files. */
+export const jobNameSchema = z
+  .string()
+  .regex(/^[a-z0-9-]+$/, 'must be of small letters, digits and "-"');
+
 export interface Job<Outcome> {
-  /** Plain: it names files. */
+  /** As `jobNameSchema` has it. */
   name: string;
   /** All of the config that decides the outcome. */
   settings: unknown;

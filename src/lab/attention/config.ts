@@ -1,12 +1,12 @@
 /** What the experiment on attention is told: the variants, their common training, and the questions. */
 import { z } from 'zod';
+import { jobNameSchema } from '../experiment.ts';
 import { questionsSchema, trainingJson } from '../training.ts';
 
 const count = z.int().min(1);
 
 const variantSchema = z.strictObject({
-  /** Plain: it names files. */
-  name: z.string().regex(/^[a-z0-9-]+$/, 'must be of small letters, digits and "-"'),
+  name: jobNameSchema,
   /** Keys that a sliding layer sees; null makes every layer global. */
   window: count.nullable(),
   sink: z.boolean(),

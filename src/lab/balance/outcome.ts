@@ -1,10 +1,10 @@
 /** What the experiment on balance is told, and what its jobs give. */
 import { z } from 'zod';
+import { jobNameSchema } from '../experiment.ts';
 import { trainingJson } from '../training.ts';
 
 const variantSchema = z.strictObject({
-  /** Plain: it names files. */
-  name: z.string().regex(/^[a-z0-9-]+$/, 'must be of small letters, digits and "-"'),
+  name: jobNameSchema,
   expertBiasRate: z.number().min(0),
   balanceCoefficient: z.number().min(0),
 });

@@ -1,5 +1,6 @@
 /** What the experiment on domains is told, and what its jobs give. */
 import { z } from 'zod';
+import { jobNameSchema } from '../experiment.ts';
 import { trainingJson } from '../training.ts';
 
 export const domainsSchema = z
@@ -9,8 +10,7 @@ export const domainsSchema = z
     checkpoints: z
       .array(
         z.strictObject({
-          /** Plain: it names files. */
-          name: z.string().regex(/^[a-z0-9-]+$/, 'must be of small letters, digits and "-"'),
+          name: jobNameSchema,
           /** The student before, a teacher, or the student after a round of distillation. */
           role: z.enum(['before', 'teacher', 'after']),
           /** Of a teacher: what it teaches. */

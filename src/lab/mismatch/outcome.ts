@@ -1,13 +1,11 @@
 /** What the experiment on the mismatch is told, and what its jobs give. */
 import { z } from 'zod';
 import type { MismatchFigures } from '../../rl/trainer/policy-figures.ts';
+import { jobNameSchema } from '../experiment.ts';
 import { policyFields } from '../policy.ts';
 
-const nameSchema = z.string().regex(/^[a-z0-9-]+$/, 'must be of small letters, digits and "-"');
-
 const formatSchema = z.strictObject({
-  /** Plain: it names files. */
-  name: nameSchema,
+  name: jobNameSchema,
   /** As in a run. */
   rolloutWeights: z.enum(['shared', '8-bit', '4-bit']),
   rolloutCache: z.enum(['f32', 'f16', 'i8']),
@@ -21,7 +19,7 @@ export const mismatchSchema = z
     /** What rollouts compute with, one after another. */
     formats: z.array(formatSchema).min(1),
     /** Runs with the replay of routes and without, whose rollouts are in one of the formats. */
-    training: z.strictObject({ format: nameSchema, seeds: z.array(z.int().min(0)).min(1) }),
+    training: z.strictObject({ format: jobNameSchema, seeds: z.array(z.int().min(0)).min(1) }),
   })
   .refine(({ formats, training }) => formats.some(({ name }) => name === training.format), {
     message: 'training.format must be the name of one of "formats"',

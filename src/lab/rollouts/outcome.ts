@@ -1,11 +1,11 @@
 /** What the experiment on rollouts is told, and what its jobs give. */
 import { z } from 'zod';
+import { jobNameSchema } from '../experiment.ts';
 import { policyFields } from '../policy.ts';
 import type { TrainingJson } from '../training.ts';
 
 const variantSchema = z.strictObject({
-  /** Plain: it names files. */
-  name: z.string().regex(/^[a-z0-9-]+$/, 'must be of small letters, digits and "-"'),
+  name: jobNameSchema,
   /** As in a run: by default all heads. */
   drafts: z.int().min(0).optional(),
   /** As in a run's schedule; with 0 a step waits for the slowest of its sequences. */

@@ -1,11 +1,11 @@
 /** What the experiment on num-zeros is told, and what its jobs give. */
 import { z } from 'zod';
 import type { ZerosWarning } from '../../train/zeros-watch.ts';
+import { jobNameSchema } from '../experiment.ts';
 import { startSchema } from '../training.ts';
 
 const variantSchema = z.strictObject({
-  /** Plain: it names files. */
-  name: z.string().regex(/^[a-z0-9-]+$/, 'must be of small letters, digits and "-"'),
+  name: jobNameSchema,
   /** Whether it is to be spoiled by what it has of its own. */
   isSpoiled: z.boolean(),
   expertBiasRate: z.number().min(0).optional(),
