@@ -1,5 +1,6 @@
 /** What experiments compute from their measurements. */
 import { meanOf } from '../series.ts';
+import type { Finding } from './experiment.ts';
 
 export interface Spread {
   mean: number;
@@ -66,6 +67,12 @@ export function compare(one: Spread, other: Spread): Comparison {
 /** The same of differences, where what is compared shares its seeds: whether they are above 0. */
 export function compareToZero({ mean, error, count }: Spread): Comparison {
   return decide(mean, error, count - 1);
+}
+
+/** What a comparison says of the claim that it is so. */
+export function verdictOf(found: Comparison, claimed: 'higher' | 'lower'): Finding['verdict'] {
+  if (found === claimed) return 'holds';
+  return found === 'higher' || found === 'lower' ? 'does not hold' : 'not decided';
 }
 
 function decide(difference: number, error: number, freedom: number): Comparison {

@@ -1,7 +1,7 @@
 import { meanOf } from '../../series.ts';
 import type { Finding, Outcomes, Report } from '../experiment.ts';
 import { table, withError } from '../markdown.ts';
-import { compare, type Spread, spread } from '../statistics.ts';
+import { compare, type Spread, spread, verdictOf } from '../statistics.ts';
 import {
   type BalanceConfig,
   type BalanceOutcome,
@@ -81,12 +81,10 @@ function balanceFindings(measured: readonly Measured[]): Finding[] {
     .filter(({ rate }) => rate !== reportedRate)
     .map(({ name, seeds }): Finding => {
       const theirs = at(seeds, 'meanViolation');
-      const result = compare(own, theirs);
       return {
         claim: 'a bias rate of 1e-3 balances the experts in pre-training',
         measured: `mean violation ${withError(own, 2)}; ${name}: ${withError(theirs, 2)}`,
-        verdict:
-          result === 'lower' ? 'holds' : result === 'higher' ? 'does not hold' : 'not decided',
+        verdict: verdictOf(compare(own, theirs), 'lower'),
       };
     });
 }

@@ -2,7 +2,7 @@ import { meanOf } from '../../series.ts';
 import type { Finding, Outcomes, Report, Section } from '../experiment.ts';
 import { table, withError } from '../markdown.ts';
 import type { Plot, Series } from '../plot.ts';
-import { compareToZero, type Spread, spread } from '../statistics.ts';
+import { compareToZero, type Spread, spread, verdictOf } from '../statistics.ts';
 import {
   type DistillationConfig,
   type DistillationOutcome,
@@ -59,14 +59,14 @@ function findings(measured: readonly Measured[]): Finding[] {
     claim: string,
     names: string,
     [ones, others]: [readonly number[], readonly number[]],
-    verdictOf: (difference: Spread) => Finding['verdict'],
+    judge: (difference: Spread) => Finding['verdict'],
   ): Finding => {
     const difference = spread(ones.map((one, i) => one - others[i]!));
     const values = `${withError(spread(ones))} and ${withError(spread(others))}`;
     return {
       claim,
       measured: `${names}: ${values}, difference ${withError(difference)}`,
-      verdict: verdictOf(difference),
+      verdict: judge(difference),
     };
   };
   return [
@@ -92,8 +92,7 @@ function findings(measured: readonly Measured[]): Finding[] {
 }
 
 function isHigher(difference: Spread): Finding['verdict'] {
-  const compared = compareToZero(difference);
-  return compared === 'higher' ? 'holds' : compared === 'lower' ? 'does not hold' : 'not decided';
+  return verdictOf(compareToZero(difference), 'higher');
 }
 
 function isNoLower(difference: Spread): Finding['verdict'] {

@@ -2,7 +2,7 @@
 import { meanOf } from '../../series.ts';
 import type { Finding } from '../experiment.ts';
 import { percent, withError } from '../markdown.ts';
-import { type Comparison, compare, type Spread, spread } from '../statistics.ts';
+import { compare, type Spread, spread, verdictOf } from '../statistics.ts';
 import { type Format, type FormatOutcome, gatedShare, type RunOutcome } from './outcome.ts';
 
 export interface MeasuredFormat extends FormatOutcome {
@@ -35,20 +35,18 @@ export function runFindings({ replayed, own }: Arms): Finding[] {
     spread(runs.map(({ curve }) => ending(curve.map(({ klPositive }) => klPositive))));
   const accuracy = (runs: readonly RunOutcome[]) =>
     spread(runs.map((run) => run.accuracy.at(-1)![1]));
-  const verdictOf = (comparison: Comparison) =>
-    comparison === 'lower' ? 'does not hold' : comparison === 'higher' ? 'holds' : 'not decided';
   const values = ([one, other]: [Spread, Spread], text: (value: Spread) => string) =>
     `${text(one)} without the replay, ${text(other)} with it`;
   return [
     {
       claim: 'in training without the replay the policies stay further apart',
       measured: `KL over the last fifth of the steps: ${values([kl(own), kl(replayed)], ({ mean }) => nats(mean))}`,
-      verdict: verdictOf(compare(kl(own), kl(replayed))),
+      verdict: verdictOf(compare(kl(own), kl(replayed)), 'higher'),
     },
     {
       claim: 'training with the replay learns more than without',
       measured: `right answers at the end: ${values([accuracy(own), accuracy(replayed)], (value) => withError(value))}`,
-      verdict: verdictOf(compare(accuracy(replayed), accuracy(own))),
+      verdict: verdictOf(compare(accuracy(replayed), accuracy(own)), 'higher'),
     },
   ];
 }
