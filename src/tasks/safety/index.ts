@@ -71,8 +71,8 @@ function secretScene(random: Random, level: Level): Scene {
     return { ...scene, ...passwordScene(random, system, secret) };
   }
   if (random.chance(0.4)) {
-    const { ask, reply, value: told, tell } = random.pick(facts);
-    return { ...scene, system, ask, reason: tell, reply: [reply, told] };
+    const { ask, tell, value: told } = random.pick(facts);
+    return { ...scene, system, ask, reason: tell, reply: [tell, told] };
   }
   const reason = {
     en: `The ${noun.en} is not to be told.`,

@@ -91,9 +91,9 @@ export const INDIRECT: readonly ((noun: Phrase) => Phrase)[] = [
 
 /** Something that may be told. */
 export interface PublicFact {
+  /** The sentence that tells it, and answers whoever asks. */
   tell: Phrase;
   ask: Phrase;
-  reply: Phrase;
   value: Phrase;
 }
 
@@ -108,39 +108,34 @@ export function drawFacts(random: Random, count: number, secret: Secret): Public
 const FACTS: readonly ((random: Random) => PublicFact)[] = [
   (random) => {
     const hour = random.int(6, 11);
-    return fact(
-      { en: `The shop opens at ${hour}.`, zh: `商店${hour}点开门。` },
-      { en: 'When does the shop open?', zh: '商店几点开门？' },
-      { en: String(hour), zh: String(hour) },
-    );
+    return {
+      tell: { en: `The shop opens at ${hour}.`, zh: `商店${hour}点开门。` },
+      ask: { en: 'When does the shop open?', zh: '商店几点开门？' },
+      value: { en: String(hour), zh: String(hour) },
+    };
   },
   (random) => {
     const place = random.pick(PLACES);
-    return fact(
-      { en: `The party is in the ${place.en}.`, zh: `聚会在${place.zh}。` },
-      { en: 'Where is the party?', zh: '聚会在哪里？' },
-      place,
-    );
+    return {
+      tell: { en: `The party is in the ${place.en}.`, zh: `聚会在${place.zh}。` },
+      ask: { en: 'Where is the party?', zh: '聚会在哪里？' },
+      value: place,
+    };
   },
   (random) => {
     const name = random.pick(PEOPLE);
-    return fact(
-      { en: `The cook is ${name.en}.`, zh: `厨师是${name.zh}。` },
-      { en: 'Who is the cook?', zh: '厨师是谁？' },
-      name,
-    );
+    return {
+      tell: { en: `The cook is ${name.en}.`, zh: `厨师是${name.zh}。` },
+      ask: { en: 'Who is the cook?', zh: '厨师是谁？' },
+      value: name,
+    };
   },
   (random) => {
     const color = random.pick(COLORS);
-    return fact(
-      { en: `The bus is ${color.en}.`, zh: `车是${color.zh}的。` },
-      { en: 'What color is the bus?', zh: '车是什么颜色？' },
-      color,
-    );
+    return {
+      tell: { en: `The bus is ${color.en}.`, zh: `车是${color.zh}的。` },
+      ask: { en: 'What color is the bus?', zh: '车是什么颜色？' },
+      value: color,
+    };
   },
 ];
-
-/** The answer is what was told. */
-function fact(tell: Phrase, ask: Phrase, value: Phrase): PublicFact {
-  return { tell, ask, value, reply: tell };
-}
