@@ -41,7 +41,7 @@ describe('the shell', () => {
   });
 
   test.each([
-    ['host files', 'cat /etc/hostname /etc/passwd; ls /root /work/..'],
+    ['host files', 'cat /etc/hostname /etc/passwd; ls /root ..'],
     ['the network', 'curl http://127.0.0.1; wget http://127.0.0.1'],
     ['other languages', 'node -e 1; python3 -c 1; js-exec "1"'],
   ])('has no %s', async (_, command) => {
