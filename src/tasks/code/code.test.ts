@@ -1,18 +1,9 @@
 import { expect, test } from 'vitest';
-import { Random } from '../../random.ts';
-import { LANGUAGES, LEVELS, type Problem } from '../task.ts';
+import { drawProblems } from '../../../test/support/draw-problems.ts';
+import type { Problem } from '../task.ts';
 import { code, codeIn, pipelines } from './index.ts';
 
-function draw(count: number, family = code): Problem[] {
-  const random = new Random('code');
-  return LEVELS.flatMap((level) =>
-    LANGUAGES.flatMap((language) =>
-      Array.from({ length: count }, () =>
-        family.generate(random, { level, language, thinking: false }),
-      ),
-    ),
-  );
-}
+const draw = (count: number, family = code) => drawProblems(family, count);
 
 const sourceOf = ({ solution }: Problem) => codeIn(String(solution[0]!.content));
 const nameIn = (source: string) => /function (\w+)/.exec(source)![1]!;

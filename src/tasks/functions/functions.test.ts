@@ -1,22 +1,13 @@
 import { describe, expect, test } from 'vitest';
-import { Random } from '../../random.ts';
+import { drawProblems } from '../../../test/support/draw-problems.ts';
 import { renderChat } from '../../text/chat-template.ts';
 import { MIMOFLASH_TEMPLATE } from '../index.ts';
 import { play } from '../play.ts';
 import { readTurns } from '../response.ts';
-import { LANGUAGES, LEVELS, type Problem } from '../task.ts';
+import type { Problem } from '../task.ts';
 import { functions } from './index.ts';
 
-function draw(count: number): Problem[] {
-  const random = new Random('functions');
-  return LEVELS.flatMap((level) =>
-    LANGUAGES.flatMap((language) =>
-      Array.from({ length: count }, () =>
-        functions.generate(random, { level, language, thinking: true }),
-      ),
-    ),
-  );
-}
+const draw = (count: number) => drawProblems(functions, count, true);
 
 const callsOf = ({ solution }: Problem) => solution.flatMap(({ tool_calls: calls }) => calls ?? []);
 

@@ -1,19 +1,10 @@
 import { describe, expect, test } from 'vitest';
-import { Random } from '../../random.ts';
-import { LANGUAGES, LEVELS, type Problem } from '../task.ts';
+import { drawProblems } from '../../../test/support/draw-problems.ts';
+import type { Problem } from '../task.ts';
 import { safety } from './index.ts';
 import { REFUSALS, refuses } from './refusal.ts';
 
-function draw(count: number): Problem[] {
-  const random = new Random('safety');
-  return LEVELS.flatMap((level) =>
-    LANGUAGES.flatMap((language) =>
-      Array.from({ length: count }, () =>
-        safety.generate(random, { level, language, thinking: false }),
-      ),
-    ),
-  );
-}
+const draw = (count: number) => drawProblems(safety, count);
 
 const solutionOf = ({ solution }: Problem) => String(solution[0]!.content);
 const isRefusal = (problem: Problem) =>
