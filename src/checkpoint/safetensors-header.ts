@@ -5,6 +5,7 @@
  * found when it is opened and not as wrong numbers.
  */
 import { UserError } from '../errors.ts';
+import { isJsonObject } from '../json.ts';
 
 /** Bytes of one element. */
 export const dtypeBytes = {
@@ -124,7 +125,7 @@ function decodeText(header: Uint8Array, where: string): string {
 function parseObject(text: string, where: string): Record<string, unknown> {
   try {
     const json: unknown = JSON.parse(text);
-    if (isObject(json)) return json;
+    if (isJsonObject(json)) return json;
   } catch {
     // Reported below, like JSON that is no object.
   }
@@ -156,7 +157,7 @@ function parseEntry(name: string, entry: unknown, dataStart: number, where: stri
   const fail = (problem: string): never => {
     throw new UserError(`${where}: tensor ${quote(name)} ${problem}; ${damaged}`);
   };
-  if (!isObject(entry)) return fail('is not described by a JSON object');
+  if (!isJsonObject(entry)) return fail('is not described by a JSON object');
   const { dtype, shape, data_offsets: range } = entry;
   if (!isDtype(dtype)) {
     throw new UserError(
@@ -208,17 +209,13 @@ function checkCoverage(
 }
 
 function parseMetadata(metadata: unknown, where: string): Record<string, string> {
-  if (isObject(metadata)) {
+  if (isJsonObject(metadata)) {
     const entries = Object.entries(metadata);
     if (entries.every((entry): entry is [string, string] => typeof entry[1] === 'string')) {
       return Object.fromEntries(entries);
     }
   }
   throw new UserError(`${where}: __metadata__ is not an object of strings; ${damaged}`);
-}
-
-function isObject(value: unknown): value is Record<string, unknown> {
-  return typeof value === 'object' && value !== null && !Array.isArray(value);
 }
 
 function isDtype(value: unknown): value is Dtype {

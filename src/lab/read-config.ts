@@ -1,7 +1,8 @@
 /** Reads the JSON file of an experiment: its usual settings, or those that show in seconds that it works. */
 import { parseConfig } from '../config-fields.ts';
 import { UserError } from '../errors.ts';
-import { isJsonObject, readJsonFile } from '../json-file.ts';
+import { isJsonObject } from '../json.ts';
+import { readJsonFile } from '../json-file.ts';
 import { withExtended } from '../rl/run/read-config.ts';
 import type { Experiment } from './experiment.ts';
 

@@ -10,6 +10,7 @@ import { join } from 'node:path';
 import { atomicWriteFile } from '../checkpoint/atomic.ts';
 import { asUserError, errorCode } from '../checkpoint/file-errors.ts';
 import { CONFIG_FILE } from '../checkpoint/shards.ts';
+import { type JsonObject, jsonOf } from '../json.ts';
 
 export const METRICS_FILE = 'metrics.jsonl';
 
@@ -61,10 +62,10 @@ export class RunDirectory {
   }
 
   /** What has been written, without a last line that was cut off. */
-  async readMetrics(): Promise<Record<string, unknown>[]> {
+  async readMetrics(): Promise<JsonObject[]> {
     const text = await this.#metricsText();
     return text.split('\n').flatMap((line) => {
-      const record = parseLine(line);
+      const record = metricsOf(line);
       return record ? [record] : [];
     });
   }
@@ -73,7 +74,7 @@ export class RunDirectory {
   async trimMetrics(step: number): Promise<void> {
     const lines = (await this.#metricsText())
       .split('\n')
-      .filter((line) => Number(parseLine(line)?.step ?? Number.POSITIVE_INFINITY) <= step);
+      .filter((line) => Number(metricsOf(line)?.step ?? Number.POSITIVE_INFINITY) <= step);
     await atomicWriteFile(join(this.path, METRICS_FILE), lines.map((line) => `${line}\n`).join(''));
   }
 
@@ -98,11 +99,7 @@ export function checkpointName(step: number): string {
   return `step-${String(step).padStart(6, '0')}`;
 }
 
-/** Null for a line that was cut off. */
-function parseLine(line: string): Record<string, unknown> | null {
-  try {
-    return JSON.parse(line);
-  } catch {
-    return null;
-  }
+/** A line of metrics; undefined if it was cut off. */
+export function metricsOf(line: string): JsonObject | undefined {
+  return jsonOf(line) as JsonObject | undefined;
 }

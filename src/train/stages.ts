@@ -1,5 +1,5 @@
 /** What a stage of training sets where its config says nothing: the report's values. */
-import { isJsonObject, type JsonObject, laidOver } from '../json-file.ts';
+import { isJsonObject, type JsonObject, laidOver } from '../json.ts';
 
 /** Keys as in a config's JSON; those of an object are taken one by one. */
 const defaults = {

@@ -7,7 +7,7 @@ import { join } from 'node:path';
 import { asUserError, errorCode } from '../checkpoint/file-errors.ts';
 import type { PolicyStepMetrics } from '../rl/run/policy-step.ts';
 import type { EvaluationMetrics, RunMetrics, RunWarning, StartMetrics } from '../train/run.ts';
-import { METRICS_FILE } from '../train/run-directory.ts';
+import { METRICS_FILE, metricsOf } from '../train/run-directory.ts';
 
 /** A step, with what only reinforcement learning writes, and without what runs of before lack. */
 export type RecordedStep = Omit<RunMetrics, 'zerosShare'> &
@@ -79,7 +79,7 @@ export class MetricsReader {
   }
 
   #take(line: string): void {
-    const record = parseLine(line);
+    const record = metricsOf(line);
     const history = this.#history;
     // Our own files; lines of other kinds are left out, as are broken ones.
     switch (record?.type) {
@@ -106,12 +106,4 @@ export class MetricsReader {
 
 function emptyHistory(): MetricsHistory {
   return { starts: [], steps: [], evaluations: [], accuracies: [], warnings: [], writtenAt: 0 };
-}
-
-function parseLine(line: string): Record<string, unknown> | null {
-  try {
-    return JSON.parse(line);
-  } catch {
-    return null;
-  }
 }

@@ -1,5 +1,6 @@
 /** One request to a chat model over OpenAI's API. */
 import { z } from 'zod';
+import { jsonOf } from '../../json.ts';
 import type { ChatMessage } from '../../text/chat-messages.ts';
 import { SequenceFailure } from '../sequence-failure.ts';
 import type { JudgeConfig } from './config.ts';
@@ -71,14 +72,6 @@ function retryAfterOf(header: string | null): number | null {
   if (/^\s*\d+\s*$/.test(header)) return 1000 * Number(header);
   const date = Date.parse(header);
   return Number.isNaN(date) ? null : Math.max(0, date - Date.now());
-}
-
-export function jsonOf(text: string): unknown {
-  try {
-    return JSON.parse(text);
-  } catch {
-    return undefined;
-  }
 }
 
 /** `fetch` says little itself. */

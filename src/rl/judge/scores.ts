@@ -1,7 +1,7 @@
 /** The form of a judge's answer, and what is made of it. */
 import { z } from 'zod';
+import { jsonOf } from '../../json.ts';
 import { finalAnswer } from '../../tasks/index.ts';
-import { jsonOf } from './chat-endpoint.ts';
 import type { Rubric } from './rubric.ts';
 
 export interface Judgement {

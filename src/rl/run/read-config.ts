@@ -1,7 +1,8 @@
 /** Reads the config of a run of any stage. */
 import { dirname, resolve } from 'node:path';
 import { UserError } from '../../errors.ts';
-import { isJsonObject, laidOver, readJsonFile } from '../../json-file.ts';
+import { isJsonObject, laidOver } from '../../json.ts';
+import { readJsonFile } from '../../json-file.ts';
 import { parseTrainingConfig, type TrainingConfig } from '../../train/config.ts';
 import { stageNames } from '../../train/stages.ts';
 import { type PolicyConfig, parsePolicyConfig, policyStages } from './config.ts';

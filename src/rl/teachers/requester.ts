@@ -1,5 +1,6 @@
 /** JSON requests to a teacher's server, tried again within limits. */
 import type { z } from 'zod';
+import { jsonOf } from '../../json.ts';
 import { TeacherFailure } from './teacher.ts';
 
 export interface RequestLimits {
@@ -88,21 +89,12 @@ export class Requester {
     if (status >= 400) {
       throw new TeacherFailure('refused', `${where}: status ${status}: ${firstLine(text)}`);
     }
-    const parsed = schema.safeParse(parseJson(text));
+    const parsed = schema.safeParse(jsonOf(text));
     if (!parsed.success) {
       const field = parsed.error.issues[0]!.path.join('.') || 'the answer';
       throw new TeacherFailure('malformed', `${where}: ${field} is not what it should be`);
     }
     return parsed.data;
-  }
-}
-
-/** Undefined for what is no JSON, which no schema accepts. */
-function parseJson(text: string): unknown {
-  try {
-    return JSON.parse(text);
-  } catch {
-    return undefined;
   }
 }
 
