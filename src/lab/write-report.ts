@@ -58,7 +58,7 @@ function reportText(
   ].join('\n\n')}\n`;
 }
 
-export function findingsTable(findings: Report['findings']): string {
+function findingsTable(findings: Report['findings']): string {
   const rows = findings.map(({ claim, measured, verdict }) => [claim, measured, verdict]);
   return table(['the report', 'measured here', ''], rows);
 }

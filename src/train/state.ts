@@ -18,8 +18,8 @@ import { readFloats } from '../tensor/scope.ts';
 import type { Tensor } from '../tensor/tensor.ts';
 import type { AdamW } from './optimizer.ts';
 
-export const STATE_FILE = 'trainer.json';
-export const MOMENTS_FILE = 'optimizer.safetensors';
+const STATE_FILE = 'trainer.json';
+const MOMENTS_FILE = 'optimizer.safetensors';
 
 const natural = z.int().min(0);
 /** What products were computed in. Runs from before it could be chosen were in f32. */

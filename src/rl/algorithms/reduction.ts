@@ -22,6 +22,6 @@ export function tokenShares(examples: readonly Example[], reduction: Reduction):
   });
 }
 
-export function sampledCount(sampled: Uint8Array): number {
+function sampledCount(sampled: Uint8Array): number {
   return sampled.reduce((sum, one) => sum + one, 0);
 }

@@ -13,7 +13,7 @@ export interface Limits {
   megabytes: number;
 }
 
-export const DEFAULT_LIMITS: Limits = { milliseconds: 500, megabytes: 16 };
+const DEFAULT_LIMITS: Limits = { milliseconds: 500, megabytes: 16 };
 
 /** What a call gave, or the one-line message of what went wrong. */
 export type Outcome = { value: Json } | { error: string };

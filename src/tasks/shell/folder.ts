@@ -13,7 +13,7 @@ export function randomFiles(random: Random, count: number, lines: [number, numbe
   return files;
 }
 
-export function randomLines(random: Random, count: number): string {
+function randomLines(random: Random, count: number): string {
   return Array.from({ length: count }, () => `${randomLine(random)}\n`).join('');
 }
 
@@ -22,7 +22,7 @@ export function randomLine(random: Random): string {
 }
 
 /** A file of settings, `key=value` on each line. */
-export function randomSettings(random: Random, count: number): Map<string, string> {
+function randomSettings(random: Random, count: number): Map<string, string> {
   const keys = random.shuffle(SETTINGS).slice(0, count);
   return new Map(keys.map((key) => [key, randomSetting(random)]));
 }
