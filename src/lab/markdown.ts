@@ -22,3 +22,7 @@ export function bytes(count: number): string {
   const power = Math.min(3, Math.max(0, Math.floor(Math.log10(Math.max(count, 1)) / 3)));
   return `${Number((count / 1000 ** power).toPrecision(3))} ${units[power]}`;
 }
+
+export function tokensPerSecond(speed: number): string {
+  return `${Math.round(speed).toLocaleString('en')} tokens/s`;
+}

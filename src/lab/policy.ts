@@ -6,6 +6,7 @@ import { runPolicy } from '../rl/run/policy-run.ts';
 import type { PolicyStepMetrics } from '../rl/run/policy-step.ts';
 import { RunDirectory } from '../train/run-directory.ts';
 import { type JobContext, Stopped } from './experiment.ts';
+import { tokensPerSecond } from './markdown.ts';
 import { modelOf, startSchema, type TrainingJson, trainingJson } from './training.ts';
 
 /** What experiments on reinforcement learning are told of their runs. */
@@ -52,7 +53,7 @@ export async function trainPolicy(
   for await (const event of runPolicy(device, config, { signal })) {
     if (event.type === 'step') {
       const { step, reward, rollouts } = event;
-      const speed = `${Math.round(rollouts.tokensPerSecond).toLocaleString('en')} tokens/s drawn`;
+      const speed = `${tokensPerSecond(rollouts.tokensPerSecond)} drawn`;
       progress(`step ${step} of ${config.steps}, reward ${reward.toFixed(3)}, ${speed}`);
     }
     if (event.type !== 'finish') continue;

@@ -11,6 +11,7 @@ import { prepareText } from '../train/prepare.ts';
 import { runTraining } from '../train/run.ts';
 import { type MetricsHistory, readMetrics } from '../watch/metrics-reader.ts';
 import { type JobContext, Stopped } from './experiment.ts';
+import { tokensPerSecond } from './markdown.ts';
 
 /** A training run's JSON but for what the experiment decides itself. */
 export const trainingJson = z.record(z.string(), z.unknown());
@@ -38,8 +39,8 @@ export async function train(
   const config = parseTrainingConfig({ ...json, output, ...shared }, configPath);
   for await (const event of runTraining(device, config, { signal })) {
     if (event.type === 'step') {
-      const { step, loss, tokensPerSecond } = event;
-      const speed = `${Math.round(tokensPerSecond).toLocaleString('en')} tokens/s`;
+      const { step, loss } = event;
+      const speed = tokensPerSecond(event.tokensPerSecond);
       context.progress(`step ${step} of ${config.steps}, loss ${loss.toFixed(3)}, ${speed}`);
     }
     if (event.type !== 'finish') continue;

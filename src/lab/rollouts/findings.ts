@@ -2,7 +2,7 @@
 import type { SchedulerOptions } from '../../rl/scheduler/types.ts';
 import { meanOf } from '../../series.ts';
 import type { Finding } from '../experiment.ts';
-import { percent } from '../markdown.ts';
+import { percent, tokensPerSecond } from '../markdown.ts';
 import type { RolloutVariant, TimedStep } from './outcome.ts';
 
 /** A variant with the steps that count. */
@@ -92,10 +92,6 @@ export function samplingShare(steps: readonly TimedStep[]): number {
 
 export function secondsOf({ sampling, teachers, training }: TimedStep): number {
   return sampling + teachers + training;
-}
-
-export function tokensPerSecond(speed: number): string {
-  return `${Math.round(speed).toLocaleString('en')} tokens/s`;
 }
 
 function sum(steps: readonly TimedStep[], value: (step: TimedStep) => number): number {
