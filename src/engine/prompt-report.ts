@@ -56,7 +56,7 @@ export class PromptReport {
     const { route } = this.#next;
     if (!this.#asked.routedExperts || route < first) return;
     const known = routes.slice(route - first);
-    this.#routes.push(...known);
+    for (const row of known) this.#routes.push(row);
     this.#next.route += known.length;
   }
 
