@@ -118,9 +118,7 @@ export class Sequence implements TokenGenerator {
     this.#reserve(length);
     while (sequence.length < length - 1) {
       signal?.throwIfAborted();
-      await this.#decoder.prefill([
-        { sequence, end: chunkEnd(sequence, sequence.tokens.length), report },
-      ]);
+      await this.#decoder.prefill([{ sequence, end: chunkEnd(sequence, length), report }]);
       await nextTask();
     }
   }
