@@ -6,6 +6,7 @@
 import type { Colours } from '../../chart/colours.ts';
 import type { DrawnLine, Reach } from '../../chart/line-option.ts';
 import { ramp } from '../../chart/ramp.ts';
+import { byMember } from '../../runs/history.ts';
 import {
   type Line,
   linesOf,
@@ -79,7 +80,7 @@ export function picturesOf(
   }
 
   function apart(): Picture[] {
-    const members = [...new Set(all.map(({ member }) => member))].sort(inOrder);
+    const members = [...new Set(all.map(({ member }) => member))].sort(byMember);
     const styles = stylesOf(panel, members.length, colours);
     return found.map(({ run, lines }) => ({
       run,
@@ -107,10 +108,6 @@ function stylesOf({ form }: Panel, count: number, { series }: Colours) {
     colour: series[i % series.length]!,
     isDashed: i >= series.length,
   }));
-}
-
-function inOrder(a: string, b: string): number {
-  return a.localeCompare(b, 'en', { numeric: true });
 }
 
 function inRange(points: readonly Point[], range: Range | null): readonly Point[] {
