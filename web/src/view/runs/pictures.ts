@@ -27,6 +27,8 @@ export interface NamedLine extends DrawnLine {
 export interface Picture {
   /** The run that it is of alone; `null` where it is of all. */
   run: DrawnRun | null;
+  /** Those that the lines are of. */
+  runs: readonly DrawnRun[];
   lines: NamedLine[];
 }
 
@@ -76,7 +78,7 @@ export function picturesOf(
       ...line!,
       ...{ key: name, name, colour, isDashed: false },
     }));
-    return [{ run: null, lines }];
+    return [{ run: null, runs: found.map(({ run }) => run), lines }];
   }
 
   function apart(): Picture[] {
@@ -84,6 +86,7 @@ export function picturesOf(
     const styles = stylesOf(panel, members.length, colours);
     return found.map(({ run, lines }) => ({
       run,
+      runs: [run],
       lines: lines.map((line) => ({
         ...line,
         ...{ key: line.member, name: memberName(panel, line.member, text) },
