@@ -15,10 +15,11 @@ import { parseHubConfig } from '../src/model/hub-config.ts';
 import { stepLogits, stepTrunk } from '../src/model/step.ts';
 import type { Model } from '../src/model/weights.ts';
 import { Random } from '../src/random.ts';
-import { type CacheType, cachedHeadSize, cacheTypes } from '../src/tensor/cache-type.ts';
+import { type CacheType, cacheTypes } from '../src/tensor/cache-type.ts';
 import type { CachedRows } from '../src/tensor/inference-kernels.ts';
 import { readInts, Scope } from '../src/tensor/scope.ts';
-import { bytesPerElement, sizeOf, Tensor } from '../src/tensor/tensor.ts';
+import type { Tensor } from '../src/tensor/tensor.ts';
+import { emptyCache } from '../test/conformance/cached-rows.ts';
 import { modelOfNoise } from './model-of-noise.ts';
 
 const pageSize = 64;
@@ -68,12 +69,8 @@ class Caches {
         this.#layouts.set(window, { layout, table });
       }
       const held = pages * pageSize;
-      const empty = (numbers: number) => {
-        const shape = [held, keyValueHeads * cachedHeadSize(type, numbers)];
-        const { storage } = this.#scope.zeros([(sizeOf(shape) * bytesPerElement[type]) / 4]);
-        return new Tensor(shape, type, storage);
-      };
-      const [keys, values] = [empty(headDim), empty(valueHeadDim)];
+      const keys = emptyCache(this.#scope, type, [held, keyValueHeads, headDim]);
+      const values = emptyCache(this.#scope, type, [held, keyValueHeads, valueHeadDim]);
       const inner = new Scope(device);
       const noise = (numbers: number) => {
         const columns = keyValueHeads * numbers;

@@ -16,12 +16,13 @@ import { type StepCache, stepLogits, stepTrunk } from '../src/model/step.ts';
 import { trunk } from '../src/model/trunk.ts';
 import type { Model } from '../src/model/weights.ts';
 import { Random } from '../src/random.ts';
-import { type CacheType, cachedHeadSize, cacheTypes } from '../src/tensor/cache-type.ts';
+import { type CacheType, cacheTypes } from '../src/tensor/cache-type.ts';
 import type { Device } from '../src/tensor/device.ts';
 import { linear } from '../src/tensor/ops/index.ts';
 import { QuantizedMatrix } from '../src/tensor/quantized-matrix.ts';
 import { readInts, Scope } from '../src/tensor/scope.ts';
-import { bytesPerElement, sizeOf, Tensor } from '../src/tensor/tensor.ts';
+import { Tensor } from '../src/tensor/tensor.ts';
+import { emptyCache } from '../test/conformance/cached-rows.ts';
 import { modelOfNoise } from './model-of-noise.ts';
 
 const { values: options, positionals } = parseArgs({
@@ -51,13 +52,9 @@ function makeCache(scope: Scope, model: Model, positions: number, cacheType: Cac
     const width = pagesOf(attention, positions);
     // A window is small and not in whole pages of four rows: it stays in f32.
     const dtype = attention.window === null ? cacheType : 'f32';
-    const rows = (columns: number) => {
-      const shape = [width * pageSize, keyValueHeads * cachedHeadSize(dtype, columns)];
-      const { storage } = scope.zeros([(sizeOf(shape) * bytesPerElement[dtype]) / 4]);
-      return new Tensor(shape, dtype, storage);
-    };
-    const keys = rows(headDim);
-    const values = rows(valueHeadDim);
+    const held = width * pageSize;
+    const keys = emptyCache(scope, dtype, [held, keyValueHeads, headDim]);
+    const values = emptyCache(scope, dtype, [held, keyValueHeads, valueHeadDim]);
     return { keys, values, width, attention };
   });
   return (inner: Scope, first: number, rows: number): StepCache => {

@@ -1,7 +1,7 @@
 /**
  * The loss of a short training run, step by step, to compare devices by: the same initial weights and
- * the same batches of the committed tasks, in the shape and with the schedule of the first stage of the
- * shipped model. What comes out is JSONL that `bench/compare-losses.ts` draws.
+ * the same batches of the committed tasks, in the shape and with the schedule of
+ * `runs/tiny-1-one-head.json`. What comes out is JSONL that `bench/compare-losses.ts` draws.
  *
  *   node bench/loss-curve.ts --device wasm --steps 200 > wasm.jsonl
  *   node bench/loss-curve.ts --device webgpu --precision mixed --steps 200 > mixed.jsonl
@@ -17,6 +17,7 @@ import { createDevice } from '../src/device/create-device.ts';
 import { createWebgpuDevice } from '../src/device/webgpu/device.ts';
 import type { TrainableModel } from '../src/model/weights.ts';
 import { Random } from '../src/random.ts';
+import { shippedModel } from '../src/shipped-model.ts';
 import type { Device } from '../src/tensor/device.ts';
 import { readFloats } from '../src/tensor/scope.ts';
 import { readTrainingConfig } from '../src/train/config.ts';
@@ -37,10 +38,10 @@ const { values } = parseArgs({
 const precision = values.precision === 'mixed' ? 'mixed' : 'f32';
 const perturbation = Number(values.perturb);
 
-const file = (path: string) => fileURLToPath(new URL(`../${path}`, import.meta.url));
-const config = await readTrainingConfig(file('runs/tiny-1-one-head.json'));
-// The tokenizer that this very run learnt.
-const loaded = await loadText(file('models/mimoflash-25m'));
+const run = fileURLToPath(new URL('../runs/tiny-1-one-head.json', import.meta.url));
+const config = await readTrainingConfig(run);
+// Any tokenizer will do, and this one need not be learnt first.
+const loaded = await loadText(shippedModel);
 const { text } = loaded;
 const { seed, cache: cacheDirectory } = config;
 const sources = await openSources(config.data, loaded, { seed, cacheDirectory, threads: 0 });

@@ -5,7 +5,7 @@ import { type ByteSource, memorySource } from './byte-source.ts';
 import type { ModelFolder } from './open-folder.ts';
 
 /** The file that lists the others: no protocol of the web lists a folder. */
-export const FILE_LIST = 'files.json';
+const FILE_LIST = 'files.json';
 
 const listSchema = z.object({
   /** What the model is called. */

@@ -6,7 +6,6 @@ import { findRealGpu } from './webgpu/adapter.ts';
 import { createWebgpuDevice } from './webgpu/device.ts';
 
 export const deviceNames = ['auto', 'webgpu', 'wasm', 'reference'] as const;
-export type DeviceName = (typeof deviceNames)[number];
 
 export interface DeviceRequest {
   /** Threads of the wasm device; default: as many as the machine runs at once. */

@@ -5,7 +5,8 @@ import type { SessionCache } from './session-cache.ts';
 /**
  * Which requests are in the batch, and which wait. First come, first served. When the pages of the caches
  * run out, the youngest request gives its own back and waits in front of the queue; later it is computed
- * again from its tokens, to the same numbers. The oldest can always go on, for a request that would not fit alone is refused.
+ * again from its tokens, to the same numbers. The oldest can always go on, for a request that would not fit
+ * alone is refused.
  */
 export class EngineSchedule {
   readonly #sessions: SessionCache;

@@ -2,7 +2,7 @@ import type { Scope } from '../tensor/scope.ts';
 import type { Tensor } from '../tensor/tensor.ts';
 import type { OutputHead } from './output-head.ts';
 import { Outputs } from './outputs.ts';
-import { routesByRow, type ScoredToken, scoredTokens } from './token-reports.ts';
+import { joinRoutes, routesByRow, type ScoredToken, scoredTokens } from './token-reports.ts';
 
 export interface PromptReportOptions {
   /** Scores the tokens from position `from` on. */
@@ -56,7 +56,7 @@ export class PromptReport {
     const { route } = this.#next;
     if (!this.#asked.routedExperts || route < first) return;
     const known = routes.slice(route - first);
-    this.#routes.push(...known);
+    for (const row of known) this.#routes.push(row);
     this.#next.route += known.length;
   }
 
@@ -64,9 +64,7 @@ export class PromptReport {
   get result(): { logprobs?: (ScoredToken | null)[]; experts?: Int32Array } {
     return {
       ...(this.#asked.promptLogprobs && { logprobs: this.#scores }),
-      ...(this.#asked.routedExperts && {
-        experts: joined(this.#routes),
-      }),
+      ...(this.#asked.routedExperts && { experts: joinRoutes(this.#routes) }),
     };
   }
 
@@ -112,14 +110,6 @@ export class PromptReport {
       this.#next.route += rows.length;
     };
   }
-}
-
-/** Rows of one width as one array. */
-function joined(rows: readonly Int32Array[]): Int32Array {
-  const width = rows[0]?.length ?? 0;
-  const all = new Int32Array(rows.length * width);
-  for (const [i, row] of rows.entries()) all.set(row, i * width);
-  return all;
 }
 
 /** Scores `ids` after the positions of `hidden`, some rows at a time. */

@@ -111,6 +111,15 @@ test('a signal ends a generation although the device computes at once', async ()
   expect(await tokensOf(sequence, present, { maxTokens: 9 })).toEqual(fresh);
 });
 
+test('a prompt may have more tokens than a call can have arguments', async () => {
+  const sequence = newSequence(await newModel({ maxPositions: 200_000 }));
+  const controller = new AbortController();
+  setTimeout(() => controller.abort(new Error('enough')), 5);
+  const reading = tokensOf(sequence, new Array(150_000).fill(5), { signal: controller.signal });
+  await expect(reading).rejects.toThrow('enough');
+  expect(sequence.tokens).toHaveLength(150_000);
+});
+
 describe('sampling at temperature 1', () => {
   test('with drafts has the distribution of sampling without', async () => {
     // Four tokens, so that the 64 continuations of three tokens can be counted.

@@ -118,9 +118,7 @@ export class Sequence implements TokenGenerator {
     this.#reserve(length);
     while (sequence.length < length - 1) {
       signal?.throwIfAborted();
-      await this.#decoder.prefill([
-        { sequence, end: chunkEnd(sequence, sequence.tokens.length), report },
-      ]);
+      await this.#decoder.prefill([{ sequence, end: chunkEnd(sequence, length), report }]);
       await nextTask();
     }
   }
@@ -132,8 +130,8 @@ export class Sequence implements TokenGenerator {
   #startWith(prompt: readonly number[], most: number): number {
     const { tokens, length } = this.#sequence;
     const extendsPresent = prompt.length > length && tokens.every((t, i) => t === prompt[i]);
-    if (extendsPresent && length <= most) tokens.push(...prompt.slice(tokens.length));
-    else this.#open([...prompt]);
+    if (!extendsPresent || length > most) this.#open([...prompt]);
+    else for (const token of prompt.slice(tokens.length)) tokens.push(token);
     return this.#sequence.length;
   }
 

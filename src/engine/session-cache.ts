@@ -99,7 +99,7 @@ export class SessionCache {
       return null;
     }
     this.#sessions.delete(name);
-    sequence.tokens.push(...tokens.slice(sequence.tokens.length));
+    for (const token of tokens.slice(sequence.tokens.length)) sequence.tokens.push(token);
     request.tokens = sequence.tokens;
     return sequence;
   }

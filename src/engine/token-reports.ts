@@ -45,3 +45,14 @@ export function routesByRow(layers: readonly Int32Array[], k: number): Int32Arra
   });
   return Array.from({ length: rows }, (_, row) => joined.subarray(row * width, (row + 1) * width));
 }
+
+/** Routes of some positions after those of others. */
+export function joinRoutes(parts: readonly Int32Array[]): Int32Array {
+  const all = new Int32Array(parts.reduce((sum, { length }) => sum + length, 0));
+  let end = 0;
+  for (const part of parts) {
+    all.set(part, end);
+    end += part.length;
+  }
+  return all;
+}

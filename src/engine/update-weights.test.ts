@@ -1,30 +1,21 @@
-import { afterEach, beforeEach, describe, expect, test } from 'vitest';
-import { tinyConfig } from '../../test/tiny-config.ts';
+import { beforeEach, describe, expect, test } from 'vitest';
+import { openModels } from '../../test/support/open-models.ts';
 import { createReferenceDevice } from '../device/reference/device.ts';
-import { initializeModel } from '../model/initialize.ts';
-import { fillModel, releaseModel, type TrainableModel } from '../model/weights.ts';
+import { fillModel, type TrainableModel } from '../model/weights.ts';
 import { readFloats } from '../tensor/scope.ts';
-import { Engine } from './engine.ts';
+import type { Engine } from './engine.ts';
 import type { GenerationOptions } from './generation.ts';
-import { Sequence } from './sequence.ts';
 
 const device = createReferenceDevice();
-const config = tinyConfig({ initializerRange: 0.7 });
+const { newModel, newEngine, newSequence } = openModels(device);
+const changes = { initializerRange: 0.7 };
 let model: TrainableModel;
 let other: TrainableModel;
 let engine: Engine;
 beforeEach(async () => {
-  [model, other] = [
-    await initializeModel(device, config, 1),
-    await initializeModel(device, config, 2),
-  ];
-  engine = new Engine(model);
-});
-afterEach(async () => {
-  await engine.release();
-  releaseModel(model);
-  releaseModel(other);
-  expect(device.allocatedBytes).toBe(0);
+  model = await newModel(changes);
+  other = await newModel(changes, { seed: 2 });
+  engine = newEngine(model);
 });
 
 const prompt = Array.from({ length: 150 }, (_, i) => 3 + ((i * i) % 19));
@@ -34,11 +25,9 @@ const greedy = { maxTokens: 40, stopTokens: [] };
 const change = () =>
   fillModel(model, ({ name }) => readFloats(device, other.parameters.get(name)!));
 
-async function alone(from: readonly number[], options: GenerationOptions, of = model) {
-  const sequence = new Sequence(of);
+async function alone(from: readonly number[], options: GenerationOptions) {
   const tokens: number[] = [];
-  for await (const step of sequence.generate(from, options)) tokens.push(...step.tokens);
-  sequence.release();
+  for await (const step of newSequence(model).generate(from, options)) tokens.push(...step.tokens);
   return tokens;
 }
 

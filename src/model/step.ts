@@ -218,9 +218,8 @@ function addExperts(
   });
   kernels.addExpertProducts({ x: hidden, experts, weights: routed, down, out: x });
   if (shared && normed) {
-    const [gated, other] = [shared.gate, shared.up].map((weight) => {
-      return linear(scope, normed, weight, { step: true });
-    }) as [Tensor, Tensor];
+    const gated = linear(scope, normed, shared.gate, { step: true });
+    const other = linear(scope, normed, shared.up, { step: true });
     addProduct(scope, swiglu(scope, gated, other), shared.down, x);
   }
   return experts;

@@ -29,10 +29,7 @@ export async function readBody<Schema extends z.ZodType>(
 }
 
 /** @throws {ApiError} naming the first field that is wrong. */
-export function parseWith<Schema extends z.ZodType>(
-  schema: Schema,
-  value: unknown,
-): z.output<Schema> {
+function parseWith<Schema extends z.ZodType>(schema: Schema, value: unknown): z.output<Schema> {
   const result = schema.safeParse(value, { error: explainIssue });
   if (result.success) return result.data;
   const { field, message } = fieldErrorOf(result.error.issues);

@@ -7,7 +7,7 @@
  * strings say. Scalars are written as Python's `str` writes them (`True`, `None`), since that is
  * how the model has seen them, whichever language renders the template.
  */
-export const MIMO_SYSTEM = 'You are MiMo, a helpful AI assistant engineered by Xiaomi.';
+const MIMO_SYSTEM = 'You are MiMo, a helpful AI assistant engineered by Xiaomi.';
 
 /** The template text; a chat that has no system message of its own gets `defaultSystem`. */
 export function mimoChatTemplate(defaultSystem: string = MIMO_SYSTEM): string {

@@ -1,7 +1,7 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
+import { mergeDeltas } from '../../test/support/merge-deltas.ts';
 import { ReasoningParser, type ReasoningStart, reasoningStart } from './reasoning-parser.ts';
-import { mergeDeltas } from './response-parser.ts';
 
 /** Thinking as `[…]`, text as it is. */
 function parse(pieces: string[], start: ReasoningStart = 'undecided'): string {

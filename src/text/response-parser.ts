@@ -39,20 +39,3 @@ export class ResponseParser {
     return this.#toolCalls.push(event.text);
   }
 }
-
-/** Neighbouring deltas of one kind as one, for a response that is read as a whole. */
-export function mergeDeltas(events: readonly ResponseEvent[]): ResponseEvent[] {
-  const merged: ResponseEvent[] = [];
-  for (const event of events) {
-    const last = merged.at(-1);
-    if ('text' in event && last?.type === event.type && event.type !== 'unknown-tool-call') {
-      merged[merged.length - 1] = {
-        type: event.type,
-        text: (last as typeof event).text + event.text,
-      };
-    } else {
-      merged.push(event);
-    }
-  }
-  return merged;
-}

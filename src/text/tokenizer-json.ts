@@ -79,7 +79,7 @@ export const MIMO_ADDED_TOKENS: readonly AddedToken[] = [
  * Qwen2's pre-tokeniser. Unlike GPT-4's, from which it comes, it leaves each digit alone (`\p{N}`
  * where GPT-4 has `\p{N}{1,3}`), which is what lets a small model learn arithmetic.
  */
-export const QWEN2_SPLIT =
+const QWEN2_SPLIT =
   "(?i:'s|'t|'re|'ve|'m|'ll|'d)" +
   '|[^\\r\\n\\p{L}\\p{N}]?\\p{L}+' +
   '|\\p{N}' +

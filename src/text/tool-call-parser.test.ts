@@ -1,9 +1,10 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
+import { mergeDeltas } from '../../test/support/merge-deltas.ts';
 import type { Tool } from './chat-messages.ts';
 import { ChatTemplate, renderChat } from './chat-template.ts';
 import { mimoChatTemplate } from './mimo-template.ts';
-import { mergeDeltas, type ResponseEvent, ResponseParser } from './response-parser.ts';
+import { type ResponseEvent, ResponseParser } from './response-parser.ts';
 import { type ToolCallEvent, ToolCallParser } from './tool-call-parser.ts';
 
 const tools: Tool[] = [

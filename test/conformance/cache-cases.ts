@@ -1,10 +1,11 @@
 /** Caches of f16 and i8: what is written and read back, and attention to them in steps and in prompts. */
-import { type CacheType, cachedHeadSize } from '../../src/tensor/cache-type.ts';
+import type { CacheType } from '../../src/tensor/cache-type.ts';
 import type { Scope } from '../../src/tensor/scope.ts';
-import { bytesPerElement, sizeOf, Tensor } from '../../src/tensor/tensor.ts';
+import type { Tensor } from '../../src/tensor/tensor.ts';
 import {
   type CacheSizes,
   cacheRowOf,
+  emptyCache,
   type Heads,
   layoutOf,
   rowsOf,
@@ -50,13 +51,9 @@ function sourceRows(rows: number[], { keyValueHeads, keyDim, valueDim }: Heads) 
 /** Caches of zeros, into which rows are written. */
 function filled(scope: Scope, type: CacheType, of: CacheSizes, heads: Heads, t: Tensors) {
   const rows = of.positions.length * of.width * of.pageSize;
-  const empty = (numbers: number) => {
-    const shape = [rows, heads.keyValueHeads * cachedHeadSize(type, numbers)];
-    const { storage } = scope.zeros([(sizeOf(shape) * bytesPerElement[type]) / 4]);
-    return new Tensor(shape, type, storage);
-  };
-  const [keys, values] = [empty(heads.keyDim), empty(heads.valueDim)];
-  const { keyValueHeads } = heads;
+  const { keyValueHeads, keyDim, valueDim } = heads;
+  const keys = emptyCache(scope, type, [rows, keyValueHeads, keyDim]);
+  const values = emptyCache(scope, type, [rows, keyValueHeads, valueDim]);
   const source = { key: t.key!, value: t.value!, indices: t.indices! };
   scope.device.kernels.writeCachedRows({ ...source, keyValueHeads, keys, values });
   return { keys, values };

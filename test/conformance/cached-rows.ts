@@ -1,4 +1,7 @@
 /** Sizes of heads and of caches, and where the rows of a call lie in one. */
+import { type CacheType, cachedHeadSize } from '../../src/tensor/cache-type.ts';
+import type { Scope } from '../../src/tensor/scope.ts';
+import { bytesPerElement, sizeOf, Tensor } from '../../src/tensor/tensor.ts';
 import { type HostTensor, intTensor } from './case.ts';
 
 export interface Heads {
@@ -39,6 +42,17 @@ export const tableOf = (sizes: CacheSizes) =>
 export const cacheRowOf = (sizes: CacheSizes, s: number, position: number) =>
   pageOf(sizes, s, Math.floor(position / sizes.pageSize)) * sizes.pageSize +
   (position % sizes.pageSize);
+
+/** So many rows of so many heads, of `numbers` each: zeros. */
+export function emptyCache(
+  scope: Scope,
+  type: CacheType,
+  [rows, heads, numbers]: readonly [number, number, number],
+): Tensor {
+  const shape = [rows, heads * cachedHeadSize(type, numbers)];
+  const { storage } = scope.zeros([(sizeOf(shape) * bytesPerElement[type]) / 4]);
+  return new Tensor(shape, type, storage);
+}
 
 /** Pages are handed out in reverse, so that none lies where a careless kernel would look. */
 function pageOf({ positions, width }: CacheSizes, s: number, page: number): number {

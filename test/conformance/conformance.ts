@@ -120,7 +120,7 @@ async function checkGradient(
  * Largest difference, relative to the largest magnitude expected, but to no less than 1: where
  * everything cancels, only rounding is left. Infinite if anything is NaN.
  */
-export function relativeError(actual: ArrayLike<number>, expected: ArrayLike<number>): number {
+function relativeError(actual: ArrayLike<number>, expected: ArrayLike<number>): number {
   if (actual.length !== expected.length) return Number.POSITIVE_INFINITY;
   let largest = 1;
   let error = 0;

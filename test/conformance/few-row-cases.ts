@@ -38,10 +38,7 @@ const normProductCases: OpCase[] = [
       name: `joinedNormProduct [${rows},${inner}+${other}] to ${columns}`,
       inputs: {
         aTable: randomTensor(random, [9, inner]),
-        aRows: intTensor(
-          [rows],
-          Array.from({ length: rows }, () => random.int(9)),
-        ),
+        aRows: intTensor([rows], random.ints(rows, 9)),
         aNorm: randomTensor(random, [inner]),
         bTable: randomTensor(random, [7, other]),
         bRows: chosen,

@@ -160,10 +160,7 @@ const embedCases: OpCase[] = [
     name: `embedAttentionInputs: ${sizes.name}, ${inner} columns`,
     inputs: {
       table: randomTensor(random, [13, inner]),
-      tokens: intTensor(
-        [rows],
-        Array.from({ length: rows }, () => random.int(13)),
-      ),
+      tokens: intTensor([rows], random.ints(rows, 13)),
       norm: randomTensor(random, [inner]),
       weight: randomTensor(random, [columns, inner], 0.1),
       ...cacheInputs(sizes, shapes[0]!),

@@ -2,7 +2,8 @@ import { describe, expect, test } from 'vitest';
 import { z } from 'zod';
 import { expressionOf, type OutputGrammar } from '../../src/grammar/output-grammar.ts';
 import type { Tool } from '../../src/text/chat-messages.ts';
-import { mergeDeltas, ResponseParser } from '../../src/text/response-parser.ts';
+import { ResponseParser } from '../../src/text/response-parser.ts';
+import { mergeDeltas } from '../support/merge-deltas.ts';
 import { accepts, startOf, walk } from './walk.ts';
 
 const book: Tool = {

@@ -23,7 +23,7 @@ export function accepts(start: GrammarState, text: string): boolean {
   return state?.isFinal ?? false;
 }
 
-export function allowedTokens({ mask }: GrammarState): number[] {
+function allowedTokens({ mask }: GrammarState): number[] {
   return Array.from({ length: 32 * mask.length }, (_, token) => token).filter(
     (token) => (mask[token >> 5]! >>> (token & 31)) & 1,
   );

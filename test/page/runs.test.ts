@@ -35,7 +35,16 @@ async function openRuns(chosen: Record<string, unknown> = {}): Promise<OpenPage>
   return opened;
 }
 
-const curves = { axis: 'steps', isEndToEnd: false, isSmooth: false, isLogarithmic: true };
+/** Values as they are written, not smoothed. */
+const exact = {
+  curves: {
+    axis: 'steps',
+    isEndToEnd: false,
+    isSmooth: false,
+    isLogarithmic: true,
+    asTables: false,
+  },
+};
 const lossPanel = (page: Page) => page.locator('article').filter({ hasText: /^Loss next token/ });
 /** The names in a legend with their values. */
 const legend = async (page: Page, title: RegExp) => {
@@ -83,7 +92,7 @@ test('a chat loads nothing of it; its link leads to the runs, and back', async (
 test('runs are listed as they stand, and one that runs is drawn by itself', async () => {
   await writeRun(folder, 'done', start(5), steps(1, 5));
   await writeRun(folder, 'live', start(20), steps(1, 10), evaluation(10, 12.5));
-  const { page, complaints } = await openRuns({ curves: { ...curves, asTables: false } });
+  const { page, complaints } = await openRuns(exact);
   await lossPanel(page).locator('canvas').waitFor();
   expect(await entryText(page, 'live')).toBe(
     'live running step 10 of 20 2K tokens/s 5 sec left loss 29.3 held out 12.5',
@@ -106,7 +115,7 @@ test('runs are listed as they stand, and one that runs is drawn by itself', asyn
 
 test('what a run writes appears while it goes on, and only that is asked for', async () => {
   const run = await writeRun(folder, 'live', start(200), steps(1, 10));
-  const { page } = await openRuns({ curves: { ...curves, asTables: false } });
+  const { page } = await openRuns(exact);
   await expect.poll(() => legend(page, /^Loss next/)).toEqual(['live 10']);
   const questions: string[] = [];
   page.on('request', (request) => {
@@ -140,7 +149,7 @@ test('a run that is begun later appears, and the page says how to begin one', as
 test('several runs share pictures; their families have pictures side by side', async () => {
   await writeRun(folder, 'stage-1', start(10), steps(1, 10));
   await writeRun(folder, 'stage-2', start(20), steps(1, 20));
-  const { page } = await openRuns({ curves: { ...curves, asTables: false } });
+  const { page } = await openRuns(exact);
   for (const run of ['stage-1', 'stage-2']) await entry(page, run).getByRole('checkbox').check();
   await expect.poll(async () => (await legend(page, /^Loss next/)).sort()).toEqual(['1 10', '2 5']);
   expect(await page.getByRole('heading', { level: 4 }).allInnerTexts()).toContain('2');
@@ -170,7 +179,7 @@ test('several runs share pictures; their families have pictures side by side', a
 
 test('all pictures say their values where the mouse is, and show the stretch it draws', async () => {
   await writeRun(folder, 'live', start(1000), steps(1, 1000));
-  const { page } = await openRuns({ curves: { ...curves, asTables: false } });
+  const { page } = await openRuns(exact);
   const canvas = lossPanel(page).locator('canvas');
   await canvas.waitFor();
   const { x, y, width } = (await canvas.boundingBox())!;
@@ -199,7 +208,7 @@ test('all pictures say their values where the mouse is, and show the stretch it 
 
 test('post-training has its own curves, before the others', async () => {
   await writeRun(folder, 'teacher', start(20), steps(1, 10, policy));
-  const { page, complaints } = await openRuns({ curves: { ...curves, asTables: false } });
+  const { page, complaints } = await openRuns(exact);
   await expect.poll(() => legend(page, /^Reward mean/)).toEqual(['teacher 0.625']);
   expect(await legend(page, /^Reward by domain/)).toEqual(['mathematics 0.75', 'tools 0.5']);
   expect(await legend(page, /^Pass rates/)).toEqual(['arithmetic 37.5%', 'shell 25%']);
@@ -213,7 +222,7 @@ test('post-training has its own curves, before the others', async () => {
 
 test('the same is there in tables, with the keyboard alone', async () => {
   await writeRun(folder, 'live', start(20), steps(1, 20), evaluation(10, 12.5));
-  const { page } = await openRuns({ curves: { ...curves, asTables: false } });
+  const { page } = await openRuns(exact);
   await lossPanel(page).locator('canvas').waitFor();
   await page.getByLabel('As tables').focus();
   await page.keyboard.press('Space');

@@ -29,7 +29,7 @@ export async function startRealServer({
   const device = await createDevice('wasm', { threads: 1 });
   const text = await loadTextFiles(shippedModel);
   const directory = await shortContextModel();
-  const load = (path: string) => loadInferenceModel(device, path, () => {});
+  const load = (path: string) => loadInferenceModel(device, path);
   const options = {
     ...limits,
     vocabSize: text.tokenizer.vocabSize,

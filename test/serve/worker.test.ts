@@ -171,15 +171,11 @@ describe('a thread', () => {
 
   test('gives what the engine gives here', async () => {
     const device = await createDevice('wasm', { threads: 1 });
-    const here = new EngineService(
-      await loadInferenceModel(device, shippedModel, () => {}),
-      'first',
-      {
-        ...options,
-        vocabSize,
-        vocabulary: new Vocabulary(text.tokenizer),
-      },
-    );
+    const here = new EngineService(await loadInferenceModel(device, shippedModel), 'first', {
+      ...options,
+      vocabSize,
+      vocabulary: new Vocabulary(text.tokenizer),
+    });
     const { engine, description, end } = await startEngine(message, handlers);
     const prompt = text.tokenizer.encode('a long beginning that both of these share. '.repeat(20));
     // How greedy tokens come in steps depends on measured times; what is drawn with a seed does not.

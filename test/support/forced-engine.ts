@@ -1,5 +1,6 @@
 import type { Engine } from '../../src/engine/engine.ts';
 import type { GenerationOptions, VersionedStep } from '../../src/engine/generation.ts';
+import { joinRoutes } from '../../src/engine/token-reports.ts';
 import type { PolicyEngine } from '../../src/rl/rollout/rollout.ts';
 
 /**
@@ -39,7 +40,7 @@ export function forcedEngine(engine: Engine, turns: readonly (readonly number[])
           finish: end === turn.length ? 'stop' : null,
           weightVersion: engine.weightVersion,
           ...(at === 0 && {
-            prompt: { cachedTokens: 0, experts: Int32Array.from(rows.flatMap((row) => [...row])) },
+            prompt: { cachedTokens: 0, experts: joinRoutes(rows) },
           }),
         };
         at = end;

@@ -4,7 +4,7 @@ import type { EngineOptions } from '../../src/engine/engine-options.ts';
 import { Sequence } from '../../src/engine/sequence.ts';
 import type { ModelConfig } from '../../src/model/config.ts';
 import { initializeModel } from '../../src/model/initialize.ts';
-import { type Model, releaseModel } from '../../src/model/weights.ts';
+import { type Model, releaseModel, type TrainableModel } from '../../src/model/weights.ts';
 import type { Device } from '../../src/tensor/device.ts';
 import { tinyConfig } from '../tiny-config.ts';
 
@@ -34,7 +34,7 @@ export function openModels(...devices: [Device, ...Device[]]) {
     async newModel(
       changes: Partial<ModelConfig> = {},
       { device = devices[0], seed = 1 }: { device?: Device; seed?: number } = {},
-    ): Promise<Model> {
+    ): Promise<TrainableModel> {
       return keepModel(await initializeModel(device, tinyConfig(changes), seed));
     },
 

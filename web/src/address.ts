@@ -13,7 +13,7 @@ addEventListener('hashchange', () => {
   address.value = parseAddress(location.hash);
 });
 
-export function parseAddress(hash: string): Address {
+function parseAddress(hash: string): Address {
   const [path, query = ''] = hash.replace(/^#/, '').split('?');
   if (path !== '/runs') return { view: 'chat', runs: null };
   const runs = new URLSearchParams(query).getAll('run');
@@ -22,7 +22,7 @@ export function parseAddress(hash: string): Address {
 }
 
 /** The address of these runs. */
-export function runsAddress(runs: readonly string[]): string {
+function runsAddress(runs: readonly string[]): string {
   const names = runs.length === 0 ? [''] : runs;
   return `#/runs?${new URLSearchParams(names.map((run) => ['run', run]))}`;
 }

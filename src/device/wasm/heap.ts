@@ -1,7 +1,7 @@
 import type { WasmMemory } from './webassembly.ts';
 import { Memory } from './webassembly.ts';
 
-export const pageBytes = 65536;
+const pageBytes = 65536;
 const alignment = 64;
 /** The last page is never used, so that the end of a block is still a 32-bit number. */
 export const largestHeapBytes = 65535 * pageBytes;

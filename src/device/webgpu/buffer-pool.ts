@@ -125,7 +125,7 @@ export class BufferPool {
 }
 
 /** Rounds up to one of eight steps between powers of two, so that at most an eighth is wasted. */
-export function sizeClass(byteLength: number): number {
+function sizeClass(byteLength: number): number {
   const step = Math.max(256, 2 ** Math.ceil(Math.log2(Math.max(byteLength, 1)) - 4));
   return Math.ceil(Math.max(byteLength, 1) / step) * step;
 }

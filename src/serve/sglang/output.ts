@@ -1,5 +1,6 @@
 /** An answer of `/generate`, whole at every moment: its stream repeats what came before. */
 
+import { joinRoutes } from '../../engine/token-reports.ts';
 import type { ServerContext } from '../context.ts';
 import type { AnswerEvent, AnswerFinish } from '../generation/answer.ts';
 import type { TextRequest } from '../generation/request.ts';
@@ -32,7 +33,7 @@ export class GenerateOutput {
   #cachedTokens = 0;
   #weightVersion = '';
   #prompt: readonly (ScoredToken | null)[] = [];
-  #promptRoutes = new Int32Array(0);
+  #promptRoutes: Int32Array = new Int32Array(0);
   #finishReason: object | null = null;
   #drafting: DraftingFigures | null = null;
 
@@ -47,7 +48,7 @@ export class GenerateOutput {
       this.#cachedTokens = event.cachedTokens;
       this.#weightVersion = event.weightVersion;
       this.#prompt = event.logprobs ?? [];
-      this.#promptRoutes = Int32Array.from(event.experts ?? []);
+      this.#promptRoutes = event.experts ?? new Int32Array(0);
     } else if (event.type === 'text') {
       this.#text += event.text;
       this.#generated.push(...event.generated);
@@ -135,9 +136,8 @@ export class GenerateOutput {
     const { perToken } = config.experts;
     // The first token of the answer was drawn from the prompt's last position.
     const skipped = Math.max(0, from - (this.#request.prompt.length - 1));
-    const answered = this.#generated.slice(skipped).map(({ experts }) => experts ?? []);
-    const rows = [this.#promptRoutes, ...answered];
-    const flat = Int32Array.from(rows.flatMap((row) => [...row]));
+    const answered = this.#generated.slice(skipped).flatMap(({ experts }) => experts ?? []);
+    const flat = joinRoutes([this.#promptRoutes, ...answered]);
     return {
       routed_experts: Buffer.from(flat.buffer).toString('base64'),
       routed_experts_shape: [flat.length / layers / perToken, layers, perToken],

@@ -3,7 +3,6 @@ import { computed, signal } from '@preact/signals';
 import { theme } from '../preferences.ts';
 
 export interface Colours {
-  ink: string;
   soft: string;
   line: string;
   raised: string;
@@ -25,7 +24,6 @@ export const colours = computed((): Colours => {
   const isDark = theme.value === 'system' ? systemIsDark.value : theme.value === 'dark';
   const resolve = resolver(isDark ? 'dark' : 'light');
   return {
-    ink: resolve('var(--ink)'),
     soft: resolve('var(--soft)'),
     line: resolve('var(--line)'),
     raised: resolve('var(--raised)'),

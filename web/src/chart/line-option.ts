@@ -31,8 +31,8 @@ export interface Frame {
   writeY: (value: number) => string;
 }
 
-/** Space around the lines, in pixels: the same everywhere, so that places lie below one another. */
-const space = { left: 54, right: 14, top: 10, bottom: 24 };
+/** Around a picture, in pixels: the same everywhere, so that places lie below one another. */
+export const space = { left: 54, right: 14, top: 10, bottom: 24 };
 
 export function lineOption(
   lines: readonly DrawnLine[],

@@ -43,13 +43,18 @@ export function lastStep({ columns }: RunHistory): number {
   return columns.get('step')?.at(-1) ?? 0;
 }
 
-/** Names of the columns `name/…`, in their order: 2 before 10. */
+/** Names of the columns `name/…`, in their order. */
 export function membersOf({ columns }: RunHistory, name: string): string[] {
   const prefix = `${name}/`;
   return [...columns.keys()]
     .filter((key) => key.startsWith(prefix))
     .map((key) => key.slice(prefix.length))
-    .sort((a, b) => a.localeCompare(b, 'en', { numeric: true }));
+    .sort(byMember);
+}
+
+/** The order of heads, layers, families, …: 2 before 10. */
+export function byMember(a: string, b: string): number {
+  return a.localeCompare(b, 'en', { numeric: true });
 }
 
 function namedColumns(steps: RunCurves['steps']): Map<string, Column> {

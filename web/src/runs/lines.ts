@@ -8,6 +8,7 @@ export type Point = readonly [x: number, y: number];
 export interface Line {
   /** The head, layer, family, …; `''` where there is one. */
   member: string;
+  /** The marks where there is nothing else. */
   points: readonly Point[];
   /** Before smoothing; empty if it is the same. */
   raw: readonly Point[];

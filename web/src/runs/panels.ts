@@ -1,5 +1,5 @@
 /** Which curves there are, by theme, in the order in which they are shown. */
-import type { RunHistory } from './history.ts';
+import { membersOf, type RunHistory } from './history.ts';
 
 export interface Panel {
   name: string;
@@ -108,9 +108,5 @@ export function panelsFor(theme: Theme, histories: readonly RunHistory[]): Panel
 /** Whether a run has anything to show there. */
 export function hasValues(history: RunHistory, panel: Panel): boolean {
   if (panel.form === 'one') return history.columns.has(panel.name);
-  const prefix = `${panel.name}/`;
-  return (
-    (panel.marks?.(history).length ?? 0) > 0 ||
-    [...history.columns.keys()].some((name) => name.startsWith(prefix))
-  );
+  return (panel.marks?.(history).length ?? 0) > 0 || membersOf(history, panel.name).length > 0;
 }

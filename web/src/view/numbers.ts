@@ -12,11 +12,11 @@ export function formatPercent(share: number): string {
   return new Intl.NumberFormat(language.value, { style: 'percent' }).format(share);
 }
 
-/** So many digits that count, and no zeros after them. */
-export function formatSignificant(value: number, digits = 3): string {
+/** Three digits that count, and no zeros after them. */
+export function formatSignificant(value: number): string {
   const isTiny = value !== 0 && Math.abs(value) < 1e-4;
   return new Intl.NumberFormat(language.value, {
-    maximumSignificantDigits: digits,
+    maximumSignificantDigits: 3,
     notation: isTiny ? 'scientific' : 'standard',
   }).format(value);
 }

@@ -1,7 +1,7 @@
 import type { Operand, Runtime } from '../runtime.ts';
 
 /** How a block is computed; numbers as in assembly/matmul.ts. */
-export const Way = { packed: 0, updates: 1 } as const;
+const Way = { packed: 0, updates: 1 } as const;
 
 /** Up to this many rows a product with B as it is stored is bound by reading it, and B is not packed. */
 const fewRows = 8;

@@ -10,23 +10,21 @@ import { entriesOfExperts, entriesOfOffsets, plainEntry } from './expert-entries
 import { rowGrain } from './grain.ts';
 import { formatOf, WeightProducts } from './weight-products.ts';
 
-type InferenceProducts = Pick<InferenceKernels<Matrix>, Names>;
-type Names =
-  | 'attentionInputs'
-  | 'normGatedProduct'
-  | 'routeTokens'
-  | 'expertGatedProduct'
-  | 'addExpertProducts';
-type Base = Pick<
-  Kernels<Matrix>,
-  'matmul' | 'groupedMatmul' | 'gatherRows' | 'selectExperts' | 'expertWeights'
->;
-
 /**
  * Inference on weights of any format, a kernel or two a call. A row's sums are the same whatever other rows
  * a step has: what a request is answered does not depend on its neighbours.
  */
-export function inferenceKernels(runtime: Runtime, base: Base): InferenceProducts {
+export function inferenceKernels(
+  runtime: Runtime,
+  base: Pick<Kernels<Matrix>, 'selectExperts' | 'expertWeights'>,
+): Pick<
+  InferenceKernels<Matrix>,
+  | 'attentionInputs'
+  | 'normGatedProduct'
+  | 'routeTokens'
+  | 'expertGatedProduct'
+  | 'addExpertProducts'
+> {
   const products = new WeightProducts(runtime);
   const compact = new CompactCache(runtime);
   return {

@@ -33,7 +33,7 @@ export function formatOf(matrix: Matrix): number {
 }
 
 /** The memory of a matrix as an operand. */
-export function readMatrix(matrix: Matrix): Operand {
+function readMatrix(matrix: Matrix): Operand {
   return read(matrix instanceof QuantizedMatrix ? matrix.words : matrix);
 }
 

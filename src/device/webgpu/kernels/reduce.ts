@@ -52,5 +52,10 @@ fn ${name}(mine: ${type}, thread: u32) -> ${type} {
 }`;
 }
 
-export const sumOf = (threads: number) => reduction('sumOf', 'f32', threads, 'a + b');
-export const largestOf = (threads: number) => reduction('largestOf', 'f32', threads, 'max(a, b)');
+export const sumOf = (threads: number, subgroupSize?: number) =>
+  reduction('sumOf', 'f32', threads, 'a + b', subgroupSize);
+export const largestOf = (threads: number, subgroupSize?: number) =>
+  reduction('largestOf', 'f32', threads, 'max(a, b)', subgroupSize);
+/** Of columns and other indices. */
+export const smallestOf = (threads: number, subgroupSize: number) =>
+  reduction('smallestOf', 'u32', threads, 'min(a, b)', subgroupSize);

@@ -37,8 +37,8 @@ export function CurveLegend({ lines, hidden, toggle, write }: CurveLegendPropert
 }
 
 function Entry({ line, write }: { line: NamedLine; write: (value: number) => string }) {
-  const { name, colour, isDashed, points, marks } = line;
-  const value = valueAt(points.length > 0 ? points : marks, pointed.value);
+  const { name, colour, isDashed, points } = line;
+  const value = valueAt(points, pointed.value);
   return (
     <span class="entry">
       <span class="swatch" data-dashed={isDashed} style={{ color: colour }} />

@@ -36,8 +36,8 @@ export function CurvePicture(properties: CurvePictureProperties) {
     );
     return { x, y, isLogarithmic, fromZero, warnings, writeX: formatCompact, writeY: write };
   }, [x, y, isLogarithmic, fromZero, runs, write, text]);
-  const values = lines.map(({ name, points, marks }) => {
-    const last = valueAt(points.length > 0 ? points : marks, null);
+  const values = lines.map(({ name, points }) => {
+    const last = valueAt(points, null);
     return `${name}: ${last === null ? text.noValue : write(last)}`;
   });
   return (

@@ -1,5 +1,6 @@
 import { texts } from '../../preferences.ts';
 import { type CurveChoices, choices, choose, pointed, zoom } from '../../runs/choices.ts';
+import type { Range } from '../../runs/lines.ts';
 import { formatNumber } from '../numbers.ts';
 
 interface CurveToolsProperties {
@@ -56,7 +57,7 @@ function Switch({ name }: { name: SwitchName }) {
 function Stretch({ end }: { end: number }) {
   const text = texts().runs;
   const { from, to } = zoom.value ?? { from: 0, to: end };
-  const show = (next: { from: number; to: number }) => {
+  const show = (next: Range) => {
     if (next.to > next.from) zoom.value = next;
   };
   return (

@@ -1,5 +1,6 @@
 import { useMemo } from 'preact/hooks';
 import { type Colours, colours } from '../../chart/colours.ts';
+import { space } from '../../chart/line-option.ts';
 import { useChart } from '../../chart/use-chart.ts';
 
 interface ExpertMapProperties {
@@ -40,7 +41,8 @@ function mapOption(
   const numbers = (count: number) => Array.from({ length: count }, (_, i) => String(i));
   return {
     animation: false,
-    grid: { left: 54, right: 14, top: 10, bottom: 38, outerBoundsMode: 'none' },
+    // More below, for the name of the axis.
+    grid: { ...space, bottom: 38, outerBoundsMode: 'none' },
     xAxis: {
       ...axis,
       data: numbers(experts),

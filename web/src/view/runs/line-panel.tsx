@@ -3,7 +3,7 @@ import { useMemo } from 'preact/hooks';
 import { colours } from '../../chart/colours.ts';
 import { texts } from '../../preferences.ts';
 import { choices, zoom } from '../../runs/choices.ts';
-import { hasValues, type Panel, type PanelName } from '../../runs/panels.ts';
+import type { Panel, PanelName } from '../../runs/panels.ts';
 import { formatCompact, formatShare, formatSignificant } from '../numbers.ts';
 import { CurvePicture } from './curve-picture.tsx';
 import { CurveTable } from './curve-table.tsx';
@@ -27,10 +27,9 @@ export function LinePanel({ panel, runs, end }: LinePanelProperties) {
   const shown = zoom.value;
   /** Heads, layers, families, … that are not drawn. */
   const hidden = useSignal<ReadonlySet<string>>(new Set());
-  const own = useMemo(() => runs.filter(({ history }) => hasValues(history, panel)), [runs, panel]);
   const drawn = useMemo(
-    () => picturesOf(panel, own, { isSmooth, isLogarithmic, zoom: shown }, palette, text),
-    [panel, own, isSmooth, isLogarithmic, shown, palette, text],
+    () => picturesOf(panel, runs, { isSmooth, isLogarithmic, zoom: shown }, palette, text),
+    [panel, runs, isSmooth, isLogarithmic, shown, palette, text],
   );
   // A run that has a picture of its own has all of its width.
   const ranges = useMemo(() => {
@@ -40,7 +39,6 @@ export function LinePanel({ panel, runs, end }: LinePanelProperties) {
     });
     return drawn.pictures.map(({ run }) => shown ?? (run ? rangeOf(run) : { from: 0, to: end }));
   }, [drawn, shown, end]);
-  if (own.length === 0) return null;
   const { pictures } = drawn;
   const [title, about] = text.panels[panel.name as PanelName];
   const write = writers[panel.unit ?? 'number'];
@@ -55,7 +53,7 @@ export function LinePanel({ panel, runs, end }: LinePanelProperties) {
         {title} <small>{about}</small>
       </h3>
       <div class="pictures">
-        {pictures.map(({ run, lines }, i) => (
+        {pictures.map(({ run, runs, lines }, i) => (
           <div key={run?.name ?? ''} class="picture">
             {run !== null && pictures.length > 1 && (
               <h4 style={{ '--run': run.colour }}>{run.name}</h4>
@@ -67,7 +65,7 @@ export function LinePanel({ panel, runs, end }: LinePanelProperties) {
                 title={titleOf(run)}
                 panel={panel}
                 lines={lines}
-                runs={run === null ? own : [run]}
+                runs={runs}
                 x={ranges[i]!}
                 y={drawn.y}
                 isLogarithmic={drawn.isLogarithmic}

@@ -6,7 +6,7 @@ import type { DrawnRun } from './drawn-run.ts';
 import { picturesOf } from './pictures.ts';
 
 const colours = {
-  ...{ ink: '', soft: '', line: '', raised: '', accent: '', trouble: '' },
+  ...{ soft: '', line: '', raised: '', accent: '', trouble: '' },
   series: ['rgb(0, 0, 0)', 'rgb(9, 0, 0)', 'rgb(0, 9, 0)'],
 };
 const run = (name: string, columns: Record<string, number[]>): DrawnRun => ({

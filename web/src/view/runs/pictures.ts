@@ -6,6 +6,7 @@
 import type { Colours } from '../../chart/colours.ts';
 import type { DrawnLine, Reach } from '../../chart/line-option.ts';
 import { ramp } from '../../chart/ramp.ts';
+import { byMember } from '../../runs/history.ts';
 import {
   type Line,
   linesOf,
@@ -26,6 +27,8 @@ export interface NamedLine extends DrawnLine {
 export interface Picture {
   /** The run that it is of alone; `null` where it is of all. */
   run: DrawnRun | null;
+  /** Those that the lines are of. */
+  runs: readonly DrawnRun[];
   lines: NamedLine[];
 }
 
@@ -75,14 +78,15 @@ export function picturesOf(
       ...line!,
       ...{ key: name, name, colour, isDashed: false },
     }));
-    return [{ run: null, lines }];
+    return [{ run: null, runs: found.map(({ run }) => run), lines }];
   }
 
   function apart(): Picture[] {
-    const members = [...new Set(all.map(({ member }) => member))].sort(inOrder);
+    const members = [...new Set(all.map(({ member }) => member))].sort(byMember);
     const styles = stylesOf(panel, members.length, colours);
     return found.map(({ run, lines }) => ({
       run,
+      runs: [run],
       lines: lines.map((line) => ({
         ...line,
         ...{ key: line.member, name: memberName(panel, line.member, text) },
@@ -107,10 +111,6 @@ function stylesOf({ form }: Panel, count: number, { series }: Colours) {
     colour: series[i % series.length]!,
     isDashed: i >= series.length,
   }));
-}
-
-function inOrder(a: string, b: string): number {
-  return a.localeCompare(b, 'en', { numeric: true });
 }
 
 function inRange(points: readonly Point[], range: Range | null): readonly Point[] {

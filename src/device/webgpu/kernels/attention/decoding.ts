@@ -25,7 +25,7 @@ const enoughGroups = 512;
 
 interface Options extends Heads {
   sinks: boolean;
-  /** Whether keys are split into parts, to be put together by \`mergeParts\`. */
+  /** Whether keys are split into parts, to be put together by `mergeParts`. */
   split: boolean;
   /** Whether the past is in f16. */
   halves: boolean;

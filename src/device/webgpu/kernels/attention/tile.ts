@@ -26,7 +26,6 @@ export function headsOf({ heads, keyValueHeads, keyDim, valueDim }: AttentionSha
 
 export const attentionThreads = 256;
 export const leftRows = 64;
-export const rightRows = 32;
 /** A score that nothing visible has. */
 export const nothing = '-1e30';
 /** In place of no window. */

@@ -1,12 +1,9 @@
 import { cacheElement, cacheReader } from '../cache-format.ts';
 import { innerElement } from './products.ts';
 
-/**
- * Where a position lies in a cache: see `CachedRows`. Needs the tensor `rowPlaces` and the parameters
- * `rows` and `width`.
- */
 export const cacheRowParameters = { rows: 'u32', width: 'u32' } as const;
 
+/** Where a position lies in a cache: see `CachedRows`. Needs the tensor `rowPlaces` and these parameters. */
 export const cacheRow = (pageSize: number) => /* wgsl */ `
 fn positionOf(row: u32) -> u32 { return u32(rowPlaces[row]); }
 fn sequenceOf(row: u32) -> u32 { return u32(rowPlaces[p.rows + row]); }

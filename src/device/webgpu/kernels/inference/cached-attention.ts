@@ -41,7 +41,7 @@ interface Options extends Heads {
 }
 
 /** Query heads of a workgroup: a divisor of those that share a key head. */
-export function headsPerGroup({ heads, keyValueHeads }: Heads): number {
+function headsPerGroup({ heads, keyValueHeads }: Heads): number {
   const sharing = heads / keyValueHeads;
   for (let count = 4; count > 1; count--) if (sharing % count === 0) return count;
   return 1;

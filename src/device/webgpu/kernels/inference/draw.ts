@@ -3,7 +3,7 @@ import type { InferenceKernels } from '../../../../tensor/inference-kernels.ts';
 import { program, programs, unroll } from '../../program.ts';
 import type { Runtime } from '../../runtime.ts';
 import { subgroupDirectives } from '../../subgroups.ts';
-import { reduction } from '../reduce.ts';
+import { smallestOf } from '../reduce.ts';
 import { type RowOptions, rowOptions } from './sampling-distribution.ts';
 
 /**
@@ -73,9 +73,6 @@ fn draw(uniformNumber: f32, thread: u32) -> u32 {
 }`;
 }
 
-const smallestOf = ({ threads, subgroupSize }: RowOptions) =>
-  reduction('smallestOf', 'u32', threads, 'min(a, b)', subgroupSize);
-
 /** What a program takes to draw from each row of its tensor `weights`. Needs `smallestOf`. */
 export const rowDrawing = (weights: string, copies: number, options: RowOptions) =>
   ({
@@ -102,7 +99,7 @@ const drawTokens = programs(({ copies, ...options }: RowOptions & { copies: numb
     bindings: { probabilities: 'read f32', ...bindings },
     parameters: {},
     threads: options.threads,
-    head: `${smallestOf(options)}${head}`,
+    head: `${smallestOf(options.threads, options.subgroupSize)}${head}`,
     body,
   });
 });
@@ -131,7 +128,7 @@ fn weightAt(column: u32) -> f32 {
   ${count > 0 ? 'if (takesRest) { return max(weight - drafts[draftBegin + column], 0.0); }' : ''}
   return weight;
 }
-${smallestOf(options)}
+${smallestOf(options.threads, options.subgroupSize)}
 ${drawing(options)}`,
     body: /* wgsl */ `
   let sequence = group.x;

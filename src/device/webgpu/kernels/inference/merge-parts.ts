@@ -1,7 +1,7 @@
 import { program, programs } from '../../program.ts';
 import { subgroupDirectives } from '../../subgroups.ts';
 import { nothing } from '../attention/tile.ts';
-import { reduction } from '../reduce.ts';
+import { largestOf, sumOf } from '../reduce.ts';
 
 const threads = 256;
 
@@ -35,8 +35,8 @@ export const mergeParts = programs((options: Options) => {
     parameters: {},
     threads,
     head: /* wgsl */ `
-${reduction('largestOf', 'f32', threads, 'max(a, b)', subgroupSize)}
-${reduction('sumOf', 'f32', threads, 'a + b', subgroupSize)}
+${largestOf(threads, subgroupSize)}
+${sumOf(threads, subgroupSize)}
 var<workgroup> factors: array<f32, ${parts}>;
 var<workgroup> sums: array<f32, ${threads}>;`,
     body: /* wgsl */ `

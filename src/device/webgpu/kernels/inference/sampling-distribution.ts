@@ -7,7 +7,7 @@ import type { InferenceKernels } from '../../../../tensor/inference-kernels.ts';
 import { program, programs, unroll } from '../../program.ts';
 import type { Runtime } from '../../runtime.ts';
 import { subgroupDirectives } from '../../subgroups.ts';
-import { reduction } from '../reduce.ts';
+import { largestOf, reduction, smallestOf, sumOf } from '../reduce.ts';
 
 /** Weights that a thread keeps to itself between its passes over the row. */
 const mostHeld = 16;
@@ -35,9 +35,9 @@ export function rowOptions({ subgroupSize, limits }: Runtime, columns: number): 
 
 /** What `distribution` needs outside of `main`; `smallestOf` comes with it. */
 export const distributionHead = ({ threads, subgroupSize }: RowOptions) => /* wgsl */ `
-${reduction('largestOf', 'f32', threads, 'max(a, b)', subgroupSize)}
-${reduction('smallestOf', 'u32', threads, 'min(a, b)', subgroupSize)}
-${reduction('sumOf', 'f32', threads, 'a + b', subgroupSize)}
+${largestOf(threads, subgroupSize)}
+${smallestOf(threads, subgroupSize)}
+${sumOf(threads, subgroupSize)}
 ${reduction('sumsOf', 'vec4f', threads, 'a + b', subgroupSize)}
 var<workgroup> hasTies: array<u32, 1>;`;
 

@@ -3,7 +3,7 @@ import type { InferenceKernels } from '../../../../tensor/inference-kernels.ts';
 import { program, programs } from '../../program.ts';
 import type { Runtime } from '../../runtime.ts';
 import { subgroupDirectives } from '../../subgroups.ts';
-import { reduction } from '../reduce.ts';
+import { largestOf, smallestOf, sumOf } from '../reduce.ts';
 import { rowOptions, type Sampling } from './sampling-distribution.ts';
 
 const scoreTokens = programs((options: Sampling & { top: number }) => {
@@ -21,9 +21,9 @@ const scoreTokens = programs((options: Sampling & { top: number }) => {
     parameters: {},
     threads,
     head: /* wgsl */ `
-${reduction('largestOf', 'f32', threads, 'max(a, b)', subgroupSize)}
-${reduction('smallestOf', 'u32', threads, 'min(a, b)', subgroupSize)}
-${reduction('sumOf', 'f32', threads, 'a + b', subgroupSize)}`,
+${largestOf(threads, subgroupSize)}
+${smallestOf(threads, subgroupSize)}
+${sumOf(threads, subgroupSize)}`,
     body: /* wgsl */ `
   let begin = group.x * ${columns}u;
   let out = group.x * ${top + 1}u;
