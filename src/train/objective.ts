@@ -17,6 +17,7 @@ import { readFloats, readInts, Scope } from '../tensor/scope.ts';
 import { Tape } from '../tensor/tape.ts';
 import type { Tensor } from '../tensor/tensor.ts';
 import { type Forward, type MtpGradient, predict } from './forward.ts';
+import { gradientScale } from './gradient-scale.ts';
 import type { StepTotals, Targets, TrainingBatch } from './targets.ts';
 
 export interface ObjectiveOptions {
@@ -102,30 +103,6 @@ export async function forwardBackward(
     scope.close();
   }
 }
-
-/**
- * A power of two that brings the mean gradient of a target to 1, and then to 64: gradients further down
- * are smaller, and that centres them in the range of f16 (6·10⁻⁸ to 65504), with room on both sides. The
- * largest must keep its room too, for advantages have long tails.
- */
-function gradientScale(gradients: readonly Float32Array[]): number {
-  for (const gradient of gradients) {
-    let [sum, count, largest] = [0, 0, 0];
-    for (const value of gradient) {
-      const size = Math.abs(value);
-      sum += size;
-      count += size > 0 ? 1 : 0;
-      largest = Math.max(largest, size);
-    }
-    if (count === 0) continue;
-    const exponent = Math.round(Math.log2(Math.min((64 * count) / sum, 4096 / largest)));
-    return 2 ** Math.min(exponent, largestExponent);
-  }
-  return 1;
-}
-
-/** What is so small that more than this would be needed is nothing. */
-const largestExponent = 60;
 
 /** The same numbers without a gradient, for `mtpHeads` of the heads: held-out loss, log-probabilities. */
 export async function score(
