@@ -53,9 +53,11 @@ describe('prompts of the task families', () => {
   });
 
   test('are by default of the domain’s families', async () => {
-    const prompts = await first(await open({ domain: 'tools', chinese: 0 }), 40);
+    const prompts = await first(await open({ domain: 'tools', chinese: 0 }), 120);
     const cells = ['functions', 'shell'].flatMap((family) =>
-      ['easy', 'medium', 'hard'].map((level) => `${family}/${level}/en`),
+      ['easy', 'medium', 'hard'].flatMap((level) =>
+        ['thinking', 'direct'].map((mode) => `${family}/${level}/en/${mode}`),
+      ),
     );
     expect(new Set(prompts.map(({ cell }) => cell))).toEqual(new Set(cells));
     expect(new Set(prompts.map(({ problem }) => problem.thinking))).toEqual(new Set([true, false]));
@@ -70,7 +72,11 @@ describe('prompts of the task families', () => {
   test('are of the families, levels, languages and the split that is wanted', async () => {
     const prompts = await first(await open({ ...config, chinese: 0.5, thinking: 0 }), 60);
     expect(new Set(prompts.map(({ cell }) => cell))).toEqual(
-      new Set(['equations/easy/en', 'equations/easy/zh', 'shell/easy/en', 'shell/easy/zh']),
+      new Set(
+        ['equations/easy/en', 'equations/easy/zh', 'shell/easy/en', 'shell/easy/zh'].map(
+          (cell) => `${cell}/direct`,
+        ),
+      ),
     );
     for (const { problem, key, rubric } of prompts) {
       expect(splitOf(problem.key)).toBe('train');

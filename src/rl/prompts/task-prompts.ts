@@ -30,7 +30,9 @@ export function taskPrompts(seed: string, split: Split, mixture: Mixture): Promp
         ...(length && { ...length, ...(countTokens && { countTokens }) }),
       });
       // Generated problems hardly come again; how hard their kind is does.
-      return { problem, cell: `${family.name}/${level}/${language}`, key: null, rubric: null };
+      const mode = problem.thinking ? 'thinking' : 'direct';
+      const cell = [family.name, level, language, mode].join('/');
+      return { problem, cell, key: null, rubric: null };
     },
   };
 }

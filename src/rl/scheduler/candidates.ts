@@ -1,7 +1,13 @@
 /** Which prompt comes next: by the sources' quotas, then by what is known of its pass rate. */
 import { UserError } from '../../errors.ts';
 import { Random } from '../../random.ts';
-import { type Acceptance, acceptanceProbability, keepProbability } from './pass-rates.ts';
+import {
+  type Acceptance,
+  acceptanceProbability,
+  cellChance,
+  keepProbability,
+  promptChance,
+} from './pass-rates.ts';
 import type { StateSummary } from './state.ts';
 import type { Prompt, ScheduledSource, SchedulerOptions } from './types.ts';
 
@@ -30,11 +36,19 @@ export async function nextCandidate(
   { seed, sources, histories }: StateSummary,
   options: SchedulerOptions,
 ): Promise<{ index: number; skipped: number; prompt: Prompt }> {
-  const first = sources[source.name]!.next;
+  const { next: first, groups } = sources[source.name]!;
+  const acceptance = acceptanceOf(source, options);
+  const cellOf = (cell: string) => ({ attempts: histories[CELL + cell], groups: groups[cell] });
+  const chances = Object.keys(groups).map((cell) => cellChance(cellOf(cell), acceptance));
+  // Of what is not known yet, there may be as much as anywhere.
+  const best = chances.length > 0 ? Math.max(...chances) : acceptanceProbability(1, 1, acceptance);
   for (let index = first; ; index++) {
     const prompt = await source.prompts.prompt(index);
-    const [cell, own] = historyKeys(source, prompt).map((key) => histories[key]);
-    const keep = keepProbability(cell, own, acceptanceOf(source, options));
+    const cell = cellOf(prompt.cell);
+    const [, ownKey] = historyKeys(source, prompt);
+    const own = ownKey === undefined ? undefined : histories[ownKey];
+    const chance = own ? promptChance(cell, own, acceptance) : cellChance(cell, acceptance);
+    const keep = keepProbability(chance, best);
     const draw = new Random(`${seed} ${source.name} ${index}`, 'candidates').uniform();
     if (draw < keep || index - first >= MOST_SKIPPED) {
       return { index, skipped: index - first, prompt };

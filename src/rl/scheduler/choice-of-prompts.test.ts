@@ -47,6 +47,27 @@ describe('groups without signal', () => {
     expect(passRates['cell 1']!.rate).toBeCloseTo(0.25, 1);
   });
 
+  test('are passed over where half of a kind always pass and half never', async () => {
+    const prompts = simulatedPrompts(2);
+    const { next, advance, sampled } = await simulatedRun({
+      sources: [scheduledSource({ prompts })],
+      options: { groups: 4, groupSize: 4, requireSignal: true },
+      reward: async ({ prompt, group, id }) => {
+        // Of cell 0 by the prompt, of cell 1 by chance: half of the attempts pass either way.
+        const isSure = Number(group.slice('sums.'.length)) % 4 < 2;
+        const passed = prompt.cell === 'cell 0' ? isSure : Number(id.split('.').at(-1)) < 2;
+        return { value: passed ? 1 : 0, passed, reason: '' };
+      },
+    });
+    for (let version = 1; version <= 30; version++) {
+      await next();
+      advance(version);
+    }
+    const last = sampled.slice(-100);
+    const share = last.filter(({ prompt }) => prompt.cell === 'cell 0').length / last.length;
+    expect(share).toBeLessThan(0.25);
+  });
+
   test('without end stop the run', async () => {
     const { next } = await simulatedRun({
       options: { requireSignal: true, maxReplaced: 20 },

@@ -16,7 +16,16 @@ function group(order: number, versions: readonly (readonly number[])[], source =
     const rest = { attempt: 0, failures: 0, restarts: 0, partial: null, response: null };
     return { id: `${id}.${i}`, stage: 'ready', trajectory, passed: true, ...rest };
   });
-  return { id, source, index: order, order, isAccepted: true, batch: null, sequences };
+  return {
+    id,
+    source,
+    index: order,
+    cell: 'sums',
+    order,
+    isAccepted: true,
+    batch: null,
+    sequences,
+  };
 }
 
 const choose = (ready: readonly GroupState[], groups: number, maxCarriedShare: number) =>

@@ -14,8 +14,15 @@ export type SchedulerEvent =
   /** First in every journal: everything but the groups, which follow. */
   | { type: 'state'; summary: StateSummary }
   | { type: 'kept'; group: GroupState }
-  /** A group was begun on a candidate of a source, after so many were passed over. */
-  | { type: 'begun'; source: string; index: number; skipped: number; size: number }
+  /** A group was begun on a candidate of a source, of this kind, after so many were passed over. */
+  | {
+      type: 'begun';
+      source: string;
+      index: number;
+      cell: string;
+      skipped: number;
+      size: number;
+    }
   | { type: 'paused'; sequence: string; partial: PartialRollout }
   | {
       type: 'finished';

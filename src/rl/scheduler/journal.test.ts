@@ -27,7 +27,7 @@ const trajectory = {
 };
 const EVENTS: SchedulerEvent[] = [
   { type: 'state', summary: newSummary(1, { a: 'x' }) },
-  { type: 'begun', source: 'a', index: 0, skipped: 2, size: 1 },
+  { type: 'begun', source: 'a', index: 0, cell: 'sums', skipped: 2, size: 1 },
   {
     type: 'paused',
     sequence: 'a.0.0',
@@ -47,7 +47,7 @@ const EVENTS: SchedulerEvent[] = [
   {
     type: 'kept',
     group: {
-      ...{ id: 'a.1', source: 'a', index: 1, order: 1, isAccepted: true, batch: 3 },
+      ...{ id: 'a.1', source: 'a', index: 1, cell: 'sums', order: 1, isAccepted: true, batch: 3 },
       sequences: [
         {
           ...{ id: 'a.1.0', attempt: 0, failures: 0, restarts: 0, stage: 'ready' },

@@ -1,7 +1,14 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { Random } from '../../random.ts';
-import { acceptanceProbability, count, keepProbability, type PassHistory } from './pass-rates.ts';
+import {
+  acceptanceProbability,
+  cellChance,
+  count,
+  keepProbability,
+  type PassHistory,
+  promptChance,
+} from './pass-rates.ts';
 
 const history = (...passed: boolean[]): PassHistory =>
   passed.reduce<PassHistory>((before, pass) => count(before, pass), { passes: 0, attempts: 0 });
@@ -52,36 +59,38 @@ describe('the chance that a group is accepted', () => {
   });
 });
 
-describe('the share of candidates to be taken', () => {
-  test('is all where nothing is known, or groups are of one', () => {
-    expect(keepProbability(undefined, undefined, acceptance(8))).toBe(1);
-    expect(keepProbability(repeated(50, true), undefined, acceptance(1, [0, 1], false))).toBe(1);
+describe('what is known of a kind of prompt', () => {
+  const chance = (attempts?: PassHistory, groups?: PassHistory, of = acceptance(4)) =>
+    cellChance({ attempts, groups }, of);
+
+  test('is nothing at first, and everything will do where groups are of one', () => {
+    expect(chance()).toBeCloseTo(acceptanceProbability(1, 1, acceptance(4)));
+    expect(chance(repeated(50, true), undefined, acceptance(1, [0, 1], false))).toBeCloseTo(1);
   });
 
-  test('falls with each pass of what always passes, and not below what is to be tried again', () => {
-    const shares = [0, 5, 10, 20, 40].map((times) =>
-      keepProbability(repeated(times, true), undefined, acceptance(4)),
-    );
-    expect(shares).toEqual([...shares].sort((a, b) => b - a));
-    expect(shares[2]).toBeLessThan(0.5);
-    expect(keepProbability(repeated(1000, true), undefined, acceptance(4, [0.4, 0.6]))).toBe(0.1);
+  test('falls with each pass of what always passes', () => {
+    const chances = [0, 5, 10, 20, 40].map((times) => chance(repeated(times, true)));
+    expect(chances).toEqual([...chances].sort((a, b) => b - a));
+    expect(chances[2]).toBeLessThan(0.5 * chances[0]!);
   });
 
-  test('is the same for what always fails as for what always passes', () => {
-    const [always, never] = [true, false].map((passed) =>
-      keepProbability(repeated(10, passed), undefined, acceptance(8)),
-    );
+  test('is the same of what always fails as of what always passes', () => {
+    const [always, never] = [true, false].map((passed) => chance(repeated(10, passed)));
     expect(always).toBeCloseTo(never!);
   });
 
-  test('goes by the kind of a prompt that was never seen, and by its own history later', () => {
-    const easy = repeated(30, true);
+  test('is what became of its groups, where half of the prompts always pass and half never', () => {
+    const half = history(...Array.from({ length: 60 }, (_, i) => i % 8 < 4));
+    expect(chance(half)).toBeGreaterThan(0.8);
+    expect(chance(half, repeated(15, false))).toBeLessThan(0.15);
+    expect(chance(half, repeated(15, true))).toBeGreaterThan(0.95);
+  });
+
+  test('gives way to what is known of a prompt itself', () => {
+    const cell = { attempts: repeated(30, true), groups: repeated(4, false) };
     const own = history(true, false, true, false, true, false, true, false);
-    const unseen = keepProbability(easy, undefined, acceptance(4));
-    expect(unseen).toBeLessThan(0.3);
-    expect(keepProbability(easy, own, acceptance(4))).toBeGreaterThan(0.9);
-    const stillEasy = keepProbability(easy, history(true), acceptance(4));
-    expect(stillEasy).toBeLessThan(0.3);
+    expect(promptChance(cell, own, acceptance(4))).toBeGreaterThan(0.7);
+    expect(promptChance(cell, history(true), acceptance(4))).toBeLessThan(0.3);
   });
 
   test('forgets what was long ago', () => {
@@ -90,4 +99,11 @@ describe('the share of candidates to be taken', () => {
     expect(attempts).toBeCloseTo(50, -1);
     expect(passes / attempts).toBeLessThan(0.15);
   });
+});
+
+test('candidates are taken by how their chance compares with the best, and none is given up', () => {
+  expect(keepProbability(0.2, 0.2)).toBe(1);
+  expect(keepProbability(0.8, 0.2)).toBe(1);
+  expect(keepProbability(0.05, 0.2)).toBeCloseTo(0.25);
+  expect(keepProbability(0.001, 0.2)).toBe(0.1);
 });

@@ -1,6 +1,8 @@
 /**
  * What is known of how often prompts are passed, and how likely a group of one is to be of use. A pass
- * rate has a Beta distribution, so the passes of a group have a beta-binomial one.
+ * rate has a Beta distribution, so the passes of a group have a beta-binomial one. That holds for one
+ * prompt; of the prompts of a kind some may always pass and others never, which a mean of their passes does
+ * not tell. What became of their groups does.
  */
 
 /** Passes and attempts, of which each counts a little less than the next: the policy changes. */
@@ -30,23 +32,39 @@ export interface Acceptance {
 /** What is left of the chance of candidates that are known to be too hard or too easy. */
 const EXPLORATION = 0.1;
 
-/**
- * The share of candidates to be taken: the chance that a group of one is accepted, relative to that of
- * one of which nothing is known.
- *
- * @param cell history of all prompts of its kind
- * @param own history of the prompt itself; about it, the cell's counts as two attempts
- */
-export function keepProbability(
-  cell: PassHistory | undefined,
-  own: PassHistory | undefined,
+/** As how many groups counts what the passes of a kind let one expect of its groups. */
+const EXPECTED = 2;
+
+/** What is known of the prompts of a kind. */
+export interface CellHistory {
+  attempts: PassHistory | undefined;
+  /** Of its groups, "passes" are those that were accepted. */
+  groups: PassHistory | undefined;
+}
+
+/** The chance that a group of this kind is accepted. */
+export function cellChance({ attempts, groups }: CellHistory, acceptance: Acceptance): number {
+  const { a, b } = posterior(attempts ?? NONE, 1, 1);
+  const expected = acceptanceProbability(a, b, acceptance);
+  const { passes, attempts: seen } = groups ?? NONE;
+  return (passes + EXPECTED * expected) / (seen + EXPECTED);
+}
+
+/** The same of a group of a prompt that was asked before; about it, the cell counts as two attempts. */
+export function promptChance(
+  { attempts }: CellHistory,
+  own: PassHistory,
   acceptance: Acceptance,
 ): number {
-  const known = posterior(cell ?? NONE, 1, 1);
-  const mean = known.a / (known.a + known.b);
-  const { a, b } = own ? posterior(own, 2 * mean, 2 * (1 - mean)) : known;
-  const chance = acceptanceProbability(a, b, acceptance);
-  return Math.min(1, Math.max(EXPLORATION, chance / acceptanceProbability(1, 1, acceptance)));
+  const cell = posterior(attempts ?? NONE, 1, 1);
+  const mean = cell.a / (cell.a + cell.b);
+  const { a, b } = posterior(own, 2 * mean, 2 * (1 - mean));
+  return acceptanceProbability(a, b, acceptance);
+}
+
+/** The share of candidates with such a chance to be taken, where the best of the source have `best`. */
+export function keepProbability(chance: number, best: number): number {
+  return Math.min(1, Math.max(EXPLORATION, chance / best));
 }
 
 /** Chance that a group is accepted whose pass rate has the distribution Beta(a, b). */

@@ -181,10 +181,11 @@ export class SequenceScheduler implements DataScheduler {
       while (this.#isSampling && !this.#end && this.#hasRoom()) {
         const { summary } = this.#ledger;
         const source = chooseSource([...this.#sources.values()], summary.sources);
-        const { index, skipped } = await nextCandidate(source, summary, this.#options);
+        const { index, skipped, prompt } = await nextCandidate(source, summary, this.#options);
         if (!this.#isSampling || this.#end) return;
         const { groupSize: size } = this.#options;
-        this.#ledger.record({ type: 'begun', source: source.name, index, skipped, size });
+        const { cell } = prompt;
+        this.#ledger.record({ type: 'begun', source: source.name, index, cell, skipped, size });
         this.#runner.startRollouts();
       }
     } catch (error) {

@@ -25,6 +25,8 @@ export interface GroupState {
   source: string;
   /** Which candidate of its source. */
   index: number;
+  /** Kind of its prompt. */
+  cell: string;
   /** Groups are numbered as they are begun. */
   order: number;
   isAccepted: boolean;
@@ -39,6 +41,8 @@ export interface SourceState extends SourceFigures {
   /** Groups that count towards its quota. */
   charged: number;
   replacedInARow: number;
+  /** By cell, how many of its groups were of use: "passes" are those that were accepted. */
+  groups: Record<string, PassHistory>;
 }
 
 /** Everything but groups. */
@@ -73,7 +77,7 @@ const RECENT = 2048;
 export function newSummary(seed: number, fingerprints: Record<string, string>): StateSummary {
   const source = (): SourceState => ({
     ...{ begun: 0, given: 0, tooHard: 0, tooEasy: 0, tooFew: 0, skipped: 0 },
-    ...{ next: 0, charged: 0, replacedInARow: 0 },
+    ...{ next: 0, charged: 0, replacedInARow: 0, groups: {} },
   });
   return {
     seed,
@@ -107,11 +111,11 @@ export function applyEvent(state: SchedulerState, event: SchedulerEvent): void {
       groups.set(event.group.id, event.group);
       break;
     case 'begun': {
-      const { source, index, skipped, size } = event;
-      const group = newGroup(source, index, summary.begun++, size);
+      const { source, skipped } = event;
+      const group = newGroup(event, summary.begun++);
       groups.set(group.id, group);
       const figures = summary.sources[source]!;
-      figures.next = index + 1;
+      figures.next = event.index + 1;
       figures.begun++;
       figures.charged++;
       figures.skipped += skipped;
@@ -119,14 +123,21 @@ export function applyEvent(state: SchedulerState, event: SchedulerEvent): void {
     }
     case 'accepted': {
       const group = groups.get(event.group)!;
+      const figures = summary.sources[group.source]!;
       group.isAccepted = true;
       summary.replacedInARow = 0;
-      summary.sources[group.source]!.replacedInARow = 0;
+      figures.replacedInARow = 0;
+      figures.groups[group.cell] = count(figures.groups[group.cell], true);
       break;
     }
     case 'replaced': {
-      const figures = summary.sources[groups.get(event.group)!.source]!;
+      const { source, cell } = groups.get(event.group)!;
+      const figures = summary.sources[source]!;
       groups.delete(event.group);
+      // What failed says nothing about its prompt.
+      if (event.reason !== 'tooFew') {
+        figures.groups[cell] = count(figures.groups[cell], false);
+      }
       figures[event.reason]++;
       figures.replacedInARow++;
       if (!event.charged) figures.charged--;
@@ -212,14 +223,17 @@ export function groupOf(sequence: string): string {
   return sequence.slice(0, sequence.lastIndexOf('.'));
 }
 
-function newGroup(source: string, index: number, order: number, size: number): GroupState {
+function newGroup(
+  { source, index, cell, size }: Extract<SchedulerEvent, { type: 'begun' }>,
+  order: number,
+): GroupState {
   const id = groupId(source, index);
   const sequences = Array.from({ length: size }, (_, i): SequenceState => {
     const nothing = { partial: null, trajectory: null, response: null, passed: false };
     const none = { attempt: 0, failures: 0, restarts: 0 };
     return { id: `${id}.${i}`, stage: 'sample', ...none, ...nothing };
   });
-  return { id, source, index, order, isAccepted: false, batch: null, sequences };
+  return { id, source, index, cell, order, isAccepted: false, batch: null, sequences };
 }
 
 function begin(sequence: SequenceState, then: 'sample' | 'drop'): void {

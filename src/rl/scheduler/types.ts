@@ -11,7 +11,7 @@ import type { Trajectory } from '../trajectory.ts';
 /** Something to ask. */
 export interface Prompt {
   problem: Problem;
-  /** Whose pass rates are counted together: family/level/language, or the source. */
+  /** Whose pass rates are counted together: family/level/language/mode, or the source. */
   cell: string;
   /** What this prompt's own pass rate is kept under; null where prompts never come again. */
   key: string | null;

@@ -25,8 +25,9 @@ export const code = programs(
 );
 
 /**
- * The parts that `code` is made of, more of them and in any order. Pre-training and fine-tuning leave the
- * family out, so that reinforcement learning has something to teach where `code` has nothing left.
+ * The parts that `code` is made of, more of them and in any order. Pre-training leaves the family out and
+ * fine-tuning shows a few, so that reinforcement learning has something to teach where `code` has nothing
+ * left.
  */
 export const pipelines = programs(
   'pipelines',
