@@ -1,4 +1,5 @@
 import { UserError } from '../errors.ts';
+import { isLogProbability } from './log-probability.ts';
 import type { Routes, RoutesBuilder } from './routes.ts';
 
 /**
@@ -27,9 +28,6 @@ export interface Trajectory {
   /** 'length' if it was cut: by its limit of tokens or of turns. */
   finish: 'stop' | 'length';
 }
-
-/** What the log-probability of a certain token may be above 0 by, as a GPU takes logarithms. */
-const rounding = 1e-5;
 
 /** A trajectory that is being made; may be left for later, and go on with other weights. */
 export class TrajectoryBuilder {
@@ -65,7 +63,7 @@ export class TrajectoryBuilder {
     }
     tokens.forEach((token, i) => {
       const logprob = logprobs[i]!;
-      if (!(logprob <= rounding)) {
+      if (!isLogProbability(logprob)) {
         throw new UserError(`a sampled token has log-probability ${logprob}`);
       }
       this.#append(token, 1, Math.min(0, logprob), version);

@@ -165,8 +165,7 @@ class SequenceRun {
     }
     if (routes && prompt) routes.append(routes.positions, prompt.experts!);
     for (const row of (routes && experts) ?? []) routes!.append(routes!.positions, row);
-    // Rounding may bring the surest of tokens above 0.
-    const logprobs = scores.map(({ logprob }) => Math.min(0, logprob));
+    const logprobs = scores.map(({ logprob }) => logprob);
     this.#builder.appendSampled(tokens, logprobs, weightVersion);
   }
 

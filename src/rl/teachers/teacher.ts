@@ -4,6 +4,7 @@
  * more than where the student's router sent tokens, and say nothing to another router.
  */
 import type { TeacherScores } from '../algorithms/algorithm.ts';
+import { isLogProbability } from '../log-probability.ts';
 import { SequenceFailure } from '../sequence-failure.ts';
 import type { Trajectory } from '../trajectory.ts';
 
@@ -48,19 +49,14 @@ export function scoresProblem(
     new TeacherFailure('malformed', `teacher ${teacher}: ${what} of trajectory ${id}`);
   for (const [t, one] of sampled.entries()) {
     if (!one) continue;
-    if (!isLogprob(logprobs[t]!)) {
+    if (!isLogProbability(logprobs[t]!)) {
       return malformed(`has log-probability ${logprobs[t]} at token ${t}`);
     }
     if (!top) continue;
     for (let i = t * top.count; i < (t + 1) * top.count; i++) {
-      if (top.tokens[i]! >= 0 && isLogprob(top.logprobs[i]!)) continue;
+      if (top.tokens[i]! >= 0 && isLogProbability(top.logprobs[i]!)) continue;
       return malformed(`tells of token ${top.tokens[i]} as ${top.logprobs[i]} at token ${t}`);
     }
   }
   return null;
-}
-
-// Of a token that is certain, rounding may leave a little more than 0.
-function isLogprob(value: number): boolean {
-  return value > Number.NEGATIVE_INFINITY && value < 1e-3;
 }
