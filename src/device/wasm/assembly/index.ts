@@ -22,3 +22,4 @@ export { attentionInputs } from './inference/attention-inputs';
 export { cachedAttention, mergeCachedAttention } from './inference/cached-attention';
 export * from './inference/halves';
 export { expandByteRows, roundToBytes, writeByteRows } from './inference/cached-bytes';
+export { drawTokens, samplingDistribution, verifyDrafts } from './inference/sampling';

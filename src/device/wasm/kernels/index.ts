@@ -3,7 +3,6 @@ import type { Kernels } from '../../../tensor/kernels.ts';
 import type { Matrix } from '../../../tensor/quantized-matrix.ts';
 import { composedKernels } from '../../host/composed.ts';
 import { hostLogitKernels } from '../../host/logits.ts';
-import { hostSamplingKernels } from '../../host/sampling.ts';
 import type { Runtime } from '../runtime.ts';
 import { activationKernels } from './activation.ts';
 import { attentionKernels } from './attention.ts';
@@ -19,6 +18,7 @@ import { normKernels } from './norm.ts';
 import { optimizerKernels } from './optimizer.ts';
 import { rotaryKernels } from './rotary.ts';
 import { rowKernels } from './rows.ts';
+import { samplingKernels } from './sampling.ts';
 
 /** All kernels: one file a family. `device` is the one whose kernels they will be. */
 export function wasmKernels(runtime: Runtime, device: Device): Kernels<Matrix> {
@@ -44,6 +44,6 @@ export function wasmKernels(runtime: Runtime, device: Device): Kernels<Matrix> {
     ...compactCacheKernels(runtime, training),
     ...composedKernels(device),
     ...hostLogitKernels(runtime),
-    ...hostSamplingKernels(runtime),
+    ...samplingKernels(runtime),
   };
 }
