@@ -141,26 +141,27 @@ export function tile4x8<Format>(
       let bP = v128.load32_splat(bScale + toStart), bQ = bP;
       let cP = v128.load32_splat(cScale + toStart), cQ = cP;
       let dP = v128.load32_splat(dScale + toStart), dQ = dP;
-      let x: v128;
       if (idof<Format>() == idof<Nibbles>()) {
         for (let k: usize = 0; k < 16; k += 4) {
-          const bothP = v128.load(p + i), bothQ = v128.load(q + i);
-          let w = v128.and(bothP, mask), v = v128.and(bothQ, mask);
-          x = v128.load32_splat(a + k); aP = dot(x, w, aP); aQ = dot(x, v, aQ);
-          x = v128.load32_splat(b + k); bP = dot(x, w, bP); bQ = dot(x, v, bQ);
-          x = v128.load32_splat(c + k); cP = dot(x, w, cP); cQ = dot(x, v, cQ);
-          x = v128.load32_splat(d + k); dP = dot(x, w, dP); dQ = dot(x, v, dQ);
-          w = v128.and(i16x8.shr_u(bothP, 4), mask); v = v128.and(i16x8.shr_u(bothQ, 4), mask);
-          x = v128.load32_splat(a + k, 16); aP = dot(x, w, aP); aQ = dot(x, v, aQ);
-          x = v128.load32_splat(b + k, 16); bP = dot(x, w, bP); bQ = dot(x, v, bQ);
-          x = v128.load32_splat(c + k, 16); cP = dot(x, w, cP); cQ = dot(x, v, cQ);
-          x = v128.load32_splat(d + k, 16); dP = dot(x, w, dP); dQ = dot(x, v, dQ);
+          // Both halves of a row at once, or the compiler puts dots off and numbers wait in memory.
+          let both = v128.load(p + i);
+          const p0 = v128.and(both, mask), p1 = v128.and(i16x8.shr_u(both, 4), mask);
+          both = v128.load(q + i);
+          const q0 = v128.and(both, mask), q1 = v128.and(i16x8.shr_u(both, 4), mask);
+          let x = v128.load32_splat(a + k), y = v128.load32_splat(a + k, 16);
+          aP = dot(y, p1, dot(x, p0, aP)); aQ = dot(y, q1, dot(x, q0, aQ));
+          x = v128.load32_splat(b + k); y = v128.load32_splat(b + k, 16);
+          bP = dot(y, p1, dot(x, p0, bP)); bQ = dot(y, q1, dot(x, q0, bQ));
+          x = v128.load32_splat(c + k); y = v128.load32_splat(c + k, 16);
+          cP = dot(y, p1, dot(x, p0, cP)); cQ = dot(y, q1, dot(x, q0, cQ));
+          x = v128.load32_splat(d + k); y = v128.load32_splat(d + k, 16);
+          dP = dot(y, p1, dot(x, p0, dP)); dQ = dot(y, q1, dot(x, q0, dQ));
           i += 16;
         }
       } else {
         for (let k: usize = 0; k < 32; k += 4) {
           const w = v128.load(p + i), v = v128.load(q + i);
-          x = v128.load32_splat(a + k); aP = dot(x, w, aP); aQ = dot(x, v, aQ);
+          let x = v128.load32_splat(a + k); aP = dot(x, w, aP); aQ = dot(x, v, aQ);
           x = v128.load32_splat(b + k); bP = dot(x, w, bP); bQ = dot(x, v, bQ);
           x = v128.load32_splat(c + k); cP = dot(x, w, cP); cQ = dot(x, v, cQ);
           x = v128.load32_splat(d + k); dP = dot(x, w, dP); dQ = dot(x, v, dQ);
