@@ -1,7 +1,6 @@
 import type { Device } from '../../../tensor/device.ts';
 import type { Kernels } from '../../../tensor/kernels.ts';
 import type { Matrix } from '../../../tensor/quantized-matrix.ts';
-import { composedKernels } from '../../host/composed.ts';
 import { hostLogitKernels } from '../../host/logits.ts';
 import type { Runtime } from '../runtime.ts';
 import { activationKernels } from './activation.ts';
@@ -11,6 +10,7 @@ import { cachedAttentionKernels } from './cached-attention.ts';
 import { compactCacheKernels } from './compact-cache.ts';
 import { elementwiseKernels } from './elementwise.ts';
 import { balanceKernels, expertKernels } from './experts.ts';
+import { fusedKernels } from './fused.ts';
 import { inferenceKernels, withQuantizedWeights } from './inference.ts';
 import { logprobKernels } from './logprobs.ts';
 import { matmulKernels } from './matmul.ts';
@@ -39,10 +39,10 @@ export function wasmKernels(runtime: Runtime, device: Device): Kernels<Matrix> {
   return {
     ...training,
     ...withQuantizedWeights(runtime, training),
-    ...inferenceKernels(runtime, training),
+    ...inferenceKernels(runtime),
     ...cachedAttentionKernels(runtime),
     ...compactCacheKernels(runtime, training),
-    ...composedKernels(device),
+    ...fusedKernels(runtime, device),
     ...hostLogitKernels(runtime),
     ...samplingKernels(runtime),
   };

@@ -27,6 +27,13 @@ export interface Activations {
   rows: number;
 }
 
+/** Rows of a table, and the norm that they get. */
+interface Table<Weight extends Matrix> {
+  table: Weight;
+  rows: Tensor;
+  norm: Tensor;
+}
+
 /** 32 for f32, else the bits of a number. */
 export function formatOf(matrix: Matrix): number {
   return matrix instanceof QuantizedMatrix ? matrix.bits : 32;
@@ -48,23 +55,44 @@ export class WeightProducts {
     this.#runtime = runtime;
   }
 
-  /** Rows of x, or rmsNorm(x)·norm, which is then also written to `normed`, for weights of `format`. */
+  /**
+   * Rows of x for weights of `format`: all, or with a norm those that `rows` numbers, of which −1 gives
+   * zeros. With a norm they are rmsNorm(x)·norm, which is then also written to `normed`.
+   */
   prepare(
     x: Tensor,
     format: number,
-    norm?: { weight: Tensor; epsilon: number; normed?: Tensor },
+    norm?: { weight: Tensor; epsilon: number; normed?: Tensor | undefined; rows?: Tensor | null },
   ): Activations {
-    const { rows, columns } = x;
-    if (format === 32 && !norm) return { operand: read(x), rows };
+    if (format === 32 && !norm) return { operand: read(x), rows: x.rows };
     const runtime = this.#runtime;
-    const packed = format === 32 ? null : runtime.scratch(rows * columns * 1.25);
+    const { columns } = x;
+    const rows = norm?.rows?.size ?? x.rows;
+    const packed = this.#packed(rows, columns, format);
     const normed = norm && (norm.normed ?? runtime.scratch(rows * columns * 4).tensor);
     const normArguments =
       norm && normed ? [read(norm.weight), norm.epsilon, write(normed)] : [0, 0, 0];
-    const offset = this.#offsetOf(format);
-    const args = [read(x), ...normArguments, packed ?? 0, columns, offset];
+    const chosen = norm?.rows ? read(norm.rows) : 0;
+    const args = [read(x), chosen, ...normArguments, packed ?? 0, columns, this.offsetOf(format)];
     runtime.launch('prepareActivations', args, rows, rowGrain(2 * columns));
     return { operand: packed ?? read(normed!), rows };
+  }
+
+  /** Rows of two tables side by side, by a norm each, for weights of `format`. */
+  prepareJoined(a: Table<Matrix>, b: Table<Tensor>, epsilon: number, format: number): Activations {
+    const runtime = this.#runtime;
+    const rows = a.rows.size;
+    const columns = a.table.columns + b.table.columns;
+    const packed = this.#packed(rows, columns, format);
+    const normed = runtime.scratch(rows * columns * 4);
+    const own = formatOf(a.table);
+    const args = [
+      ...[readMatrix(a.table), own, this.offsetOf(own), read(a.rows), read(a.norm)],
+      ...[a.table.columns, read(b.table), read(b.rows), read(b.norm), b.table.columns, epsilon],
+      ...[normed, packed ?? 0, this.offsetOf(format)],
+    ];
+    runtime.launch('joinActivations', args, rows, rowGrain(4 * columns));
+    return { operand: packed ?? normed, rows };
   }
 
   /** out (+)= activations · matrixᵀ; rows meet matrices by entries without a list. */
@@ -80,7 +108,7 @@ export class WeightProducts {
     this.#launch(
       'multiplyMatrix',
       [
-        ...[this.#data(entries), 0, 1, operand, readMatrix(matrix), format, rows, depth],
+        ...[entries.operand, 0, 1, operand, readMatrix(matrix), format, rows, depth],
         ...[accumulate ? update(out) : write(out), accumulate ? 1 : 0],
       ],
       { results: entries.longest, format, depth },
@@ -90,8 +118,8 @@ export class WeightProducts {
   }
 
   /**
-   * out = silu(activations · gateᵀ)·(activations · upᵀ). With `divisor`, entries have a list of rows of
-   * `out`, whose rows of activations are numbered by these over `divisor`.
+   * out = silu(activations · gateᵀ)·(activations · upᵀ). Where entries have a list, of rows of `out`, the
+   * rows of activations are these over `divisor`.
    */
   multiplyGated(
     { operand }: Activations,
@@ -99,15 +127,14 @@ export class WeightProducts {
     up: Matrix,
     out: Tensor,
     entries: Entries,
-    divisor?: number,
+    divisor = 1,
   ): void {
     const [rows, depth] = gate.shape.slice(-2) as [number, number];
     const format = formatOf(gate);
-    const data = this.#data(entries);
     this.#launch(
       'multiplyGated',
       [
-        ...[data, divisor ? listOf(data, entries) : 0, divisor ?? 1, operand],
+        ...[entries.operand, entries.list ?? 0, divisor, operand],
         ...[readMatrix(gate), readMatrix(up), format, rows, depth, write(out)],
       ],
       { results: 2 * entries.longest, format, depth },
@@ -126,11 +153,10 @@ export class WeightProducts {
   ): void {
     const [rows, depth] = down.shape.slice(-2) as [number, number];
     const format = formatOf(down);
-    const data = this.#data(entries);
     this.#launch(
       'addExperts',
       [
-        ...[data, entries.count, listOf(data, entries), operand, readMatrix(down), format],
+        ...[entries.operand, entries.count, entries.list ?? 0, operand, readMatrix(down), format],
         ...[read(weights), weights.columns, slots, rows, depth, update(out)],
       ],
       { results: 2 * slots, format, depth },
@@ -182,14 +208,12 @@ export class WeightProducts {
     runtime.launch(kernel, [...args, scratch, stride], items, Math.ceil(Math.max(least, fair)));
   }
 
-  #data({ data }: Entries): Operand {
-    const operand = this.#runtime.scratch(data.byteLength);
-    this.#runtime.ints(operand.tensor).set(data);
-    return operand;
+  #packed(rows: number, columns: number, format: number): Operand | null {
+    return format === 32 ? null : this.#runtime.scratch(rows * columns * 1.25);
   }
 
   /** What is added to a weight's number as it is stored. */
-  #offsetOf(format: number): number {
+  offsetOf(format: number): number {
     return format === 8 ? this.#runtime.byteOffset : 8;
   }
 }
@@ -202,8 +226,4 @@ function unitsOf(rows: number): number {
 function unitWork(matrix: Matrix, rows: number): number {
   const bytes = (matrix.byteLength / matrix.rows) * unitRows;
   return bytes * Math.max(1, rows / rowsPerRead);
-}
-
-function listOf({ tensor }: Operand, { count, data }: Entries): Operand {
-  return read(tensor.slice(3 * count, data.length));
 }

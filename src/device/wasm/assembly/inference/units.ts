@@ -6,7 +6,7 @@ import {
 } from './tile';
 
 /** Formats of a matrix, by the bits of its numbers: 32 is plain f32, row by row. */
-const floats: i32 = 32;
+export const floats: i32 = 32;
 const nibbles: i32 = 4;
 
 /** Rows of a matrix in a unit, and results of a unit for each row of activations. */
