@@ -14,7 +14,7 @@ import { rowGrain } from './grain.ts';
 /** Rows of a matrix in a unit, and the bytes of its results for a row; as in assembly/inference/units.ts. */
 const unitRows = 16;
 const unitBytes = 64;
-/** Bytes of weights that one thread should take at a time: microseconds of reading. */
+/** Bytes of weights that are worth a thread's turn: microseconds of reading. */
 const leastBytes = 2 ** 15;
 /** So that threads finish together. */
 const chunksPerThread = 6;
@@ -203,9 +203,10 @@ export class WeightProducts {
     const bytes = (results + 1) * unitBytes + (format === 4 ? depth * 17 : 0);
     const stride = Math.ceil(bytes / 64) * 64;
     const scratch = runtime.workspace(stride * runtime.threads);
-    const least = leastBytes / work;
-    const fair = items / (runtime.threads * chunksPerThread);
-    runtime.launch(kernel, [...args, scratch, stride], items, Math.ceil(Math.max(least, fair)));
+    const worthwhile = Math.min((items * work) / leastBytes, runtime.threads * chunksPerThread);
+    // As many for each thread, unless one is enough.
+    const chunks = worthwhile < 1 ? 1 : Math.ceil(worthwhile / runtime.threads) * runtime.threads;
+    runtime.launch(kernel, [...args, scratch, stride], items, Math.ceil(items / chunks));
   }
 
   #packed(rows: number, columns: number, format: number): Operand | null {
