@@ -141,6 +141,7 @@ export class Runtime {
   /** Called after every `Kernels` method. */
   releaseScratch(): void {
     this.#arenaUsed = 0;
+    if (this.#scratch.length === 0) return;
     for (const storage of this.#scratch) this.heaps.release(storage);
     this.#scratch.length = 0;
   }

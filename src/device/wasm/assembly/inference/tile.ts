@@ -123,6 +123,48 @@ export function tile1x16<Format>(
 }
 
 /**
+ * out [2,8], its rows 64 bytes apart, = rows a and b times the rows of the blocks at p and q, of nibbles:
+ * two rows share their unpacking.
+ */
+export function tile2x8(a: usize, b: usize, p: usize, q: usize, depth: usize, out: usize): void {
+  const end = a + depth;
+  const toStart = depth >> 3;
+  const mask = v128.load(lowHalves);
+  let aScale = end, bScale = b + depth;
+  let sumAP = f32x4.splat(0), sumAQ = sumAP, sumBP = sumAP, sumBQ = sumAP;
+  while (a < end) {
+    let i = scaleBytes;
+    for (let group: usize = 0; group < 4; group++) {
+      let aP = v128.load32_splat(aScale + toStart), aQ = aP;
+      let bP = v128.load32_splat(bScale + toStart), bQ = bP;
+      for (let k: usize = 0; k < 16; k += 4) {
+        let both = v128.load(p + i);
+        const p0 = v128.and(both, mask), p1 = v128.and(i16x8.shr_u(both, 4), mask);
+        both = v128.load(q + i);
+        const q0 = v128.and(both, mask), q1 = v128.and(i16x8.shr_u(both, 4), mask);
+        let x = v128.load32_splat(a + k), y = v128.load32_splat(a + k, 16);
+        aP = dot(y, p1, dot(x, p0, aP)); aQ = dot(y, q1, dot(x, q0, aQ));
+        x = v128.load32_splat(b + k); y = v128.load32_splat(b + k, 16);
+        bP = dot(y, p1, dot(x, p0, bP)); bQ = dot(y, q1, dot(x, q0, bQ));
+        i += 16;
+      }
+      const to = group << 3;
+      const scalesP = scales4(p + to), scalesQ = scales4(q + to);
+      const ownA = v128.load32_splat(aScale), ownB = v128.load32_splat(bScale);
+      sumAP = addGroup(sumAP, aP, scalesP, ownA); sumAQ = addGroup(sumAQ, aQ, scalesQ, ownA);
+      sumBP = addGroup(sumBP, bP, scalesP, ownB); sumBQ = addGroup(sumBQ, bQ, scalesQ, ownB);
+      a += groupSize; b += groupSize;
+      aScale += 4; bScale += 4;
+    }
+    p += tileBytes<Nibbles>(); q += tileBytes<Nibbles>();
+  }
+  v128.store(out, sumAP);
+  v128.store(out, sumAQ, 16);
+  v128.store(out, sumBP, 64);
+  v128.store(out, sumBQ, 80);
+}
+
+/**
  * out [4,8], its rows 64 bytes apart, += rows a, b, c and d times the rows of the blocks at p and q, over
  * `tiles` tiles; scales of activations are `toScale` bytes from their numbers. The sums lie in `out`: there
  * are sixteen registers, and the integer sums take eight.
