@@ -14,6 +14,8 @@ import { rowGrain } from './grain.ts';
 /** Rows of a matrix in a unit, and the bytes of its results for a row; as in assembly/inference/units.ts. */
 const unitRows = 16;
 const unitBytes = 64;
+/** Units whose results lie in the same lines of a cache: no two threads should write to one. */
+const unitsOfLine = 4;
 /** Bytes of weights that are worth a thread's turn: microseconds of reading. */
 const leastBytes = 2 ** 15;
 /** So that threads finish together. */
@@ -32,6 +34,14 @@ interface Table<Weight extends Matrix> {
   table: Weight;
   rows: Tensor;
   norm: Tensor;
+}
+
+/** What a product takes: `results` of a unit, in rows, and the items that one thread should do. */
+interface Work {
+  results: number;
+  format: number;
+  depth: number;
+  together?: number;
 }
 
 /** 32 for f32, else the bits of a number. */
@@ -184,7 +194,7 @@ export class WeightProducts {
         ...[heads, keyValueHeads, headDim, valueDim, rotaryDim, cos, sin],
         ...[write(query), write(keys), write(values)],
       ],
-      { results: rows, format, depth: weight.columns },
+      { results: rows, format, depth: weight.columns, together: 1 },
       heads + 2 * keyValueHeads,
       Number.POSITIVE_INFINITY,
     );
@@ -194,7 +204,7 @@ export class WeightProducts {
   #launch(
     kernel: string,
     args: LaunchArgument[],
-    { results, format, depth }: { results: number; format: number; depth: number },
+    { results, format, depth, together = unitsOfLine }: Work,
     items: number,
     work: number,
   ): void {
@@ -206,7 +216,8 @@ export class WeightProducts {
     const worthwhile = Math.min((items * work) / leastBytes, runtime.threads * chunksPerThread);
     // As many for each thread, unless one is enough.
     const chunks = worthwhile < 1 ? 1 : Math.ceil(worthwhile / runtime.threads) * runtime.threads;
-    runtime.launch(kernel, [...args, scratch, stride], items, Math.ceil(items / chunks));
+    const grain = Math.ceil(items / chunks / together) * together;
+    runtime.launch(kernel, [...args, scratch, stride], items, grain);
   }
 
   #packed(rows: number, columns: number, format: number): Operand | null {
