@@ -22,5 +22,9 @@ export class DecoderSequence implements HeldPages {
   append(tokens: readonly number[]): void {
     this.tokens.push(...tokens);
     this.length += tokens.length;
+    // What blocks have of drafts that were right, but are not wanted, is not of this sequence.
+    for (const [head, held] of this.blockLengths.entries()) {
+      this.blockLengths[head] = Math.min(held, this.length - head);
+    }
   }
 }

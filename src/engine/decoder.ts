@@ -142,13 +142,16 @@ export class Decoder {
       );
       const outputs = new StepOutputs(scope, requests, drafts, this.model.config);
       this.#passes.verify(scope, inputs, drafted, masks, outputs);
-      for (const sequence of sequences) {
+      const answers = await outputs.read();
+      for (const [s, { blockLengths, length }] of sequences.entries()) {
+        const right = answers[s]!.tokens.length - 1;
         for (let head = 0; head < drafts; head++) {
-          const certain = sequence.length - head;
-          sequence.blockLengths[head] = Math.max(sequence.blockLengths[head]!, certain);
+          // The last rows of a block read drafts; they stay where these were right.
+          const certain = length - Math.max(head - right, 0);
+          blockLengths[head] = Math.max(blockLengths[head]!, certain);
         }
       }
-      return await outputs.read();
+      return answers;
     } finally {
       scope.close();
     }

@@ -53,7 +53,7 @@ export function replayStep(
   for (const [head, { tokens, slidingLayout, stateRows }] of inputs.blocks.entries()) {
     if (countRows(blocks[head]!) === 0) continue;
     const cache = pool.stepCache({ sliding: slidingLayout });
-    stepMtpBlock(scope, model, head, tokens, pool.states, stateRows, cache);
+    stepMtpBlock(scope, model, head, tokens, pool.states, stateRows, cache, { count: 0, cache });
   }
   const { tokens, globalLayout, slidingLayout, stateRows } = inputs.trunk;
   const cache = pool.stepCache({ global: globalLayout, width, sliding: slidingLayout });

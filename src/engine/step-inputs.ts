@@ -31,6 +31,8 @@ export interface StepInputs {
     places: Tensor;
   };
   blocks: (RowInputs & {
+    /** Of the drafting rows alone. */
+    draftingLayout: Tensor;
     /** i32 [S] */
     lastRows: Tensor;
     /** i32 [S, places] */
@@ -93,8 +95,9 @@ export function uploadStep(
       uniforms: Float32Array.from(uniforms.flatMap((numbers) => numbers.slice(drafts))),
       places: Int32Array.from(requests, (_, s) => s),
     },
-    blocks: blocks.map(({ ranges, lastRows, places }, head) => ({
+    blocks: blocks.map(({ drafting, ranges, lastRows, places }, head) => ({
       ...rowInputs(ranges),
+      draftingLayout: layoutOf(drafting, ringTable(drafting)),
       lastRows,
       places,
       uniforms: Float32Array.from(uniforms, (numbers) => numbers[head]!),

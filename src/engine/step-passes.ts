@@ -6,6 +6,7 @@ import type { Tensor } from '../tensor/tensor.ts';
 import { type ConstrainedOutput, firstMasks, type StepMasks } from './constrained-output.ts';
 import type { KeyValuePool } from './key-value-pool.ts';
 import type { OutputHead } from './output-head.ts';
+import { countRows } from './row-ranges.ts';
 import type { StepInputs } from './step-inputs.ts';
 import type { StepOutputs } from './step-outputs.ts';
 import type { StepPlan } from './step-plan.ts';
@@ -44,13 +45,20 @@ export class StepPasses {
     const count = inputs.trunk.uniforms.rows;
     const masks = firstMasks(scope, constraints);
     const distributions = scope.empty([blocks.length * count, model.head.shape[0]!]);
-    for (const [head, { rows, firstToken }] of blocks.entries()) {
-      const { slidingLayout, stateRows, lastRows, uniforms, places } = inputs.blocks[head]!;
+    for (const [head, { drafting, rows, firstToken }] of blocks.entries()) {
+      const { slidingLayout, draftingLayout, stateRows, lastRows, uniforms, places } =
+        inputs.blocks[head]!;
       const logits = distributions.slice(head * count, (head + 1) * count);
       const own = tokens.slice(firstToken, firstToken + rows);
       const cache = this.#pool.stepCache({ sliding: slidingLayout });
       // A sequence of a single token has no rows: its drafts are guesses from a state of zeros.
-      const x = rows > 0 ? stepMtpBlock(scope, model, head, own, states, stateRows, cache) : states;
+      const x =
+        rows > 0
+          ? stepMtpBlock(scope, model, head, own, states, stateRows, cache, {
+              count: countRows(drafting),
+              cache: this.#pool.stepCache({ sliding: draftingLayout }),
+            })
+          : states;
       this.#head.normLogits(model.mtp[head]!.finalNorm, x, lastRows, logits);
       this.#head.penalize(inputs, logits, inputs.changes?.blockRows[head]);
       // What may follow a draft is known only once it is, but guesses need not be allowed.

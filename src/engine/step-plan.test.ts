@@ -42,15 +42,22 @@ test('every row of a step finds its token, known or drafted', () => {
           expect(tokens[row++]).toBe(1 + p + 1000 * sequence.ring);
         }
       }
-      plan.blocks.forEach(({ ranges, firstToken, rows, lastRows }, head) => {
+      plan.blocks.forEach(({ drafting, ranges, firstToken, rows, lastRows }, head) => {
+        expect(ranges.slice(0, all.length)).toEqual(drafting);
         let at = 0;
-        for (const [s, { sequence, begin, end }] of ranges.entries()) {
-          expect(end).toBe(sequence.length);
-          expect(end - begin).toBeLessThanOrEqual(window);
+        for (const [i, { sequence, begin, end }] of ranges.entries()) {
+          const s = sequence.ring;
+          if (i < all.length) expect(lastRows[s]).toBe(end > begin ? at : -1);
           for (let p = begin; p < end; p++) {
             expect(tokens[firstToken + at++]).toBe(1 + p + 1 + head + 1000 * s);
           }
-          expect(lastRows[s]).toBe(end > begin ? at - 1 : -1);
+        }
+        for (const [s, { begin, end }] of drafting.entries()) {
+          const { length } = all[s]!;
+          const earlier = ranges[all.length + s]!;
+          expect([earlier.end, end]).toEqual([begin, length]);
+          expect(end - begin).toBe(end > earlier.begin ? 1 : 0);
+          expect(end - earlier.begin).toBeLessThanOrEqual(window);
         }
         expect(at).toBe(rows);
         expect(firstToken % 64).toBe(0);

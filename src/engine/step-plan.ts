@@ -4,11 +4,14 @@ import { alignedLength } from './upload.ts';
 
 /** What one MTP block does in a step. */
 export interface BlockPlan {
+  /** The last row of each sequence, from which it is drafted, where there are any. */
+  drafting: RowRange<DecoderSequence>[];
+  /** These, then the rows before, which only leave their keys and values. */
   ranges: RowRange<DecoderSequence>[];
   /** Where the tokens of its rows are among the step's. */
   firstToken: number;
   rows: number;
-  /** i32 [S]: the last row of each sequence, or −1 if it has none. */
+  /** i32 [S]: where the last row of each sequence is; −1 if it has none. */
   lastRows: Int32Array;
   /** i32 [S, places]: where the token that it drafts for each sequence goes; −1 for nowhere. */
   places: Int32Array;
@@ -46,15 +49,17 @@ export function planStep(
   });
   let size = alignedLength(countRows(trunk));
   const blocks = Array.from({ length: drafts }, (_, head) => {
-    const ranges = sequences.map((sequence) => uncertainRows(sequence, head, window));
+    const uncertain = sequences.map((sequence) => uncertainRows(sequence, head, window));
+    const drafting = uncertain.map((range) => ({ ...range, begin: lastOf(range) }));
+    const ranges = [...drafting, ...uncertain.map((range) => ({ ...range, end: lastOf(range) }))];
     const rows = countRows(ranges);
     const first = firstRows(ranges);
-    const lastRows = Int32Array.from(ranges, ({ begin, end }, s) =>
-      end > begin ? first[s]! + end - begin - 1 : -1,
+    const lastRows = Int32Array.from(drafting, ({ begin, end }, s) =>
+      end > begin ? first[s]! : -1,
     );
     const firstToken = size;
     size += alignedLength(rows);
-    return { ranges, rows, lastRows, firstToken };
+    return { drafting, ranges, rows, first, lastRows, firstToken };
   });
 
   const tokens = new Int32Array(size);
@@ -91,21 +96,28 @@ export function uncertainRows(
   return { sequence, begin: Math.max(blockLengths[head]!, length - window, 0), end: length };
 }
 
+/** The last position of a range, or its end if it has none. */
+function lastOf({ begin, end }: RowRange): number {
+  return Math.max(begin, end - 1);
+}
+
 /** Block `head` drafts the token of position length + head + 1. */
 function placesOf(
   sequences: readonly DecoderSequence[],
   drafts: number,
   head: number,
-  blocks: readonly Pick<BlockPlan, 'ranges' | 'firstToken' | 'lastRows'>[],
+  blocks: readonly (Pick<BlockPlan, 'ranges' | 'firstToken' | 'lastRows'> & { first: number[] })[],
 ): Int32Array {
   const later = blocks.slice(head + 1);
   return Int32Array.from(
     sequences.flatMap((_, s) => [
       s * (drafts + 1) + head + 1,
-      ...later.map(({ ranges, firstToken, lastRows }, i) => {
+      ...later.map(({ ranges, first, firstToken, lastRows }, i) => {
         // The row of block head + 1 + i that reads this token lies i before the last.
-        const { begin, end } = ranges[s]!;
-        return end - 1 - i >= begin ? firstToken + lastRows[s]! - i : -1;
+        if (i === 0) return lastRows[s]! < 0 ? -1 : firstToken + lastRows[s]!;
+        const earlier = sequences.length + s;
+        const { begin, end } = ranges[earlier]!;
+        return end - i >= begin ? firstToken + first[earlier]! + end - i - begin : -1;
       }),
     ]),
   );

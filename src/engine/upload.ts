@@ -22,24 +22,19 @@ export type Uploaded<Arrays> = Arrays extends HostArray
  * tensor of one dimension; none may be written to, for WebGPU binds a buffer to be read or written.
  */
 export function upload<Arrays extends HostArrays>(scope: Scope, arrays: Arrays): Uploaded<Arrays> {
-  let size = 0;
-  const parts: { array: HostArray; begin: number }[] = [];
-  forEachArray(arrays, (array) => {
-    parts.push({ array, begin: size });
-    size += alignedLength(array.length);
-  });
+  const size = sizeOf(arrays);
   const { integers, floats } = stagingOf(size);
-  for (const { array, begin } of parts) {
-    (array instanceof Int32Array ? integers : floats).set(array, begin);
-  }
-  const { storage } = scope.from([size], integers.subarray(0, size));
-  const tensors = new Map(
-    parts.map(({ array, begin }) => {
-      const dtype = array instanceof Int32Array ? 'i32' : 'f32';
-      return [array, new Tensor([array.length], dtype, storage, 4 * begin)];
-    }),
-  );
-  return mapArrays(arrays, (array) => tensors.get(array)!) as unknown as Uploaded<Arrays>;
+  const { storage } = scope.empty([size], 'i32');
+  let begin = 0;
+  const tensors = mapArrays(arrays, (array) => {
+    const isInteger = array instanceof Int32Array;
+    (isInteger ? integers : floats).set(array, begin);
+    const tensor = new Tensor([array.length], isInteger ? 'i32' : 'f32', storage, 4 * begin);
+    begin += alignedLength(array.length);
+    return tensor;
+  });
+  scope.device.write(storage, 0, integers.subarray(0, size));
+  return tensors as unknown as Uploaded<Arrays>;
 }
 
 /**
@@ -67,9 +62,12 @@ function isArray(arrays: HostArrays): arrays is HostArray {
   return ArrayBuffer.isView(arrays);
 }
 
-function forEachArray(arrays: HostArrays, visit: (array: HostArray) => void): void {
-  if (isArray(arrays)) visit(arrays);
-  else for (const inner of Object.values(arrays)) forEachArray(inner, visit);
+/** Elements of all arrays, aligned. */
+function sizeOf(arrays: HostArrays): number {
+  if (isArray(arrays)) return alignedLength(arrays.length);
+  let size = 0;
+  for (const inner of Object.values(arrays)) size += sizeOf(inner);
+  return size;
 }
 
 type Mapped = Tensor | { [name: string]: Mapped } | Mapped[];
@@ -77,7 +75,7 @@ type Mapped = Tensor | { [name: string]: Mapped } | Mapped[];
 function mapArrays(arrays: HostArrays, tensorOf: (array: HostArray) => Tensor): Mapped {
   if (isArray(arrays)) return tensorOf(arrays);
   if (Array.isArray(arrays)) return arrays.map((inner) => mapArrays(inner, tensorOf));
-  return Object.fromEntries(
-    Object.entries(arrays).map(([name, inner]) => [name, mapArrays(inner, tensorOf)]),
-  );
+  const mapped: { [name: string]: Mapped } = {};
+  for (const [name, inner] of Object.entries(arrays)) mapped[name] = mapArrays(inner, tensorOf);
+  return mapped;
 }

@@ -103,12 +103,18 @@ test('an MTP block in steps gives what it gives on a whole document', async () =
   const { keyValueHeads, headDim, valueHeadDim } = config.slidingAttention;
   const keys = scope.empty([2 * table.length * pageSize, keyValueHeads * headDim]);
   const values = scope.empty([2 * table.length * pageSize, keyValueHeads * valueHeadDim]);
-  for (const [p, token] of document.entries()) {
-    const layout = scope.from([2 + table.length], Int32Array.from([p, 0, ...table]));
-    const cache = () => ({ keys, values, pageSize, width: table.length, layout });
-    const tokens = scope.from([1], Int32Array.of(token));
-    const stateRows = scope.from([1], Int32Array.of(p));
-    const x = stepMtpBlock(scope, model, 1, tokens, hidden, stateRows, cache);
+  for (let p = 1; p < document.length; p += 2) {
+    // The row before only leaves its key and value.
+    const rowsOf = (positions: number[]) => {
+      const data = [...positions, ...positions.map(() => 0), ...table];
+      const layout = scope.from([data.length], Int32Array.from(data));
+      return () => ({ keys, values, pageSize, width: table.length, layout });
+    };
+    const tokens = scope.from([2], Int32Array.of(document[p]!, document[p - 1]!));
+    const stateRows = scope.from([2], Int32Array.of(p, p - 1));
+    const drafting = { count: 1, cache: rowsOf([p]) };
+    const cache = rowsOf([p, p - 1]);
+    const x = stepMtpBlock(scope, model, 1, tokens, hidden, stateRows, cache, drafting);
     // The row that is asked for, and one that there is not.
     const rows = scope.from([2], Int32Array.of(-1, 0));
     const out = scope.empty([2, model.head.rows]);

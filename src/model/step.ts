@@ -7,7 +7,7 @@
 import type { CachedRows } from '../tensor/inference-kernels.ts';
 import { linear, rmsNorm, swiglu } from '../tensor/ops/index.ts';
 import type { Matrix } from '../tensor/quantized-matrix.ts';
-import type { Scope } from '../tensor/scope.ts';
+import { type Scope, within } from '../tensor/scope.ts';
 import type { Tensor } from '../tensor/tensor.ts';
 import { type AttentionConfig, attentionOf, type ModelConfig } from './config.ts';
 import type {
@@ -49,9 +49,16 @@ export function stepTrunk(
   return { residual: x, experts };
 }
 
+/** The first rows of an MTP block, which go through all of it, and the cache as these see it. */
+export interface DraftingRows {
+  count: number;
+  cache: StepCache;
+}
+
 /**
  * MTP block `head`; `tokens` holds token t+1+head for the row of position t, whose trunk state (see
- * `stepStates`) is row `stateRows` of `states`. → [T, hidden] before the block's final norm.
+ * `stepStates`) is row `stateRows` of `states`. Every row leaves its key and value in the cache; the
+ * drafting ones give [rows, hidden] before the block's final norm.
  */
 export function stepMtpBlock(
   scope: Scope,
@@ -61,6 +68,7 @@ export function stepMtpBlock(
   states: Tensor,
   stateRows: Tensor,
   cache: StepCache,
+  drafting: DraftingRows,
 ): Tensor {
   const { config } = model;
   const weights = model.mtp[head]!;
@@ -77,8 +85,17 @@ export function stepMtpBlock(
     out: x,
   });
   const slot = config.layers.length + head;
-  stepBlock(scope, config, x, weights.block, config.slidingAttention, cache(slot), null);
-  return x;
+  const out = x.slice(0, drafting.count);
+  within(scope.device, (inner) => {
+    const { block } = weights;
+    const attention = config.slidingAttention;
+    const query = attentionQueries(inner, config, x, block, attention, cache(slot), null);
+    if (out.rows === 0) return;
+    const own = query.slice(0, out.rows);
+    addAttention(inner, config, out, own, block.attention, attention, drafting.cache(slot));
+    addFeedForward(inner, config, out, block);
+  });
+  return out;
 }
 
 /** What MTP blocks read of the trunk: the states after or before its final norm, as in `mtpInput`. */
@@ -115,34 +132,30 @@ function stepBlock(
   embedding: Embedding,
   route?: Tensor,
 ): Tensor | null {
-  const { inputNorm, postAttentionNorm, feedForward } = weights;
   const { experts } = scope.nested((inner) => {
-    addAttention(inner, config, x, inputNorm, weights.attention, attention, cache, embedding);
-    if (feedForward.kind === 'experts') {
-      return { experts: addExperts(inner, config, x, postAttentionNorm, feedForward, route) };
-    }
-    addDense(inner, config, x, postAttentionNorm, feedForward);
-    return { experts: null };
+    const query = attentionQueries(inner, config, x, weights, attention, cache, embedding);
+    addAttention(inner, config, x, query, weights.attention, attention, cache);
+    return { experts: addFeedForward(inner, config, x, weights, route) };
   });
   return experts;
 }
 
-function addAttention(
+/** The queries of rows, whose keys and values go into the cache. */
+function attentionQueries(
   scope: Scope,
   config: ModelConfig,
   x: Tensor,
-  norm: Tensor,
-  weights: AttentionWeights,
+  { inputNorm, attention: weights }: LayerWeights,
   attention: AttentionConfig,
   cache: CachedRows,
   embedding: Embedding,
-): void {
+): Tensor {
   const { kernels } = scope.device;
-  const { heads, keyValueHeads, headDim, valueHeadDim, rotaryDim, ropeTheta, window } = attention;
+  const { heads, keyValueHeads, headDim, valueHeadDim, rotaryDim, ropeTheta } = attention;
   const query = scope.empty([x.rows, heads * headDim]);
   const inputs = {
     x,
-    norm,
+    norm: inputNorm,
     epsilon: config.normEpsilon,
     weight: weights.queryKeyValue,
     heads,
@@ -156,7 +169,20 @@ function addAttention(
   };
   if (embedding) kernels.embedAttentionInputs({ ...inputs, ...embedding });
   else kernels.attentionInputs(inputs);
-  kernels.addAttention({
+  return query;
+}
+
+function addAttention(
+  { device }: Scope,
+  config: ModelConfig,
+  x: Tensor,
+  query: Tensor,
+  weights: AttentionWeights,
+  { heads, keyValueHeads, headDim, valueHeadDim, window }: AttentionConfig,
+  cache: CachedRows,
+): void {
+  const { output, sinks } = weights;
+  device.kernels.addAttention({
     heads,
     keyValueHeads,
     keyDim: headDim,
@@ -165,11 +191,26 @@ function addAttention(
     valueScale: config.valueScale,
     window,
     query,
-    sinks: weights.sinks,
+    sinks,
     cache,
-    weight: weights.output,
+    weight: output,
     out: x,
   });
+}
+
+/** Returns the experts, if it has any. */
+function addFeedForward(
+  scope: Scope,
+  config: ModelConfig,
+  x: Tensor,
+  { postAttentionNorm, feedForward }: LayerWeights,
+  route?: Tensor,
+): Tensor | null {
+  if (feedForward.kind === 'experts') {
+    return addExperts(scope, config, x, postAttentionNorm, feedForward, route);
+  }
+  addDense(scope, config, x, postAttentionNorm, feedForward);
+  return null;
 }
 
 function addDense(

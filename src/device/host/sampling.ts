@@ -81,7 +81,8 @@ function softmax(weights: Float32Array, temperature: number, vocabSize: number):
   normalize(weights);
 }
 
-function keepMostProbable(
+/** Cuts a distribution as `samplingDistribution` says. */
+export function keepMostProbable(
   weights: Float32Array,
   { topP, topK, minP }: { topP: number; topK: number; minP: number },
 ): void {

@@ -29,8 +29,11 @@ const chunkBits = 12;
 export const maximumChunks = 2 ** chunkBits - 1;
 const generationMask = 2 ** (32 - chunkBits) - 1;
 
-/** Long enough to catch the next launch of a running step, short enough to cost an idle device nothing. */
-const spinMilliseconds = 0.05;
+/**
+ * Long enough to catch the next launch of a running step, also when the caller has done one alone and the
+ * host's work between two steps; short enough to cost an idle device nothing.
+ */
+const spinMilliseconds = 0.25;
 /** A chunk takes milliseconds; a worker silent for this long is gone. */
 const stalledMilliseconds = 60_000;
 

@@ -2,7 +2,7 @@ import { Tensor } from '../../tensor/tensor.ts';
 import { Control, type Launch, maximumChunks } from './control.ts';
 import { largestHeapBytes, roundToAlignment } from './heap.ts';
 import { Heaps, type WasmStorage } from './heaps.ts';
-import { Staging } from './staging.ts';
+import { addressesOf, Staging } from './staging.ts';
 import {
   instantiate,
   type KernelFunction,
@@ -92,19 +92,14 @@ export class Runtime {
     if (index === undefined) throw new Error(`the wasm build has no kernel ${kernel}`);
     this.#pool.check();
 
+    if (this.heaps.heaps.length === 1) {
+      this.#run(index, 0, addressesOf(args), items, grain);
+      return;
+    }
     const staging = new Staging(this.heaps);
     const { heap, values } = staging.enter(args);
     try {
-      const step = Math.max(1, Math.floor(grain), Math.ceil(items / maximumChunks));
-      const chunks = Math.ceil(items / step);
-      if (chunks === 1 || this.threads === 1) {
-        const run = this.#kernels[heap]![index]!;
-        for (let begin = 0; begin < items; begin += step) {
-          run(...values, begin, Math.min(begin + step, items), 0);
-        }
-      } else {
-        this.#fork({ kernel: index, heap, arguments: values, items, grain: step, chunks });
-      }
+      this.#run(index, heap, values, items, grain);
       staging.copyBack();
     } finally {
       staging.leave();
@@ -146,6 +141,7 @@ export class Runtime {
   /** Called after every `Kernels` method. */
   releaseScratch(): void {
     this.#arenaUsed = 0;
+    if (this.#scratch.length === 0) return;
     for (const storage of this.#scratch) this.heaps.release(storage);
     this.#scratch.length = 0;
   }
@@ -159,6 +155,23 @@ export class Runtime {
   #placeOf({ storage, byteOffset }: Tensor): { heap: number; first: number } {
     const { heap, address } = storage as WasmStorage;
     return { heap, first: (address + byteOffset) / 4 };
+  }
+
+  #run(kernel: number, heap: number, values: number[], items: number, grain: number): void {
+    const step = Math.max(1, Math.floor(grain), Math.ceil(items / maximumChunks));
+    const chunks = Math.ceil(items / step);
+    if (chunks > 1 && this.threads > 1) {
+      this.#fork({ kernel, heap, arguments: values, items, grain: step, chunks });
+      return;
+    }
+    const run = this.#kernels[heap]![kernel]!;
+    const count = values.length;
+    values.push(0, 0, 0);
+    for (let begin = 0; begin < items; begin += step) {
+      values[count] = begin;
+      values[count + 1] = Math.min(begin + step, items);
+      run(...values);
+    }
   }
 
   #fork(launch: Launch): void {

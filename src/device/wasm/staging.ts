@@ -12,7 +12,7 @@ interface Staged {
 /**
  * Brings the operands of one launch together. Kernels see one memory; the launch runs in the heap of
  * its largest operand, and operands from other heaps are copied there before it and, if written, back
- * after it. Small models have one heap, and then this only turns tensors into addresses.
+ * after it. Small models have one heap, and need none of this: see `addressesOf`.
  */
 export class Staging {
   readonly #heaps: Heaps;
@@ -27,7 +27,6 @@ export class Staging {
    * @throws OutOfMemoryError
    */
   enter(args: readonly LaunchArgument[]): { heap: number; values: number[] } {
-    if (this.#heaps.heaps.length === 1) return { heap: 0, values: this.#values(args, 0) };
     let heap = 0;
     let largest = -1;
     for (const argument of args) {
@@ -85,8 +84,8 @@ export class Staging {
   #address(operand: Operand, heap: number): number {
     const { tensor, access } = operand;
     const storage = tensor.storage as WasmStorage;
-    if (storage.released) throw new Error('a tensor is used after its storage was released');
-    if (storage.heap === heap) return storage.address + tensor.byteOffset;
+    const address = addressOf(tensor);
+    if (storage.heap === heap) return address;
 
     // The same bytes twice, as in out = out + b, must be one copy.
     this.#staged ??= [];
@@ -116,4 +115,20 @@ export class Staging {
   #copyBytes({ heap, address, byteLength }: WasmStorage): Uint8Array {
     return this.#heaps.heaps[heap]!.bytes.subarray(address, address + byteLength);
   }
+}
+
+/** The arguments of a launch with addresses for tensors, where there is one heap. */
+export function addressesOf(args: readonly LaunchArgument[]): number[] {
+  const values: number[] = [];
+  for (const argument of args) {
+    values.push(typeof argument === 'number' ? argument : addressOf(argument.tensor));
+  }
+  return values;
+}
+
+/** In the heap where it lies. */
+function addressOf({ storage, byteOffset }: Tensor): number {
+  const { address, released } = storage as WasmStorage;
+  if (released) throw new Error('a tensor is used after its storage was released');
+  return address + byteOffset;
 }

@@ -123,6 +123,18 @@ export function expertWeights(
   }
 }
 
+/** Both for rows of inference. */
+export function routeRows(
+  logits: usize, bias: usize, chosen: usize, weights: usize, scratch: usize,
+  experts: i32, perToken: i32, groups: i32, selectedGroups: i32, normalize: i32, scale: f64,
+  begin: i32, end: i32, thread: i32,
+): void {
+  selectExperts(
+    logits, bias, chosen, scratch, experts, perToken, groups, selectedGroups, begin, end, thread,
+  );
+  expertWeights(logits, chosen, weights, experts, perToken, normalize, scale, begin, end, thread);
+}
+
 // w_j = scale·s_j/Σs:  ds_j = (scale·dw_j − Σ_i dw_i·w_i)/Σs;  ds/dlogit = s·(1 − s).
 export function expertWeightsBackward(
   logits: usize, chosen: usize, dWeights: usize, dLogits: usize, experts: i32, perToken: i32,

@@ -30,8 +30,11 @@ export function cachedAttentionKernels(
       const partialBytes = 4 * queries * (Math.ceil(valueDim / 8) * 8 + 2);
       const count = plan.spans.length / 8;
       const joined = count >= spansPerThread * runtime.threads ? keyValueHeads : 1;
+      const widenedBytes = cache.keys.dtype === 'f16' ? 4 * blockSize * (keyDim + valueDim) : 0;
       const ownBytes =
-        joined * (4 * queries * Math.ceil(keyDim / 8) * 8 + partialBytes) + blockSize * 24;
+        joined * (4 * queries * Math.ceil(keyDim / 8) * 8 + partialBytes) +
+        blockSize * 28 +
+        widenedBytes;
       const scratchBytes = Math.ceil(ownBytes / 64) * 64;
       const partials = runtime.scratch(plan.partials * keyValueHeads * partialBytes);
       const table = read(cache.layout.slice(2 * rows, cache.layout.size));

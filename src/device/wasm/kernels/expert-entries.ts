@@ -1,22 +1,26 @@
 /**
  * Which rows meet which matrix in the products of inference: entries of three integers (matrix, begin and
- * end in the list) and then the list of rows; see assembly/inference/products.ts.
+ * end in the list) and the list of rows; see assembly/inference/products.ts.
  */
+import type { Tensor } from '../../../tensor/tensor.ts';
+import { type Operand, type Runtime, read } from '../runtime.ts';
+
 export interface Entries {
-  /** Entries, then the list. */
-  data: Int32Array;
+  operand: Operand;
+  /** Null where the rows of an entry are those from its begin to its end. */
+  list: Operand | null;
   count: number;
   /** Most rows of an entry. */
   longest: number;
 }
 
-/** All rows with the one matrix; without a list. */
-export function plainEntry(rows: number): Entries {
-  return { data: Int32Array.of(0, 0, rows), count: 1, longest: rows };
+/** All rows with the one matrix. */
+export function plainEntry(runtime: Runtime, rows: number): Entries {
+  return { operand: integers(runtime, [0, 0, rows]), list: null, count: 1, longest: rows };
 }
 
-/** Contiguous rows of each expert; without a list. */
-export function entriesOfOffsets(offsets: Int32Array): Entries {
+/** Contiguous rows of each expert. */
+export function entriesOfOffsets(runtime: Runtime, offsets: Int32Array): Entries {
   const data: number[] = [];
   let longest = 0;
   for (let expert = 0; expert + 1 < offsets.length; expert++) {
@@ -25,46 +29,24 @@ export function entriesOfOffsets(offsets: Int32Array): Entries {
     data.push(expert, begin, end);
     longest = Math.max(longest, end - begin);
   }
-  return { data: Int32Array.from(data), count: data.length / 3, longest };
+  return { operand: integers(runtime, data), list: null, count: data.length / 3, longest };
 }
 
-/** The slots of each chosen expert, so that its weights are read once for all of them. */
-export function entriesOfExperts(
-  chosen: Int32Array,
-  { experts, perToken }: { experts: number; perToken: number },
-): Entries {
-  if (chosen.length === perToken) return entriesOfToken(chosen);
-  const ends = new Int32Array(experts + 1);
-  for (const expert of chosen) ends[expert + 1]!++;
-  let [count, longest] = [0, 0];
-  for (let expert = 0; expert < experts; expert++) {
-    const own = ends[expert + 1]!;
-    if (own > 0) count++;
-    longest = Math.max(longest, own);
-    ends[expert + 1] = ends[expert]! + own;
-  }
-  const data = new Int32Array(3 * count + chosen.length);
-  let at = 0;
-  for (let expert = 0; expert < experts; expert++) {
-    if (ends[expert + 1] === ends[expert]) continue;
-    data[at++] = expert;
-    data[at++] = ends[expert]!;
-    data[at++] = ends[expert + 1]!;
-  }
-  // From here on ends[e] is where the next slot of expert e goes.
-  for (let slot = 0; slot < chosen.length; slot++) data[at + ends[chosen[slot]!]!++] = slot;
-  return { data, count, longest };
+/** The slots of each chosen expert, as by the kernel. */
+export function entriesOfExperts(runtime: Runtime, chosen: Tensor, experts: number): Entries {
+  const slots = chosen.size;
+  const ends = runtime.scratch(4 * (experts + 1));
+  const counts = runtime.scratch(8);
+  const operand = runtime.scratch(12 * Math.min(experts, slots));
+  const list = runtime.scratch(4 * slots);
+  const args = [read(chosen), slots, experts, ends, counts, operand, list];
+  runtime.launch('expertEntries', args, 1, 1);
+  const [count = 0, longest = 0] = runtime.ints(counts.tensor);
+  return { operand, list, count, longest };
 }
 
-/** The same for a single token, whose experts are different ones. */
-function entriesOfToken(chosen: Int32Array): Entries {
-  const count = chosen.length;
-  const data = new Int32Array(4 * count);
-  for (let slot = 0; slot < count; slot++) {
-    data[3 * slot] = chosen[slot]!;
-    data[3 * slot + 1] = slot;
-    data[3 * slot + 2] = slot + 1;
-    data[3 * count + slot] = slot;
-  }
-  return { data, count, longest: 1 };
+function integers(runtime: Runtime, data: readonly number[]): Operand {
+  const operand = runtime.scratch(4 * data.length);
+  runtime.ints(operand.tensor).set(data);
+  return operand;
 }

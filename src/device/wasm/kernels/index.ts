@@ -1,9 +1,7 @@
 import type { Device } from '../../../tensor/device.ts';
 import type { Kernels } from '../../../tensor/kernels.ts';
 import type { Matrix } from '../../../tensor/quantized-matrix.ts';
-import { composedKernels } from '../../host/composed.ts';
 import { hostLogitKernels } from '../../host/logits.ts';
-import { hostSamplingKernels } from '../../host/sampling.ts';
 import type { Runtime } from '../runtime.ts';
 import { activationKernels } from './activation.ts';
 import { attentionKernels } from './attention.ts';
@@ -12,6 +10,7 @@ import { cachedAttentionKernels } from './cached-attention.ts';
 import { compactCacheKernels } from './compact-cache.ts';
 import { elementwiseKernels } from './elementwise.ts';
 import { balanceKernels, expertKernels } from './experts.ts';
+import { fusedKernels } from './fused.ts';
 import { inferenceKernels, withQuantizedWeights } from './inference.ts';
 import { logprobKernels } from './logprobs.ts';
 import { matmulKernels } from './matmul.ts';
@@ -19,6 +18,7 @@ import { normKernels } from './norm.ts';
 import { optimizerKernels } from './optimizer.ts';
 import { rotaryKernels } from './rotary.ts';
 import { rowKernels } from './rows.ts';
+import { samplingKernels } from './sampling.ts';
 
 /** All kernels: one file a family. `device` is the one whose kernels they will be. */
 export function wasmKernels(runtime: Runtime, device: Device): Kernels<Matrix> {
@@ -39,11 +39,11 @@ export function wasmKernels(runtime: Runtime, device: Device): Kernels<Matrix> {
   return {
     ...training,
     ...withQuantizedWeights(runtime, training),
-    ...inferenceKernels(runtime, training),
+    ...inferenceKernels(runtime),
     ...cachedAttentionKernels(runtime),
     ...compactCacheKernels(runtime, training),
-    ...composedKernels(device),
+    ...fusedKernels(runtime, device),
     ...hostLogitKernels(runtime),
-    ...hostSamplingKernels(runtime),
+    ...samplingKernels(runtime),
   };
 }

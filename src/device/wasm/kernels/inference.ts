@@ -8,23 +8,21 @@ import { type Runtime, read, write } from '../runtime.ts';
 import { CompactCache } from './compact-cache.ts';
 import { entriesOfExperts, entriesOfOffsets, plainEntry } from './expert-entries.ts';
 import { rowGrain } from './grain.ts';
+import { route } from './route.ts';
 import { formatOf, WeightProducts } from './weight-products.ts';
 
-/**
- * Inference on weights of any format, a kernel or two a call. A row's sums are the same whatever other rows
- * a step has: what a request is answered does not depend on its neighbours.
- */
-export function inferenceKernels(
-  runtime: Runtime,
-  base: Pick<Kernels<Matrix>, 'selectExperts' | 'expertWeights'>,
-): Pick<
-  InferenceKernels<Matrix>,
+type InferenceProducts = Pick<InferenceKernels<Matrix>, Names>;
+type Names =
   | 'attentionInputs'
   | 'normGatedProduct'
   | 'routeTokens'
   | 'expertGatedProduct'
-  | 'addExpertProducts'
-> {
+  | 'addExpertProducts';
+/**
+ * Inference on weights of any format, a kernel or two a call. A row's sums are the same whatever other rows
+ * a step has: what a request is answered does not depend on its neighbours.
+ */
+export function inferenceKernels(runtime: Runtime): InferenceProducts {
   const products = new WeightProducts(runtime);
   const compact = new CompactCache(runtime);
   return {
@@ -61,26 +59,20 @@ export function inferenceKernels(
       if (x.rows === 0) return;
       const norm = { weight: a.norm, epsilon: a.epsilon };
       const activations = products.prepare(x, formatOf(gate), norm);
-      products.multiplyGated(activations, gate, up, out, plainEntry(x.rows));
+      products.multiplyGated(activations, gate, up, out, plainEntry(runtime, x.rows));
     },
 
     routeTokens(a) {
-      const { x, router, bias, groups, selectedGroups, normalize, scale, normed, experts } = a;
+      const { x, epsilon, normed } = a;
       if (x.rows === 0) return;
-      const norm = { weight: a.norm, epsilon: a.epsilon, normed };
-      const activations = products.prepare(x, formatOf(router), norm);
-      const count = router.rows;
-      const logits = runtime.scratch(4 * x.rows * count).tensor.reshape([x.rows, count]);
-      products.multiply(activations, router, logits, false, plainEntry(x.rows));
-      base.selectExperts({ logits, bias, groups, selectedGroups, experts });
-      base.expertWeights({ logits, experts, normalize, scale, weights: a.weights });
+      products.prepare(x, formatOf(a.router), { weight: a.norm, epsilon, normed });
+      route(runtime, products, { ...a, normed });
     },
 
     expertGatedProduct(a) {
       const { x, experts, gate, up, out } = a;
       if (x.rows === 0) return;
-      const counts = { experts: gate.shape[0]!, perToken: experts.columns };
-      const entries = entriesOfExperts(runtime.ints(experts), counts);
+      const entries = entriesOfExperts(runtime, experts, gate.shape[0]!);
       const activations = products.prepare(x, formatOf(gate));
       products.multiplyGated(activations, gate, up, out, entries, experts.columns);
     },
@@ -88,8 +80,7 @@ export function inferenceKernels(
     addExpertProducts(a) {
       const { x, experts, weights, down, out } = a;
       if (x.rows === 0) return;
-      const counts = { experts: down.shape[0]!, perToken: experts.columns };
-      const entries = entriesOfExperts(runtime.ints(experts), counts);
+      const entries = entriesOfExperts(runtime, experts, down.shape[0]!);
       const activations = products.prepare(x, formatOf(down));
       products.addExperts(activations, down, weights, out, entries);
     },
@@ -112,13 +103,13 @@ export function withQuantizedWeights(
       if (a.residual) base.copy({ source: a.residual, out: a.out });
       const accumulate = a.accumulate || Boolean(a.residual);
       const activations = products.prepare(a.a, formatOf(a.b));
-      products.multiply(activations, a.b, a.out, accumulate, plainEntry(a.a.rows));
+      products.multiply(activations, a.b, a.out, accumulate, plainEntry(runtime, a.a.rows));
     },
 
     groupedMatmul(a) {
       if (!(a.b instanceof QuantizedMatrix)) return base.groupedMatmul(a);
       if (!a.transposeB || a.second) throw new Error(transposed);
-      const entries = entriesOfOffsets(runtime.ints(a.offsets));
+      const entries = entriesOfOffsets(runtime, runtime.ints(a.offsets));
       if (entries.count === 0) return;
       const activations = products.prepare(a.a, a.b.bits);
       products.multiply(activations, a.b, a.out, a.accumulate, entries);
@@ -128,8 +119,7 @@ export function withQuantizedWeights(
       const { table, indices, out } = a;
       if (!(table instanceof QuantizedMatrix)) return base.gatherRows(a);
       const { columns, bits, words } = table;
-      const offset = bits === 8 ? runtime.byteOffset : 8;
-      const args = [read(words), read(indices), write(out), columns, bits, offset];
+      const args = [read(words), read(indices), write(out), columns, bits, products.offsetOf(bits)];
       runtime.launch('gatherQuantized', args, indices.size, rowGrain(8 * columns));
     },
   };

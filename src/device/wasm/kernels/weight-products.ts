@@ -14,7 +14,9 @@ import { rowGrain } from './grain.ts';
 /** Rows of a matrix in a unit, and the bytes of its results for a row; as in assembly/inference/units.ts. */
 const unitRows = 16;
 const unitBytes = 64;
-/** Bytes of weights that one thread should take at a time: microseconds of reading. */
+/** Units whose results lie in the same lines of a cache: no two threads should write to one. */
+const unitsOfLine = 4;
+/** Bytes of weights that are worth a thread's turn: microseconds of reading. */
 const leastBytes = 2 ** 15;
 /** So that threads finish together. */
 const chunksPerThread = 6;
@@ -25,6 +27,21 @@ const rowsPerRead = 3;
 export interface Activations {
   operand: Operand;
   rows: number;
+}
+
+/** Rows of a table, and the norm that they get. */
+interface Table<Weight extends Matrix> {
+  table: Weight;
+  rows: Tensor;
+  norm: Tensor;
+}
+
+/** What a product takes: `results` of a unit, in rows, and the items that one thread should do. */
+interface Work {
+  results: number;
+  format: number;
+  depth: number;
+  together?: number;
 }
 
 /** 32 for f32, else the bits of a number. */
@@ -48,23 +65,44 @@ export class WeightProducts {
     this.#runtime = runtime;
   }
 
-  /** Rows of x, or rmsNorm(x)·norm, which is then also written to `normed`, for weights of `format`. */
+  /**
+   * Rows of x for weights of `format`: all, or with a norm those that `rows` numbers, of which −1 gives
+   * zeros. With a norm they are rmsNorm(x)·norm, which is then also written to `normed`.
+   */
   prepare(
     x: Tensor,
     format: number,
-    norm?: { weight: Tensor; epsilon: number; normed?: Tensor },
+    norm?: { weight: Tensor; epsilon: number; normed?: Tensor | undefined; rows?: Tensor | null },
   ): Activations {
-    const { rows, columns } = x;
-    if (format === 32 && !norm) return { operand: read(x), rows };
+    if (format === 32 && !norm) return { operand: read(x), rows: x.rows };
     const runtime = this.#runtime;
-    const packed = format === 32 ? null : runtime.scratch(rows * columns * 1.25);
+    const { columns } = x;
+    const rows = norm?.rows?.size ?? x.rows;
+    const packed = this.#packed(rows, columns, format);
     const normed = norm && (norm.normed ?? runtime.scratch(rows * columns * 4).tensor);
     const normArguments =
       norm && normed ? [read(norm.weight), norm.epsilon, write(normed)] : [0, 0, 0];
-    const offset = this.#offsetOf(format);
-    const args = [read(x), ...normArguments, packed ?? 0, columns, offset];
+    const chosen = norm?.rows ? read(norm.rows) : 0;
+    const args = [read(x), chosen, ...normArguments, packed ?? 0, columns, this.offsetOf(format)];
     runtime.launch('prepareActivations', args, rows, rowGrain(2 * columns));
     return { operand: packed ?? read(normed!), rows };
+  }
+
+  /** Rows of two tables side by side, by a norm each, for weights of `format`. */
+  prepareJoined(a: Table<Matrix>, b: Table<Tensor>, epsilon: number, format: number): Activations {
+    const runtime = this.#runtime;
+    const rows = a.rows.size;
+    const columns = a.table.columns + b.table.columns;
+    const packed = this.#packed(rows, columns, format);
+    const normed = runtime.scratch(rows * columns * 4);
+    const own = formatOf(a.table);
+    const args = [
+      ...[readMatrix(a.table), own, this.offsetOf(own), read(a.rows), read(a.norm)],
+      ...[a.table.columns, read(b.table), read(b.rows), read(b.norm), b.table.columns, epsilon],
+      ...[normed, packed ?? 0, this.offsetOf(format)],
+    ];
+    runtime.launch('joinActivations', args, rows, rowGrain(4 * columns));
+    return { operand: packed ?? normed, rows };
   }
 
   /** out (+)= activations · matrixᵀ; rows meet matrices by entries without a list. */
@@ -80,7 +118,7 @@ export class WeightProducts {
     this.#launch(
       'multiplyMatrix',
       [
-        ...[this.#data(entries), 0, 1, operand, readMatrix(matrix), format, rows, depth],
+        ...[entries.operand, 0, 1, operand, readMatrix(matrix), format, rows, depth],
         ...[accumulate ? update(out) : write(out), accumulate ? 1 : 0],
       ],
       { results: entries.longest, format, depth },
@@ -90,8 +128,8 @@ export class WeightProducts {
   }
 
   /**
-   * out = silu(activations · gateᵀ)·(activations · upᵀ). With `divisor`, entries have a list of rows of
-   * `out`, whose rows of activations are numbered by these over `divisor`.
+   * out = silu(activations · gateᵀ)·(activations · upᵀ). Where entries have a list, of rows of `out`, the
+   * rows of activations are these over `divisor`.
    */
   multiplyGated(
     { operand }: Activations,
@@ -99,15 +137,14 @@ export class WeightProducts {
     up: Matrix,
     out: Tensor,
     entries: Entries,
-    divisor?: number,
+    divisor = 1,
   ): void {
     const [rows, depth] = gate.shape.slice(-2) as [number, number];
     const format = formatOf(gate);
-    const data = this.#data(entries);
     this.#launch(
       'multiplyGated',
       [
-        ...[data, divisor ? listOf(data, entries) : 0, divisor ?? 1, operand],
+        ...[entries.operand, entries.list ?? 0, divisor, operand],
         ...[readMatrix(gate), readMatrix(up), format, rows, depth, write(out)],
       ],
       { results: 2 * entries.longest, format, depth },
@@ -126,11 +163,10 @@ export class WeightProducts {
   ): void {
     const [rows, depth] = down.shape.slice(-2) as [number, number];
     const format = formatOf(down);
-    const data = this.#data(entries);
     this.#launch(
       'addExperts',
       [
-        ...[data, entries.count, listOf(data, entries), operand, readMatrix(down), format],
+        ...[entries.operand, entries.count, entries.list ?? 0, operand, readMatrix(down), format],
         ...[read(weights), weights.columns, slots, rows, depth, update(out)],
       ],
       { results: 2 * slots, format, depth },
@@ -158,7 +194,7 @@ export class WeightProducts {
         ...[heads, keyValueHeads, headDim, valueDim, rotaryDim, cos, sin],
         ...[write(query), write(keys), write(values)],
       ],
-      { results: rows, format, depth: weight.columns },
+      { results: rows, format, depth: weight.columns, together: 1 },
       heads + 2 * keyValueHeads,
       Number.POSITIVE_INFINITY,
     );
@@ -168,7 +204,7 @@ export class WeightProducts {
   #launch(
     kernel: string,
     args: LaunchArgument[],
-    { results, format, depth }: { results: number; format: number; depth: number },
+    { results, format, depth, together = unitsOfLine }: Work,
     items: number,
     work: number,
   ): void {
@@ -177,19 +213,19 @@ export class WeightProducts {
     const bytes = (results + 1) * unitBytes + (format === 4 ? depth * 17 : 0);
     const stride = Math.ceil(bytes / 64) * 64;
     const scratch = runtime.workspace(stride * runtime.threads);
-    const least = leastBytes / work;
-    const fair = items / (runtime.threads * chunksPerThread);
-    runtime.launch(kernel, [...args, scratch, stride], items, Math.ceil(Math.max(least, fair)));
+    const worthwhile = Math.min((items * work) / leastBytes, runtime.threads * chunksPerThread);
+    // As many for each thread, unless one is enough.
+    const chunks = worthwhile < 1 ? 1 : Math.ceil(worthwhile / runtime.threads) * runtime.threads;
+    const grain = Math.ceil(items / chunks / together) * together;
+    runtime.launch(kernel, [...args, scratch, stride], items, grain);
   }
 
-  #data({ data }: Entries): Operand {
-    const operand = this.#runtime.scratch(data.byteLength);
-    this.#runtime.ints(operand.tensor).set(data);
-    return operand;
+  #packed(rows: number, columns: number, format: number): Operand | null {
+    return format === 32 ? null : this.#runtime.scratch(rows * columns * 1.25);
   }
 
   /** What is added to a weight's number as it is stored. */
-  #offsetOf(format: number): number {
+  offsetOf(format: number): number {
     return format === 8 ? this.#runtime.byteOffset : 8;
   }
 }
@@ -202,8 +238,4 @@ function unitsOf(rows: number): number {
 function unitWork(matrix: Matrix, rows: number): number {
   const bytes = (matrix.byteLength / matrix.rows) * unitRows;
   return bytes * Math.max(1, rows / rowsPerRead);
-}
-
-function listOf({ tensor }: Operand, { count, data }: Entries): Operand {
-  return read(tensor.slice(3 * count, data.length));
 }

@@ -1,7 +1,9 @@
 // Rows of activations as products with quantised weights want them: bytes, in groups of 32 with a scale
 // each, as llama.cpp has them. Norm first, if any.
 import { addProducts64, sumLanes64 } from '../math';
+import { gatherRow } from './gather';
 import { activationBytes, dot } from './tile';
+import { floats } from './units';
 
 // 1.5·2²³: adding it rounds to an integer, which is then in the low bits.
 const rounding = memory.data<f32>([12582912, 12582912, 12582912, 12582912], 16);
@@ -10,29 +12,53 @@ const rounding = memory.data<f32>([12582912, 12582912, 12582912, 12582912], 16);
 const least: f32 = 1e-30;
 
 /**
- * Items are rows of x [T,columns]. With n = rmsNorm(x)·norm, or x itself if `norm` is 0: n is written to
- * `normed` [T,columns], which may be x if there is no norm, and quantised to `packed` unless that is 0:
- * numbers, a scale for each group, and what the integer sum of each group begins at: −offset times the
- * sum of its numbers, because the weights are stored with `offset` added.
+ * Items are rows of x [T,columns], or those that `rows` numbers if it is not 0, of which −1 is a row of
+ * zeros. With n = rmsNorm(x)·norm, or x itself if `norm` is 0: n is written to `normed` [T,columns], which
+ * may be x if there is no norm, and quantised to `packed` unless that is 0: numbers, a scale for each
+ * group, and what the integer sum of each group begins at: −offset times the sum of its numbers, because
+ * the weights are stored with `offset` added.
  */
 export function prepareActivations(
-  x: usize, norm: usize, epsilon: f64, normed: usize, packed: usize, columns: i32, offset: i32,
-  begin: i32, end: i32, _thread: i32,
+  x: usize, rows: usize, norm: usize, epsilon: f64, normed: usize, packed: usize, columns: i32,
+  offset: i32, begin: i32, end: i32, _thread: i32,
 ): void {
   const rowBytes = (<usize>columns) << 2;
   const packedBytes = activationBytes(<usize>columns);
   for (let t = <usize>begin; t < <usize>end; t++) {
-    let from = x + t * rowBytes;
+    const row = rows ? load<i32>(rows + (t << 2)) : <i32>t;
+    let from = x + <usize>row * rowBytes;
     if (norm) {
       const to = normed + t * rowBytes;
-      normalize(from, norm, epsilon, to, rowBytes);
+      if (row < 0) memory.fill(to, 0, rowBytes);
+      else normalize(from, norm, epsilon, to, rowBytes);
       from = to;
     }
     if (packed) quantize(from, packed + t * packedBytes, <usize>columns, offset);
   }
 }
 
-/** As `rmsNorm`. */
+/**
+ * The same with rows of two tables side by side, each by its own norm: rows aRows[t] of the first, in
+ * `format` and stored with `tableOffset` added, and bRows[t] of the second, in f32.
+ */
+export function joinActivations(
+  aTable: usize, format: i32, tableOffset: i32, aRows: usize, aNorm: usize, aColumns: i32,
+  bTable: usize, bRows: usize, bNorm: usize, bColumns: i32, epsilon: f64, normed: usize,
+  packed: usize, offset: i32, begin: i32, end: i32, _thread: i32,
+): void {
+  const columns = aColumns + bColumns;
+  const aBytes = (<usize>aColumns) << 2, bBytes = (<usize>bColumns) << 2;
+  for (let t = <usize>begin; t < <usize>end; t++) {
+    const a = normed + t * (aBytes + bBytes), b = a + aBytes;
+    gatherRow(aTable, load<i32>(aRows + (t << 2)), aColumns, format, tableOffset, a);
+    gatherRow(bTable, load<i32>(bRows + (t << 2)), bColumns, floats, 0, b);
+    normalize(a, aNorm, epsilon, a, aBytes);
+    normalize(b, bNorm, epsilon, b, bBytes);
+    if (packed) quantize(a, packed + t * activationBytes(<usize>columns), <usize>columns, offset);
+  }
+}
+
+/** As `rmsNorm`; `out` may be `x`. */
 function normalize(x: usize, weight: usize, epsilon: f64, out: usize, bytes: usize): void {
   const vectorBytes = bytes & ~15;
   let sums = f64x2.splat(0);

@@ -8,7 +8,9 @@
 import { exp4 } from '../math';
 import { addByteKeys, addByteValues, packByteQuery, packedQueryBytes } from './byte-tiles';
 import { headBytes } from './cached-bytes';
-import { addKeys, addValues, finish, packQuery, queryBytes, raised } from './cached-tiles';
+import {
+  addKeys, addValues, finish, packQuery, queryBytes, raised, widenHalves,
+} from './cached-tiles';
 
 /** Positions of a block. */
 const blockSize: i32 = 32;
@@ -69,7 +71,13 @@ export function cachedAttention(
     const scores = packed + <usize>(joined * queries) * packedBytes;
     const places = scores + <usize>(blockSize << 4);
     const bytes = places + <usize>(blockSize << 2);
-    const own = bytes + <usize>(blockSize << 2);
+    // Halves that several quads of queries read are widened once for all of them.
+    const areWidened = halves && queries > 4;
+    const order = bytes + <usize>(blockSize << 2);
+    const wideKeys = order + <usize>(blockSize << 2);
+    const wideValues = wideKeys + (halves ? <usize>(blockSize * keyDim) << 2 : 0);
+    const own = wideValues + (halves ? <usize>(blockSize * valueDim) << 2 : 0);
+    if (areWidened) for (let j = 0; j < blockSize; j++) store<i32>(order + (<usize>j << 2), j);
     const results = partial < 0
       ? own : partials + <usize>(partial * keyValueHeads + firstHead) * partialBytes;
     const toLargest = sumBytes(queries, columns);
@@ -118,8 +126,16 @@ export function cachedAttention(
         const sums = results + <usize>h * partialBytes;
         const most = sums + toLargest + (<usize>q << 2);
         const own = packed + <usize>quad * packedBytes;
+        if (areWidened && q == 0) {
+          widenHalves(headKeys, keyStride, places, count, keyDim, wideKeys);
+          widenHalves(headValues, valueStride, places, count, valueDim, wideValues);
+        }
         if (inBytes) {
           addByteKeys(own, headKeys, keyStride, places, count >> 2, keyDim, scores);
+        } else if (areWidened) {
+          addKeys(
+            own, packedBytes, wideKeys, <usize>keyDim << 2, order, count, keyDim, 0, scores,
+          );
         } else {
           addKeys(own, packedBytes, headKeys, keyStride, places, count, keyDim, halves, scores);
         }
@@ -140,10 +156,15 @@ export function cachedAttention(
             scores, most, headValues, valueStride, places, count >> 2, valueDim, offset, bytes,
             ownSums, columns, total,
           );
+        } else if (areWidened) {
+          addValues(
+            scores, most, wideValues, <usize>valueDim << 2, order, count, valueDim, 0, raised,
+            ownSums, columns, total,
+          );
         } else {
           addValues(
-            scores, most, headValues, valueStride, places, count, valueDim, halves, ownSums, columns,
-            total,
+            scores, most, headValues, valueStride, places, count, valueDim, halves,
+            halves ? raised : 1, ownSums, columns, total,
           );
         }
       }

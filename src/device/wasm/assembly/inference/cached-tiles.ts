@@ -156,16 +156,16 @@ function keysOfFloats(
 
 /**
  * sums [4,columns] += weights [count,4] transposed · the values at `places`, where weights are
- * e^(scores − shifts), which are also added to the four at `total`. Values of halves are summed with the
- * even ones of eight first.
+ * e^(scores − shifts), which are also added to the four at `total`, times `factor`. Values of halves are
+ * summed with the even ones of eight first.
  */
 export function addValues(
   scores: usize, shifts: usize, values: usize, valueStride: usize, places: usize, count: i32,
-  valueDim: i32, halves: i32, sums: usize, columns: i32, total: usize,
+  valueDim: i32, halves: i32, factor: f32, sums: usize, columns: i32, total: usize,
 ): void {
   const rowBytes = <usize>columns << 2;
   const end = <usize>valueDim;
-  const scale = f32x4.splat(halves ? raised : 1);
+  const scale = f32x4.splat(factor);
   const shift = v128.load(shifts);
   let weights = f32x4.splat(0);
   for (let at = scores; at < scores + (<usize>count << 4); at += 16) {
@@ -239,4 +239,21 @@ function valuesOfFloats(
   v128.store(to1, a1); v128.store(to1, b1, 16);
   v128.store(to2, a2); v128.store(to2, b2, 16);
   v128.store(to3, a3); v128.store(to3, b3, 16);
+}
+
+/** out [count,dim] = the halves at `places` in f32, 2¹¹² times too small and the even ones of eight first. */
+export function widenHalves(
+  halves: usize, stride: usize, places: usize, count: i32, dim: i32, out: usize,
+): void {
+  const bits = v128.load(halfBits);
+  const bytes = <usize>dim << 1;
+  for (const end = places + (<usize>count << 2); places < end; places += 4) {
+    const row = halves + <usize>load<i32>(places) * stride;
+    for (let i: usize = 0; i < bytes; i += 16) {
+      const words = v128.load(row + i);
+      v128.store(out, even(words, bits));
+      v128.store(out, odd(words, bits), 16);
+      out += 32;
+    }
+  }
 }

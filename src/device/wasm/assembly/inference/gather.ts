@@ -1,5 +1,6 @@
 // Rows of a quantised table: the embedding.
 import { Bytes, columnsPerTile, Nibbles, tileBytes } from './tile';
+import { floats } from './units';
 
 /** Items are indices: out [T,columns] = the rows of the table, zeros where an index is negative. */
 export function gatherQuantized(
@@ -8,11 +9,19 @@ export function gatherQuantized(
 ): void {
   for (let t = <usize>begin; t < <usize>end; t++) {
     const index = load<i32>(indices + (t << 2));
-    const to = out + t * (<usize>columns << 2);
-    if (index < 0) memory.fill(to, 0, <usize>columns << 2);
-    else if (format == 4) expand<Nibbles>(table, <usize>index, <usize>columns, offset, to);
-    else expand<Bytes>(table, <usize>index, <usize>columns, offset, to);
+    gatherRow(table, index, columns, format, offset, out + t * (<usize>columns << 2));
   }
+}
+
+/** A row of a table of any format, or zeros if the index is negative. */
+export function gatherRow(
+  table: usize, index: i32, columns: i32, format: i32, offset: i32, out: usize,
+): void {
+  const bytes = <usize>columns << 2;
+  if (index < 0) memory.fill(out, 0, bytes);
+  else if (format == floats) memory.copy(out, table + <usize>index * bytes, bytes);
+  else if (format == 4) expand<Nibbles>(table, <usize>index, <usize>columns, offset, out);
+  else expand<Bytes>(table, <usize>index, <usize>columns, offset, out);
 }
 
 function expand<Format>(

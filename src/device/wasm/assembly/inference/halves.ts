@@ -10,24 +10,29 @@ export function writeHalfRows(
     if (index < 0) continue;
     const from = source + ((t * <usize>columns) << 2);
     const to = out + ((<usize>index * <usize>columns) << 1);
-    for (let i: usize = 0; i < <usize>columns; i++) {
-      store<u16>(to + (i << 1), toHalf(load<f32>(from + (i << 2))));
+    // Heads are multiples of 8 numbers.
+    for (let i: usize = 0; i < <usize>columns; i += 8) {
+      const x = from + (i << 2);
+      const low = toHalves(v128.load(x)), high = toHalves(v128.load(x, 16));
+      v128.store(to + (i << 1), i16x8.narrow_i32x4_u(low, high));
     }
   }
 }
 
-/** To the nearest, ties to even; what is too large becomes the largest half. */
-function toHalf(x: f32): u16 {
-  const bits = reinterpret<u32>(x);
-  const sign = (bits >> 16) & 0x8000;
-  const magnitude = min(reinterpret<f32>(bits & 0x7fffffff), 65504);
-  if (magnitude >= 6.103515625e-5) {
-    const rounded = reinterpret<u32>(magnitude) - (112 << 23);
-    return <u16>(sign | ((rounded + 0xfff + ((rounded >> 13) & 1)) >> 13));
-  }
+/** Four to the nearest, ties to even, in words; what is too large becomes the largest half. */
+// @ts-ignore: decorator
+@inline
+function toHalves(x: v128): v128 {
+  const sign = v128.and(i32x4.shr_u(x, 16), i32x4.splat(0x8000));
+  const magnitude = f32x4.min(f32x4.abs(x), f32x4.splat(65504));
+  const moved = i32x4.sub(magnitude, i32x4.splat(112 << 23));
+  const even = v128.and(i32x4.shr_u(moved, 13), i32x4.splat(1));
+  const normal = i32x4.shr_u(i32x4.add(i32x4.add(moved, i32x4.splat(0xfff)), even), 13);
   // A subnormal counts steps of 2⁻²⁴; adding 1.5·2²³ rounds.
-  const steps = magnitude * 16777216 + 12582912;
-  return <u16>(sign | (reinterpret<u32>(steps) & 0x7ff));
+  const steps = f32x4.add(f32x4.mul(magnitude, f32x4.splat(16777216)), f32x4.splat(12582912));
+  const isNormal = f32x4.ge(magnitude, f32x4.splat(6.103515625e-5));
+  const subnormal = v128.and(steps, i32x4.splat(0x7ff));
+  return v128.or(sign, v128.bitselect(normal, subnormal, isNormal));
 }
 
 // Exponent and mantissa in their places are 2¹¹² times too small.
@@ -41,8 +46,15 @@ function fromHalf(half: u32): f32 {
 /** Items are numbers: x in its place rounded as by `writeHalfRows`. */
 export function roundToHalves(x: usize, begin: i32, end: i32, _thread: i32): void {
   const last = x + (<usize>end << 2);
-  for (let at = x + (<usize>begin << 2); at < last; at += 4) {
-    store<f32>(at, fromHalf(toHalf(load<f32>(at))));
+  let at = x + (<usize>begin << 2);
+  for (; at + 16 <= last; at += 16) {
+    const v = v128.load(at);
+    const words = i32x4.shl(v128.and(toHalves(v), i32x4.splat(0x7fff)), 13);
+    const sign = v128.and(v, i32x4.splat(0x80000000));
+    v128.store(at, v128.or(f32x4.mul(words, f32x4.splat(raised)), sign));
+  }
+  for (; at < last; at += 4) {
+    store<f32>(at, fromHalf(i32x4.extract_lane(toHalves(v128.load32_splat(at)), 0)));
   }
 }
 

@@ -123,6 +123,48 @@ export function tile1x16<Format>(
 }
 
 /**
+ * out [2,8], its rows 64 bytes apart, = rows a and b times the rows of the blocks at p and q, of nibbles:
+ * two rows share their unpacking.
+ */
+export function tile2x8(a: usize, b: usize, p: usize, q: usize, depth: usize, out: usize): void {
+  const end = a + depth;
+  const toStart = depth >> 3;
+  const mask = v128.load(lowHalves);
+  let aScale = end, bScale = b + depth;
+  let sumAP = f32x4.splat(0), sumAQ = sumAP, sumBP = sumAP, sumBQ = sumAP;
+  while (a < end) {
+    let i = scaleBytes;
+    for (let group: usize = 0; group < 4; group++) {
+      let aP = v128.load32_splat(aScale + toStart), aQ = aP;
+      let bP = v128.load32_splat(bScale + toStart), bQ = bP;
+      for (let k: usize = 0; k < 16; k += 4) {
+        let both = v128.load(p + i);
+        const p0 = v128.and(both, mask), p1 = v128.and(i16x8.shr_u(both, 4), mask);
+        both = v128.load(q + i);
+        const q0 = v128.and(both, mask), q1 = v128.and(i16x8.shr_u(both, 4), mask);
+        let x = v128.load32_splat(a + k), y = v128.load32_splat(a + k, 16);
+        aP = dot(y, p1, dot(x, p0, aP)); aQ = dot(y, q1, dot(x, q0, aQ));
+        x = v128.load32_splat(b + k); y = v128.load32_splat(b + k, 16);
+        bP = dot(y, p1, dot(x, p0, bP)); bQ = dot(y, q1, dot(x, q0, bQ));
+        i += 16;
+      }
+      const to = group << 3;
+      const scalesP = scales4(p + to), scalesQ = scales4(q + to);
+      const ownA = v128.load32_splat(aScale), ownB = v128.load32_splat(bScale);
+      sumAP = addGroup(sumAP, aP, scalesP, ownA); sumAQ = addGroup(sumAQ, aQ, scalesQ, ownA);
+      sumBP = addGroup(sumBP, bP, scalesP, ownB); sumBQ = addGroup(sumBQ, bQ, scalesQ, ownB);
+      a += groupSize; b += groupSize;
+      aScale += 4; bScale += 4;
+    }
+    p += tileBytes<Nibbles>(); q += tileBytes<Nibbles>();
+  }
+  v128.store(out, sumAP);
+  v128.store(out, sumAQ, 16);
+  v128.store(out, sumBP, 64);
+  v128.store(out, sumBQ, 80);
+}
+
+/**
  * out [4,8], its rows 64 bytes apart, += rows a, b, c and d times the rows of the blocks at p and q, over
  * `tiles` tiles; scales of activations are `toScale` bytes from their numbers. The sums lie in `out`: there
  * are sixteen registers, and the integer sums take eight.
@@ -141,26 +183,27 @@ export function tile4x8<Format>(
       let bP = v128.load32_splat(bScale + toStart), bQ = bP;
       let cP = v128.load32_splat(cScale + toStart), cQ = cP;
       let dP = v128.load32_splat(dScale + toStart), dQ = dP;
-      let x: v128;
       if (idof<Format>() == idof<Nibbles>()) {
         for (let k: usize = 0; k < 16; k += 4) {
-          const bothP = v128.load(p + i), bothQ = v128.load(q + i);
-          let w = v128.and(bothP, mask), v = v128.and(bothQ, mask);
-          x = v128.load32_splat(a + k); aP = dot(x, w, aP); aQ = dot(x, v, aQ);
-          x = v128.load32_splat(b + k); bP = dot(x, w, bP); bQ = dot(x, v, bQ);
-          x = v128.load32_splat(c + k); cP = dot(x, w, cP); cQ = dot(x, v, cQ);
-          x = v128.load32_splat(d + k); dP = dot(x, w, dP); dQ = dot(x, v, dQ);
-          w = v128.and(i16x8.shr_u(bothP, 4), mask); v = v128.and(i16x8.shr_u(bothQ, 4), mask);
-          x = v128.load32_splat(a + k, 16); aP = dot(x, w, aP); aQ = dot(x, v, aQ);
-          x = v128.load32_splat(b + k, 16); bP = dot(x, w, bP); bQ = dot(x, v, bQ);
-          x = v128.load32_splat(c + k, 16); cP = dot(x, w, cP); cQ = dot(x, v, cQ);
-          x = v128.load32_splat(d + k, 16); dP = dot(x, w, dP); dQ = dot(x, v, dQ);
+          // Both halves of a row at once, or the compiler puts dots off and numbers wait in memory.
+          let both = v128.load(p + i);
+          const p0 = v128.and(both, mask), p1 = v128.and(i16x8.shr_u(both, 4), mask);
+          both = v128.load(q + i);
+          const q0 = v128.and(both, mask), q1 = v128.and(i16x8.shr_u(both, 4), mask);
+          let x = v128.load32_splat(a + k), y = v128.load32_splat(a + k, 16);
+          aP = dot(y, p1, dot(x, p0, aP)); aQ = dot(y, q1, dot(x, q0, aQ));
+          x = v128.load32_splat(b + k); y = v128.load32_splat(b + k, 16);
+          bP = dot(y, p1, dot(x, p0, bP)); bQ = dot(y, q1, dot(x, q0, bQ));
+          x = v128.load32_splat(c + k); y = v128.load32_splat(c + k, 16);
+          cP = dot(y, p1, dot(x, p0, cP)); cQ = dot(y, q1, dot(x, q0, cQ));
+          x = v128.load32_splat(d + k); y = v128.load32_splat(d + k, 16);
+          dP = dot(y, p1, dot(x, p0, dP)); dQ = dot(y, q1, dot(x, q0, dQ));
           i += 16;
         }
       } else {
         for (let k: usize = 0; k < 32; k += 4) {
           const w = v128.load(p + i), v = v128.load(q + i);
-          x = v128.load32_splat(a + k); aP = dot(x, w, aP); aQ = dot(x, v, aQ);
+          let x = v128.load32_splat(a + k); aP = dot(x, w, aP); aQ = dot(x, v, aQ);
           x = v128.load32_splat(b + k); bP = dot(x, w, bP); bQ = dot(x, v, bQ);
           x = v128.load32_splat(c + k); cP = dot(x, w, cP); cQ = dot(x, v, cQ);
           x = v128.load32_splat(d + k); dP = dot(x, w, dP); dQ = dot(x, v, dQ);

@@ -2,11 +2,11 @@
 // multiplies weights in inference is made of these; what differs is what becomes of the results.
 import { multiplyFewRows } from '../dots';
 import {
-  activationBytes, Bytes, columnsPerTile, Nibbles, tile1x16, tile4x8, tileBytes, widenBlock,
+  activationBytes, Bytes, columnsPerTile, Nibbles, tile1x16, tile2x8, tile4x8, tileBytes, widenBlock,
 } from './tile';
 
 /** Formats of a matrix, by the bits of its numbers: 32 is plain f32, row by row. */
-const floats: i32 = 32;
+export const floats: i32 = 32;
 const nibbles: i32 = 4;
 
 /** Rows of a matrix in a unit, and results of a unit for each row of activations. */
@@ -116,15 +116,25 @@ function multiplyBlocks4<Format>(
   depth: usize, apart: i32, out: usize,
 ): void {
   const stride = activationBytes(depth);
+  // Of bytes, three rows are multiplied as four.
+  const least = idof<Format>() == idof<Nibbles>() ? 4 : 3;
   let i = 0;
-  for (; i + 3 <= count; i += 4) {
+  for (; i + least <= count; i += 4) {
     const row0 = a + rowOf(list, divisor, i) * stride;
     const row1 = a + rowOf(list, divisor, i + 1) * stride;
     const row2 = a + rowOf(list, divisor, i + 2) * stride;
-    // Three rows are four, of which the last is the third again.
+    // The last of three rows is taken again.
     const row3 = a + rowOf(list, divisor, min(i + 3, count - 1)) * stride;
     multiplyFourRows<Format>(row0, row1, row2, row3, p, q, r, s, depth, apart, out);
     out += 4 * unitBytes;
+  }
+  if (idof<Format>() == idof<Nibbles>() && i + 2 <= count) {
+    const row0 = a + rowOf(list, divisor, i) * stride;
+    const row1 = a + rowOf(list, divisor, i + 1) * stride;
+    tile2x8(row0, row1, p, q, depth, out);
+    tile2x8(row0, row1, r, s, depth, out + 32);
+    i += 2;
+    out += 2 * unitBytes;
   }
   for (; i < count; i++) {
     tile1x16<Format>(a + rowOf(list, divisor, i) * stride, p, q, r, s, depth, out);
