@@ -154,7 +154,8 @@ test('several runs share pictures; their families have pictures side by side', a
   await expect.poll(async () => (await legend(page, /^Loss next/)).sort()).toEqual(['1 10', '2 5']);
   expect(await page.getByRole('heading', { level: 4 }).allInnerTexts()).toContain('2');
   const families = page.locator('article').filter({ hasText: /^Loss by family/ });
-  expect(await families.locator('canvas').count()).toBe(2);
+  // Pictures are drawn one after another.
+  await expect.poll(() => families.locator('canvas').count()).toBe(2);
   const [left, right] = await Promise.all(
     [0, 1].map((i) => families.locator('canvas').nth(i).boundingBox()),
   );
