@@ -2,9 +2,20 @@
 import { isDeepStrictEqual } from 'node:util';
 import type { Random } from '../../random.ts';
 import type { Level } from '../task.ts';
-import { CHANGE, JOIN, KEEP, type Kind, type Part } from './parts.ts';
-import { changeStep, ITEMS, keepStep, type Program, randomList, type Step } from './programs.ts';
+import type { Kind, Part } from './parts.ts';
+import type { Program } from './programs.ts';
 import type { Json } from './quickjs.ts';
+import {
+  changeStep,
+  ITEMS,
+  keepStep,
+  randomChange,
+  randomJoin,
+  randomKeep,
+  randomList,
+  runSteps,
+  type Step,
+} from './steps.ts';
 
 /** Things done to the list, before what is made of it. */
 const STEPS: Readonly<Record<Level, number>> = { easy: 2, medium: 3, hard: 4 };
@@ -16,7 +27,7 @@ export function randomPipeline(random: Random, level: Level): Program {
   for (;;) {
     const kind = random.pick<Kind>(['number', 'text']);
     const steps = randomSteps(random, kind, STEPS[level]);
-    const join = random.pick(JOIN[kind] as typeof JOIN.number)(random) as Part<Json[], Json>;
+    const join = randomJoin(random, kind);
     const lists = Array.from({ length: 20 }, () => randomList(random, kind, SHORTEST, LONGEST));
     if (steps.every((step) => matters(step, steps, lists))) return pipeline(kind, steps, join);
   }
@@ -24,13 +35,8 @@ export function randomPipeline(random: Random, level: Level): Program {
 
 /** Every third of them leaves items out. */
 function randomSteps(random: Random, kind: Kind, count: number): Step[] {
-  const keep = () =>
-    keepStep(
-      random.pick(KEEP[kind] as typeof KEEP.number)(random) as Part<Json, boolean>,
-      ITEMS[kind],
-    );
-  const change = () =>
-    changeStep(random.pick(CHANGE[kind] as typeof CHANGE.number)(random) as Part<Json, Json>);
+  const keep = () => keepStep(randomKeep(random, kind), ITEMS[kind]);
+  const change = () => changeStep(randomChange(random, kind));
   const order = Array.from({ length: count }, (_, i) => (i % 3 === 0 ? keep : change));
   return random.shuffle(order).map((draw) => draw());
 }
@@ -38,11 +44,7 @@ function randomSteps(random: Random, kind: Kind, count: number): Step[] {
 /** Whether something else comes of a list without it. */
 function matters(step: Step, steps: readonly Step[], lists: readonly Json[][]): boolean {
   const others = steps.filter((other) => other !== step);
-  return lists.some((list) => !isDeepStrictEqual(run(steps, list), run(others, list)));
-}
-
-function run(steps: readonly Step[], list: Json[]): Json[] {
-  return steps.reduce((items, { apply }) => apply(items), list);
+  return lists.some((list) => !isDeepStrictEqual(runSteps(steps, list), runSteps(others, list)));
 }
 
 function pipeline(kind: Kind, steps: readonly Step[], join: Part<Json[], Json>): Program {
@@ -56,7 +58,7 @@ function pipeline(kind: Kind, steps: readonly Step[], join: Part<Json[], Json>):
     },
     plan,
     body: [...steps.map(({ line }) => line), `return ${join.code};`],
-    run: (input) => join.apply(run(steps, input as Json[])),
+    run: (input) => join.apply(runSteps(steps, input as Json[])),
     input: (own) => randomList(own, kind, SHORTEST, LONGEST),
   };
 }

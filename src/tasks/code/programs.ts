@@ -2,8 +2,20 @@
 import type { Random } from '../../random.ts';
 import type { Level } from '../task.ts';
 import type { Phrase } from '../words.ts';
-import { CHANGE, JOIN, KEEP, type Kind, LETTERS, type Part } from './parts.ts';
+import { CHANGE, KEEP, type Kind } from './parts.ts';
 import type { Json } from './quickjs.ts';
+import {
+  changeStep,
+  ITEMS,
+  keepStep,
+  randomChange,
+  randomJoin,
+  randomKeep,
+  randomList,
+  randomWord,
+  runSteps,
+  type Step,
+} from './steps.ts';
 
 export interface Program {
   /** What it is given. */
@@ -28,10 +40,7 @@ export function randomProgram(random: Random, level: Level): Program {
 /** One value, changed once or more. */
 function onValue(random: Random, parts: number): Program {
   const kind = random.pick<Kind>(['number', 'text']);
-  const changes = Array.from(
-    { length: parts },
-    () => random.pick(CHANGE[kind] as typeof CHANGE.number)(random) as Part<Json, Json>,
-  );
+  const changes = Array.from({ length: parts }, () => randomChange(random, kind));
   const last = changes.length - 1;
   const name = kind === 'number' ? 'x' : 'text';
   const lines = changes.map(({ code }, i) =>
@@ -55,37 +64,30 @@ function onValue(random: Random, parts: number): Program {
 /** A list: kept, changed and joined. */
 function onList(random: Random, parts: number): Program {
   const kind = random.pick<Kind>(['number', 'text']);
-  const keep = random.pick(KEEP[kind] as typeof KEEP.number)(random) as Part<Json, boolean>;
-  const change = random.pick(CHANGE[kind] as typeof CHANGE.number)(random) as Part<Json, Json>;
-  const join = random.pick(JOIN[kind] as typeof JOIN.number)(random) as Part<Json[], Json>;
+  const keep = randomKeep(random, kind);
+  const change = randomChange(random, kind);
+  const join = randomJoin(random, kind);
   const order = ['keep', 'change', 'join'];
   const chosen = new Set(parts >= 3 ? order : random.shuffle(order).slice(0, parts));
   const items = ITEMS[kind];
-  const body: string[] = [];
-  const plan: Phrase[] = [];
+  const steps: Step[] = [];
   let [en, zh] = [`the ${items.en}`, `所有${items.zh}`];
   if (chosen.has('keep')) {
     [en, zh] = describeKept(keep.words, items);
-    const step = keepStep(keep, items);
-    body.push(step.line);
-    plan.push(step.words);
+    steps.push(keepStep(keep, items));
   }
   if (chosen.has('change')) {
     en = `${en}, each ${change.words.en}`;
     zh = `${zh}，每个${change.words.zh}`;
-    const step = changeStep(change);
-    body.push(step.line);
-    plan.push(step.words);
+    steps.push(changeStep(change));
   }
-  let returned = 'list';
+  const plan = steps.map(({ words }) => words);
   if (chosen.has('join')) {
     const isSum = join.words.en.startsWith('the ');
     en = isSum ? `${join.words.en} of ${en}` : `${en}, ${join.words.en}`;
     zh = isSum ? `${zh}的${join.words.zh}` : `${zh}，${join.words.zh}`;
     plan.push(join.words);
-    returned = join.code;
   }
-  body.push(`return ${returned};`);
   return {
     parameter: 'list',
     description: {
@@ -93,51 +95,13 @@ function onList(random: Random, parts: number): Program {
       zh: `接受一个${items.zh}的列表，返回${zh}`,
     },
     plan,
-    body,
+    body: [...steps.map(({ line }) => line), `return ${chosen.has('join') ? join.code : 'list'};`],
     run: (input) => {
-      let list = input as Json[];
-      if (chosen.has('keep')) list = list.filter((x) => keep.apply(x));
-      if (chosen.has('change')) list = list.map((x) => change.apply(x));
+      const list = runSteps(steps, input as Json[]);
       return chosen.has('join') ? join.apply(list) : list;
     },
     input: (own) => randomList(own, kind, 0, 6),
   };
-}
-
-/** What a list holds. */
-export const ITEMS: Readonly<Record<Kind, Phrase>> = {
-  number: { en: 'numbers', zh: '数' },
-  text: { en: 'words', zh: '单词' },
-};
-
-/** What is done to a list. */
-export interface Step {
-  words: Phrase;
-  line: string;
-  apply(list: Json[]): Json[];
-}
-
-export function keepStep({ words, code, apply }: Part<Json, boolean>, items: Phrase): Step {
-  return {
-    words: { en: `keep those ${words.en}`, zh: `保留${words.zh}${items.zh}` },
-    line: `list = list.filter((x) => ${code});`,
-    apply: (list) => list.filter(apply),
-  };
-}
-
-export function changeStep({ words, code, apply }: Part<Json, Json>): Step {
-  return {
-    words: { en: `make each ${words.en}`, zh: `每个${words.zh}` },
-    line: `list = list.map((x) => ${code});`,
-    apply: (list) => list.map(apply),
-  };
-}
-
-/** Of `fewest` to `most` items. */
-export function randomList(random: Random, kind: Kind, fewest: number, most: number): Json[] {
-  return Array.from({ length: random.int(fewest, most) }, () =>
-    kind === 'number' ? random.int(-20, 30) : randomWord(random),
-  );
 }
 
 /** One thing or another, by a condition on a number. */
@@ -213,9 +177,4 @@ function describeKept(words: Phrase, items: Phrase): [en: string, zh: string] {
 /** The parts speak of `x`; a text has a name of its own. */
 function rename(code: string, name: string): string {
   return name === 'x' ? code : code.replace(/\bx\b/g, name);
-}
-
-function randomWord(random: Random): string {
-  const word = Array.from({ length: random.int(1, 7) }, () => random.pick(LETTERS)).join('');
-  return random.chance(0.2) ? word[0]!.toUpperCase() + word.slice(1) : word;
 }
