@@ -45,8 +45,7 @@ export async function nextCandidate(
   for (let index = first; ; index++) {
     const prompt = await source.prompts.prompt(index);
     const cell = cellOf(prompt.cell);
-    const [, ownKey] = historyKeys(source, prompt);
-    const own = ownKey === undefined ? undefined : histories[ownKey];
+    const own = prompt.key === null ? undefined : histories[promptKey(source, prompt.key)];
     const chance = own ? promptChance(cell, own, acceptance) : cellChance(cell, acceptance);
     const keep = keepProbability(chance, best);
     const draw = new Random(`${seed} ${source.name} ${index}`, 'candidates').uniform();
@@ -80,8 +79,12 @@ export function checkSources(sources: readonly ScheduledSource[], options: Sched
 }
 
 /** What a pass is counted under: the cell and, if the prompt comes again, the prompt. */
-export function historyKeys({ name }: ScheduledSource, { cell, key }: Prompt): string[] {
-  return key === null ? [CELL + cell] : [CELL + cell, `prompt ${name} ${key}`];
+export function historyKeys(source: ScheduledSource, { cell, key }: Prompt): string[] {
+  return key === null ? [CELL + cell] : [CELL + cell, promptKey(source, key)];
+}
+
+function promptKey({ name }: ScheduledSource, key: string): string {
+  return `prompt ${name} ${key}`;
 }
 
 export const CELL = 'cell ';
