@@ -11,13 +11,15 @@ import { rowGrain } from './grain.ts';
 import { route } from './route.ts';
 import { formatOf, WeightProducts } from './weight-products.ts';
 
-type InferenceProducts = Pick<InferenceKernels<Matrix>, Names>;
-type Names =
+type InferenceProducts = Pick<
+  InferenceKernels<Matrix>,
   | 'attentionInputs'
   | 'normGatedProduct'
   | 'routeTokens'
   | 'expertGatedProduct'
-  | 'addExpertProducts';
+  | 'addExpertProducts'
+>;
+
 /**
  * Inference on weights of any format, a kernel or two a call. A row's sums are the same whatever other rows
  * a step has: what a request is answered does not depend on its neighbours.
