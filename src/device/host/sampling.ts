@@ -15,13 +15,10 @@ export function hostSamplingKernels(
       const [values, width] = [floats(logits), logits.columns];
       const chosen = floats(settings);
       for (let row = 0; row < logits.rows; row++) {
-        const [temperature, topP, topK, minP] = chosen.subarray(4 * row, 4 * row + 4);
+        const own = chosen.subarray(4 * row, 4 * row + 4);
         const weights = values.subarray(row * width, (row + 1) * width);
-        softmax(weights, temperature!, vocabSize);
-        if (temperature === 0) continue;
-        if (topK! > 0 || topP! < 1 || minP! > 0) {
-          keepMostProbable(weights, { topP: topP!, topK: topK!, minP: minP! });
-        }
+        softmax(weights, own[0]!, vocabSize);
+        keepMostProbable(weights, own);
       }
     },
 
@@ -81,11 +78,11 @@ function softmax(weights: Float32Array, temperature: number, vocabSize: number):
   normalize(weights);
 }
 
-/** Cuts a distribution as `samplingDistribution` says. */
-export function keepMostProbable(
-  weights: Float32Array,
-  { topP, topK, minP }: { topP: number; topK: number; minP: number },
-): void {
+/** Cuts a distribution as `samplingDistribution` says, by a row of its settings. */
+export function keepMostProbable(weights: Float32Array, settings: Float32Array): void {
+  const [temperature = 1, topP = 1, topK = 0, minP = 0] = settings;
+  // A single token is left, or all of them are to be.
+  if (temperature === 0 || !(topK > 0 || topP < 1 || minP > 0)) return;
   const order: number[] = [];
   for (let i = 0; i < weights.length; i++) if (weights[i]! > 0) order.push(i);
   order.sort((a, b) => weights[b]! - weights[a]! || a - b);

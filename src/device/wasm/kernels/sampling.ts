@@ -19,11 +19,8 @@ export function samplingKernels(runtime: Runtime): SamplingKernels {
       runtime.launch('samplingDistribution', args, rows, rowGrain(exponentialCost * columns));
       const [values, chosen] = [runtime.floats(logits), runtime.floats(settings)];
       for (let row = 0; row < rows; row++) {
-        const [temperature, topP, topK, minP] = chosen.subarray(4 * row, 4 * row + 4);
-        const isCut = topK! > 0 || topP! < 1 || minP! > 0;
-        if (temperature === 0 || !isCut) continue;
         const weights = values.subarray(row * columns, (row + 1) * columns);
-        keepMostProbable(weights, { topP: topP!, topK: topK!, minP: minP! });
+        keepMostProbable(weights, chosen.subarray(4 * row, 4 * row + 4));
       }
     },
 
