@@ -95,14 +95,21 @@ export const inferenceWork: Works = {
       }
     );
   },
-  routedGatedProduct: ({ x, norm, router, bias, normed, experts, weights, gate, up, out }) => {
+  addExperts: ({ x, experts, weights, gate, up, down, out }) => {
     const [count] = gate.shape as [number];
-    const used = Math.min(count, experts.size) / count;
     return {
-      operations: 2 * x.rows * router.size + (2 * experts.size * (gate.size + up.size)) / count,
+      operations: (2 * experts.size * (gate.size + up.size + down.size)) / count,
       bytes:
-        bytesOf([x, norm, router, bias, ...(normed ? [normed] : []), experts, weights, out]) +
-        used * bytesOf([gate, up]),
+        bytesOf([x, experts, weights, out, out]) +
+        (Math.min(count, experts.size) / count) * bytesOf([gate, up, down]),
+      roundable: true,
+    };
+  },
+  addRoutedExperts: ({ norm, router, bias, normed, ...call }, known) => {
+    const experts = inferenceWork.addExperts(call, known)!;
+    return {
+      operations: experts.operations + 2 * call.x.rows * router.size,
+      bytes: experts.bytes + bytesOf([norm, router, bias, ...(normed ? [normed] : [])]),
       roundable: true,
     };
   },

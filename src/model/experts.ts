@@ -67,7 +67,8 @@ export function expertsLayer(
   if (weights.gate instanceof QuantizedMatrix) {
     const out = scope.empty(x.shape);
     scope.device.kernels.copy({ source: residual, out });
-    addExpertProducts(scope, x, experts, routed, weights, out);
+    const { gate, up, down } = weights;
+    scope.device.kernels.addExperts({ x, experts, weights: routed, gate, up, down, out });
     return { out: weights.shared ? denseLayer(scope, x, weights.shared, out) : out, route };
   }
   const gate = trainable(weights.gate);
@@ -76,21 +77,6 @@ export function expertsLayer(
   const combined = combineRows(scope, down, routed, groups, residual);
   const out = weights.shared ? denseLayer(scope, x, weights.shared, combined) : combined;
   return { out, route };
-}
-
-/** out [T, hidden] += the routed experts of rows x [T, hidden], by the kernels of inference. */
-export function addExpertProducts(
-  scope: Scope,
-  x: Tensor,
-  experts: Tensor,
-  routed: Tensor,
-  { gate, up, down }: ExpertsWeights,
-  out: Tensor,
-): void {
-  const { kernels } = scope.device;
-  const hidden = scope.empty([experts.size, gate.shape[1]!]);
-  kernels.expertGatedProduct({ x, experts, gate, up, out: hidden });
-  kernels.addExpertProducts({ x: hidden, experts, weights: routed, down, out });
 }
 
 /** SwiGLU feed-forward: residual + down·(silu(gate·x)·(up·x)). */

@@ -234,13 +234,10 @@ function addExperts(
   weights: ExpertsWeights,
   experts = scope.empty([x.rows, config.experts.perToken], 'i32'),
 ): Tensor {
-  const { kernels } = scope.device;
   const { groups, selectedGroups, normalizeWeights, scalingFactor } = config.experts;
   const { gate, up, down, shared } = weights;
   const normed = shared ? scope.empty(x.shape) : null;
-  const routed = scope.empty(experts.shape);
-  const hidden = scope.empty([experts.size, gate.shape[1]!]);
-  kernels.routedGatedProduct({
+  scope.device.kernels.addRoutedExperts({
     x,
     norm,
     epsilon: config.normEpsilon,
@@ -252,12 +249,12 @@ function addExperts(
     scale: scalingFactor,
     normed,
     experts,
-    weights: routed,
+    weights: scope.empty(experts.shape),
     gate,
     up,
-    out: hidden,
+    down,
+    out: x,
   });
-  kernels.addExpertProducts({ x: hidden, experts, weights: routed, down, out: x });
   if (shared && normed) {
     const gated = linear(scope, normed, shared.gate, { step: true });
     const other = linear(scope, normed, shared.up, { step: true });

@@ -20,10 +20,22 @@ export interface FusedKernels<Weight extends Matrix = Tensor> {
   /** out [T,C] += attention·weightᵀ with attention as by `cachedAttention`; weight [C, heads·valueDim]. */
   addAttention(a: Call<'cachedAttention'> & { weight: Weight }): void;
 
-  /** `routeTokens`, then `expertGatedProduct` of its rows. Without `normed`, these are not kept. */
-  routedGatedProduct(
+  /**
+   * Experts' feed-forward: out [T,C] += Σ_j weights[t,j]·(silu(x_t·gate_eᵀ)·(x_t·up_eᵀ))·down_eᵀ with
+   * e = experts[t,j]. `expertGatedProduct`, then `addExpertProducts`.
+   */
+  addExperts(
+    a: Omit<Call<'expertGatedProduct', Weight>, 'out'> &
+      Omit<Call<'addExpertProducts', Weight>, 'x'>,
+  ): void;
+
+  /**
+   * `routeTokens`, then `addExperts` of its rows. Without `normed`, these are not kept. `out` may be x.
+   */
+  addRoutedExperts(
     a: Omit<Call<'routeTokens'>, 'normed'> &
-      Pick<Call<'expertGatedProduct', Weight>, 'gate' | 'up' | 'out'> & { normed: Tensor | null },
+      Pick<Call<'expertGatedProduct', Weight>, 'gate' | 'up'> &
+      Pick<Call<'addExpertProducts', Weight>, 'down' | 'out'> & { normed: Tensor | null },
   ): void;
 
   /**

@@ -11,6 +11,7 @@ import {
   rowsOf,
   sequencesOf,
   tableOf,
+  withDrafts,
 } from './cached-rows.ts';
 import { copyOf, intTensor, type OpCase, randomTensor } from './case.ts';
 import { roundedToBytes } from './quantized-weights.ts';
@@ -23,6 +24,7 @@ const sizes: CacheSizes[] = [
   { name: 'a ring', positions: [[57, 58]], pageSize: 24, width: 1, window: 16 },
   { name: 'several', positions: [[7, 8], [0, 1, 2], [29]], pageSize: 8, width: 4, window: null },
   { name: 'a long past', positions: [[1290, 1291]], pageSize: 64, width: 24, window: null },
+  withDrafts(129, null),
 ];
 
 const shapes: Heads[] = [

@@ -20,6 +20,13 @@ export interface CacheSizes {
   window: number | null;
 }
 
+/** So many sequences with four rows each, as they are with three drafts. */
+export const withDrafts = (sequences: number, window: number | null): CacheSizes => ({
+  name: `${sequences} sequences with drafts${window === null ? '' : ' in rings'}`,
+  positions: Array.from({ length: sequences }, (_, s) => [0, 1, 2, 3].map((row) => (s % 9) + row)),
+  ...{ pageSize: 8, width: 2, window },
+});
+
 /** The rows of `positions` one after another, then their sequences, then the table of all sequences. */
 export function layoutOf(sizes: CacheSizes): HostTensor {
   const data = [...sizes.positions.flat(), ...sequencesOf(sizes), ...tableOf(sizes)];

@@ -59,6 +59,28 @@ describe.skipIf(typeof found === 'string')('decoding on webgpu', async () => {
     expect(await answers(device!, newModel, drafts)).toEqual(expected);
   });
 
+  test('gives the same to so many sequences that their products go over tiles', async () => {
+    const config = tinyConfig({ mtpHeads: 3 });
+    const tokensOf = async (device: Device) => {
+      const model = await initializeModel(device, config, 1);
+      const engine = new Engine(model, { sequences: 130 });
+      const given = await Promise.all(
+        Array.from({ length: 130 }, async (_, seed) => {
+          const options = { sampling: { temperature: 1 }, seed, maxTokens: 4, stopTokens: [] };
+          const tokens: number[] = [];
+          for await (const step of engine.generate([3 + (seed % 11), 5], options)) {
+            tokens.push(...step.tokens);
+          }
+          return tokens;
+        }),
+      );
+      await engine.release();
+      releaseModel(model);
+      return given;
+    };
+    expect(await tokensOf(device!)).toEqual(await tokensOf(createReferenceDevice()));
+  });
+
   test.each([
     { bits: 8, drafts: 2 },
     { bits: 4, drafts: 0 },

@@ -65,23 +65,7 @@ const productCases: OpCase[] = [
   { rows: 3, inner: 37, columns: 9 },
   { rows: 11, inner: 1100, columns: 6 },
 ].flatMap(({ rows, inner, columns }): OpCase[] => [
-  {
-    name: `normGatedProduct [${rows},${inner}] to ${columns}`,
-    inputs: {
-      x: randomTensor(random, [rows, inner]),
-      norm: randomTensor(random, [inner]),
-      gate: randomTensor(random, [columns, inner], 0.1),
-      up: randomTensor(random, [columns, inner], 0.1),
-    },
-    differentiable: [],
-    tolerance: 4e-6,
-    run: (scope, { x, norm, gate, up }) => {
-      const out = scope.empty([rows, columns]);
-      const tensors = { x: x!, norm: norm!, gate: gate!, up: up!, out };
-      scope.device.kernels.normGatedProduct({ ...tensors, epsilon: 1e-5 });
-      return { out };
-    },
-  },
+  normGatedCase(rows, inner, columns),
   ...[false, true].map(
     (accumulate): OpCase => ({
       name: `matmul of few rows [${rows},${inner}] to ${columns}${accumulate ? ', added' : ''}`,
@@ -101,6 +85,26 @@ const productCases: OpCase[] = [
     }),
   ),
 ]);
+
+export function normGatedCase(rows: number, inner: number, columns: number): OpCase {
+  return {
+    name: `normGatedProduct [${rows},${inner}] to ${columns}`,
+    inputs: {
+      x: randomTensor(random, [rows, inner]),
+      norm: randomTensor(random, [inner]),
+      gate: randomTensor(random, [columns, inner], 0.1),
+      up: randomTensor(random, [columns, inner], 0.1),
+    },
+    differentiable: [],
+    tolerance: 4e-6,
+    run: (scope, { x, norm, gate, up }) => {
+      const out = scope.empty([rows, columns]);
+      const tensors = { x: x!, norm: norm!, gate: gate!, up: up!, out };
+      scope.device.kernels.normGatedProduct({ ...tensors, epsilon: 1e-5 });
+      return { out };
+    },
+  };
+}
 
 const routingCases: OpCase[] = [
   { rows: 1, inner: 64, experts: 8, perToken: 2, groups: 1, selectedGroups: 1, normalize: true },
@@ -125,40 +129,71 @@ const routingCases: OpCase[] = [
   },
 }));
 
-const routedProductCases: OpCase[] = [
+const routedExpertCases: OpCase[] = [
   { rows: 1, inner: 64, experts: 8, perToken: 2, groups: 1, selectedGroups: 1, normalize: true },
   { rows: 3, inner: 37, experts: 70, perToken: 4, groups: 7, selectedGroups: 3, normalize: false },
   // So many tokens that not every workgroup routes its own.
-  { rows: 800, inner: 64, experts: 32, perToken: 4, groups: 1, selectedGroups: 1, normalize: true },
-].flatMap(({ rows, inner, experts: count, perToken, ...options }) =>
-  [true, false].map((keepsNormed): OpCase => {
-    const columns = 19;
-    return {
-      name: `routedGatedProduct [${rows},${inner}] to ${perToken} of ${count}${keepsNormed ? ', rows kept' : ''}`,
-      inputs: {
-        x: randomTensor(random, [rows, inner]),
-        norm: randomTensor(random, [inner]),
-        router: randomTensor(random, [count, inner], 0.2),
-        bias: randomTensor(random, [count], 0.1),
-        gate: randomTensor(random, [count, columns, inner], 0.2),
-        up: randomTensor(random, [count, columns, inner], 0.2),
-      },
-      differentiable: [],
-      tolerance: 4e-6,
-      run: (scope, { x, norm, router, bias, gate, up }) => {
-        const normed = keepsNormed ? scope.empty([rows, inner]) : null;
-        const experts = scope.empty([rows, perToken], 'i32');
-        const weights = scope.empty([rows, perToken]);
-        const out = scope.empty([rows * perToken, columns]);
-        scope.device.kernels.routedGatedProduct({
-          ...{ x: x!, norm: norm!, router: router!, bias: bias!, gate: gate!, up: up! },
-          ...{ normed, experts, weights, out, ...options, epsilon: 1e-5, scale: 1.5 },
-        });
-        return { ...(normed && { normed }), experts, weights, out };
-      },
-    };
-  }),
+  {
+    rows: 300,
+    inner: 64,
+    experts: 200,
+    perToken: 4,
+    groups: 1,
+    selectedGroups: 1,
+    normalize: true,
+  },
+].flatMap(({ rows, experts, ...sizes }) =>
+  [true, false].map((keepsNormed) =>
+    routedExpertsCase({ rows, count: experts, columns: 19, keepsNormed, ...sizes }),
+  ),
 );
+
+/** Added to the rows themselves, as in a layer; without `keepsNormed`, these are all that is wanted. */
+export function routedExpertsCase({
+  rows,
+  inner,
+  count,
+  columns,
+  perToken,
+  keepsNormed,
+  ...options
+}: {
+  rows: number;
+  inner: number;
+  count: number;
+  columns: number;
+  perToken: number;
+  groups: number;
+  selectedGroups: number;
+  normalize: boolean;
+  keepsNormed: boolean;
+}): OpCase {
+  return {
+    name: `addRoutedExperts [${rows},${inner}] to ${perToken} of ${count}${keepsNormed ? ', rows kept' : ''}`,
+    inputs: {
+      x: randomTensor(random, [rows, inner]),
+      norm: randomTensor(random, [inner]),
+      router: randomTensor(random, [count, inner], 0.2),
+      bias: randomTensor(random, [count], 0.1),
+      gate: randomTensor(random, [count, columns, inner], 0.2),
+      up: randomTensor(random, [count, columns, inner], 0.2),
+      down: randomTensor(random, [count, inner, columns], 0.2),
+    },
+    differentiable: [],
+    tolerance: 4e-6,
+    run: (scope, t) => {
+      const out = copyOf(scope, t.x!);
+      const normed = keepsNormed ? scope.empty([rows, inner]) : null;
+      const experts = scope.empty([rows, perToken], 'i32');
+      const weights = scope.empty([rows, perToken]);
+      scope.device.kernels.addRoutedExperts({
+        ...{ x: out, norm: t.norm!, router: t.router!, bias: t.bias!, normed, experts, weights },
+        ...{ gate: t.gate!, up: t.up!, down: t.down!, out, ...options, epsilon: 1e-5, scale: 1.5 },
+      });
+      return { ...(normed && { normed }), experts, weights, out };
+    },
+  };
+}
 
 /** Each token's experts are different ones. */
 function chooseExperts(rows: number, perToken: number, count: number): HostTensor {
@@ -216,6 +251,6 @@ export const fewRowCases: OpCase[] = [
   ...normProductCases,
   ...productCases,
   ...routingCases,
-  ...routedProductCases,
+  ...routedExpertCases,
   ...expertCases,
 ];

@@ -5,6 +5,7 @@
  */
 import { intTensor, type OpCase } from './case.ts';
 import { type PastSizes, pastCase } from './kernel-cases.ts';
+import { manyRowCasesOf } from './many-row-cases.ts';
 import {
   type AttentionSizes,
   attentionCase,
@@ -99,7 +100,11 @@ const pasts: PastSizes[] = [
 
 const past: OpCase[] = pasts.map((sizes, i) => pastCase(sizes, i > 0, [8, 2, 48, 32]));
 
-export const mixedCases: OpCase[] = [...products, ...attention, rising, ...past].map((opCase) => ({
-  ...opCase,
-  tolerance: 2e-3,
-}));
+const steps: OpCase[] = manyRowCasesOf({
+  shape: { heads: 4, keyValueHeads: 2, keyDim: 24, valueDim: 16 },
+  ...{ inner: 64, rotaryDim: 8, columns: 48 },
+});
+
+export const mixedCases: OpCase[] = [...products, ...attention, rising, ...past, ...steps].map(
+  (opCase) => ({ ...opCase, tolerance: 2e-3 }),
+);

@@ -6,6 +6,7 @@
 import { groupSize, type QuantizedBits } from '../../src/tensor/quantized-matrix.ts';
 import { sizeOf } from '../../src/tensor/tensor.ts';
 import { copyOf, type HostTensor, intTensor, type OpCase, randomTensor } from './case.ts';
+import { manyRows } from './many-row-cases.ts';
 import { quantizedFusedCases } from './quantized-fused-cases.ts';
 import { roundedToBytes, weightsOf } from './quantized-weights.ts';
 import { TestRandom } from './random.ts';
@@ -86,7 +87,7 @@ function casesOf(bits: QuantizedBits): OpCase[] {
     };
   });
 
-  const gated: OpCase[] = [1, 4, 19].map((rows) => {
+  const gated: OpCase[] = [1, 4, 19, manyRows].map((rows) => {
     const [gate, up] = [0, 1].map(() => randomTensor(random, [36, 128], 0.1));
     return {
       name: `normGatedProduct of ${rows}`,
@@ -149,19 +150,23 @@ function casesOf(bits: QuantizedBits): OpCase[] {
     };
   });
 
-  const attention: OpCase[] = [1, 4].map((rows) => {
+  const attention: OpCase[] = [1, 4, manyRows].map((rows) => {
     const shape = { heads: 4, keyValueHeads: 2, headDim: 12, valueDim: 8 };
     const columns = (shape.heads + shape.keyValueHeads) * 12 + shape.keyValueHeads * 8;
     const weight = randomTensor(random, [columns, 256], 0.1);
-    const layout = [...Array(rows).keys(), ...Array(rows).fill(0), 1, 0];
+    // Four rows of each sequence, which has two pages.
+    const each = [...Array(rows).keys()];
+    const sequences = Math.ceil(rows / 4);
+    const pages = [...Array(2 * sequences).keys()].reverse();
+    const layout = [...each.map((row) => row % 4), ...each.map((row) => row >> 2), ...pages];
     return {
       name: `attentionInputs of ${rows}`,
       inputs: {
         x: randomTensor(random, [rows, 256]),
         norm: randomTensor(random, [256]),
         layout: intTensor([layout.length], layout),
-        keys: randomTensor(random, [8, 24]),
-        values: randomTensor(random, [8, 16]),
+        keys: randomTensor(random, [8 * sequences, 24]),
+        values: randomTensor(random, [8 * sequences, 16]),
       },
       differentiable: [],
       tolerance: roundedToBytes,

@@ -1,6 +1,7 @@
 /** The calls of inference that stand for several, with quantised weights. */
 import type { QuantizedBits } from '../../src/tensor/quantized-matrix.ts';
 import { copyOf, intTensor, type OpCase, randomTensor } from './case.ts';
+import { manyRows } from './many-row-cases.ts';
 import { roundedToBytes, weightsOf } from './quantized-weights.ts';
 import { TestRandom } from './random.ts';
 
@@ -76,10 +77,11 @@ export function quantizedFusedCases(bits: QuantizedBits): OpCase[] {
     };
   });
 
-  const routed: OpCase[] = [1, 200].map((rows) => {
-    const [gate, up] = [0, 1].map(() => randomTensor(random, [6, 20, 128], 0.2));
+  const routed: OpCase[] = [1, 200, manyRows].map((rows) => {
+    const [gate, up] = [0, 1].map(() => randomTensor(random, [6, 128, 128], 0.2));
+    const down = randomTensor(random, [6, 128, 128], 0.2);
     return {
-      name: `routedGatedProduct of ${rows}`,
+      name: `addRoutedExperts of ${rows}`,
       inputs: {
         x: randomTensor(random, [rows, 128]),
         norm: randomTensor(random, [128]),
@@ -91,11 +93,11 @@ export function quantizedFusedCases(bits: QuantizedBits): OpCase[] {
       run: (scope, t) => {
         const experts = scope.empty([rows, 2], 'i32');
         const weights = scope.empty([rows, 2]);
-        const out = scope.empty([2 * rows, 20]);
-        scope.device.kernels.routedGatedProduct({
-          ...{ x: t.x!, norm: t.norm!, epsilon, router: t.router!, bias: t.bias! },
+        const out = copyOf(scope, t.x!);
+        scope.device.kernels.addRoutedExperts({
+          ...{ x: out, norm: t.norm!, epsilon, router: t.router!, bias: t.bias!, out },
           ...{ groups: 1, selectedGroups: 1, normalize: true, scale: 1 },
-          ...{ normed: null, experts, weights, out },
+          ...{ normed: null, experts, weights, down: weightsOf(scope, bits, down) },
           ...{ gate: weightsOf(scope, bits, gate!), up: weightsOf(scope, bits, up!) },
         });
         return { experts, weights, out };

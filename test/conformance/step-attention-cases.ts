@@ -46,42 +46,45 @@ const attentionInputsCases: OpCase[] = cacheSizes.slice(1, 5).flatMap((sizes) =>
     { shape: shapes[0]!, inner: 64, rotaryDim: 6 },
     { shape: shapes[1]!, inner: 37, rotaryDim: 4 },
     { shape: shapes[1]!, inner: 300, rotaryDim: 0 },
-  ].map(({ shape, inner, rotaryDim }): OpCase => {
-    const { heads, keyValueHeads, keyDim, valueDim } = shape;
-    const columns = (heads + keyValueHeads) * keyDim + keyValueHeads * valueDim;
-    return {
-      name: `attentionInputs: ${sizes.name}, ${inner} columns, ${rotaryDim} rotated`,
-      inputs: {
-        x: randomTensor(random, [rowsOf(sizes), inner]),
-        norm: randomTensor(random, [inner]),
-        weight: randomTensor(random, [columns, inner], 0.1),
-        ...cacheInputs(sizes, shape),
-      },
-      differentiable: [],
-      tolerance: 4e-6,
-      run: (scope, t) => {
-        const query = scope.empty([rowsOf(sizes), heads * keyDim]);
-        const [keys, values] = [copyOf(scope, t.keys!), copyOf(scope, t.values!)];
-        const { pageSize, width } = sizes;
-        scope.device.kernels.attentionInputs({
-          x: t.x!,
-          norm: t.norm!,
-          epsilon: 1e-5,
-          weight: t.weight!,
-          heads,
-          keyValueHeads,
-          headDim: keyDim,
-          valueDim,
-          rotaryDim,
-          theta: 10_000,
-          query,
-          cache: { keys, values, pageSize, width, layout: t.layout! },
-        });
-        return { query, keys, values };
-      },
-    };
-  }),
+  ].map((others) => attentionInputsCase({ sizes, ...others })),
 );
+
+export function attentionInputsCase({
+  sizes,
+  shape,
+  inner,
+  rotaryDim,
+}: {
+  sizes: CacheSizes;
+  shape: Heads;
+  inner: number;
+  rotaryDim: number;
+}): OpCase {
+  const { heads, keyValueHeads, keyDim, valueDim } = shape;
+  const columns = (heads + keyValueHeads) * keyDim + keyValueHeads * valueDim;
+  return {
+    name: `attentionInputs: ${sizes.name}, ${inner} columns, ${rotaryDim} rotated`,
+    inputs: {
+      x: randomTensor(random, [rowsOf(sizes), inner]),
+      norm: randomTensor(random, [inner]),
+      weight: randomTensor(random, [columns, inner], 0.1),
+      ...cacheInputs(sizes, shape),
+    },
+    differentiable: [],
+    tolerance: 4e-6,
+    run: (scope, t) => {
+      const query = scope.empty([rowsOf(sizes), heads * keyDim]);
+      const [keys, values] = [copyOf(scope, t.keys!), copyOf(scope, t.values!)];
+      const { pageSize, width } = sizes;
+      scope.device.kernels.attentionInputs({
+        ...{ x: t.x!, norm: t.norm!, epsilon: 1e-5, weight: t.weight! },
+        ...{ heads, keyValueHeads, headDim: keyDim, valueDim, rotaryDim, theta: 10_000, query },
+        cache: { keys, values, pageSize, width, layout: t.layout! },
+      });
+      return { query, keys, values };
+    },
+  };
+}
 
 /** What attention to a cache is asked for, but for where it goes. */
 function attentionCall(sizes: CacheSizes, shape: Heads, t: Record<string, Tensor>) {
@@ -124,35 +127,47 @@ const addAttentionCases: OpCase[] = [
   { sizes: cacheSizes[1]!, shape: longHeads, columns: 70 },
   { sizes: cacheSizes[4]!, shape: longHeads, columns: 70 },
   { sizes: cacheSizes[5]!, shape: longHeads, columns: 70 },
-].flatMap(({ sizes, shape, columns }) =>
-  [true, false].map((withSinks): OpCase => {
-    const { heads, keyDim, valueDim } = shape;
-    const rows = rowsOf(sizes);
-    return {
-      name: `addAttention: ${sizes.name}, ${heads} heads of ${keyDim}${withSinks ? ', sinks' : ''}`,
-      inputs: {
-        query: randomTensor(random, [rows, heads * keyDim]),
-        ...(withSinks && { sinks: randomTensor(random, [heads]) }),
-        ...cacheInputs(sizes, shape),
-        weight: randomTensor(random, [columns, heads * valueDim], 0.3),
-        before: randomTensor(random, [rows, columns]),
-      },
-      differentiable: [],
-      tolerance: 4e-6,
-      run: (scope, t) => {
-        const out = copyOf(scope, t.before!);
-        const call = { ...attentionCall(sizes, shape, t), weight: t.weight!, out };
-        scope.device.kernels.addAttention(call);
-        return { out };
-      },
-    };
-  }),
-);
+].flatMap((call) => [true, false].map((withSinks) => addAttentionCase({ ...call, withSinks })));
+
+export function addAttentionCase({
+  sizes,
+  shape,
+  columns,
+  withSinks,
+}: {
+  sizes: CacheSizes;
+  shape: Heads;
+  columns: number;
+  withSinks: boolean;
+}): OpCase {
+  const { heads, keyDim, valueDim } = shape;
+  const rows = rowsOf(sizes);
+  return {
+    name: `addAttention: ${sizes.name}, ${heads} heads of ${keyDim}${withSinks ? ', sinks' : ''}`,
+    inputs: {
+      query: randomTensor(random, [rows, heads * keyDim]),
+      ...(withSinks && { sinks: randomTensor(random, [heads]) }),
+      ...cacheInputs(sizes, shape),
+      weight: randomTensor(random, [columns, heads * valueDim], 0.3),
+      before: randomTensor(random, [rows, columns]),
+    },
+    differentiable: [],
+    tolerance: 4e-6,
+    run: (scope, t) => {
+      const out = copyOf(scope, t.before!);
+      const call = { ...attentionCall(sizes, shape, t), weight: t.weight!, out };
+      scope.device.kernels.addAttention(call);
+      return { out };
+    },
+  };
+}
 
 const embedCases: OpCase[] = [
   { sizes: cacheSizes[1]!, inner: 64 },
   { sizes: cacheSizes[3]!, inner: 37 },
-].map(({ sizes, inner }) => {
+].map(embedCase);
+
+export function embedCase({ sizes, inner }: { sizes: CacheSizes; inner: number }): OpCase {
   const { heads, keyValueHeads, keyDim, valueDim } = shapes[0]!;
   const columns = (heads + keyValueHeads) * keyDim + keyValueHeads * valueDim;
   const rows = rowsOf(sizes);
@@ -181,7 +196,7 @@ const embedCases: OpCase[] = [
       return { x, query, keys, values };
     },
   };
-});
+}
 
 export const stepAttentionCases: OpCase[] = [
   ...attentionInputsCases,

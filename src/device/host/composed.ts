@@ -25,12 +25,22 @@ export function composedKernels(device: Device): FusedKernels<Matrix> {
       });
     },
 
-    routedGatedProduct({ gate, up, out, normed, ...call }) {
+    addExperts({ x, experts, weights, gate, up, down, out }) {
       const { kernels } = device;
+      within(device, (scope) => {
+        const hidden = scope.empty([experts.size, gate.shape[1]!]);
+        kernels.expertGatedProduct({ x, experts, gate, up, out: hidden });
+        kernels.addExpertProducts({ x: hidden, experts, weights, down, out });
+      });
+    },
+
+    addRoutedExperts({ gate, up, down, out, normed, ...call }) {
+      const { kernels } = device;
+      const { experts, weights } = call;
       within(device, (scope) => {
         const x = normed ?? scope.empty(call.x.shape);
         kernels.routeTokens({ ...call, normed: x });
-        kernels.expertGatedProduct({ x, experts: call.experts, gate, up, out });
+        kernels.addExperts({ x, experts, weights, gate, up, down, out });
       });
     },
 

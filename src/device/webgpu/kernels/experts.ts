@@ -36,14 +36,15 @@ const finishGroups = program({
   ),
 });
 
-const combineRows = programs(({ residual }: { residual: boolean }) =>
+/** `addend`: what the sums are added to, if anything. */
+const combineRows = programs(({ addend }: { addend: 'residual' | 'out' | null }) =>
   program({
     name: 'combineRows',
     bindings: {
       source: 'read f32',
       rows: 'read u32',
       weights: 'read f32',
-      residual: residual ? 'read f32' : null,
+      residual: addend === 'residual' ? 'read f32' : null,
       out: 'write f32',
     },
     parameters: { size: 'u32', columns: 'u32', perToken: 'u32' },
@@ -52,7 +53,7 @@ const combineRows = programs(({ residual }: { residual: boolean }) =>
       'p.size',
       /* wgsl */ `
     let first = i / p.columns * p.perToken;
-    var sum = ${residual ? 'residual[i]' : '0.0'};
+    var sum = ${addend ? `${addend}[i]` : '0.0'};
     for (var slot = first; slot < first + p.perToken; slot++) {
       sum += weights[slot] * source[rows[slot] * p.columns + i % p.columns];
     }
@@ -60,6 +61,17 @@ const combineRows = programs(({ residual }: { residual: boolean }) =>
     ),
   }),
 );
+
+export function runCombineRows(
+  runtime: Runtime,
+  { source, rows, weights, residual = null, out }: Parameters<Kernels['combineRows']>[0],
+  addend: 'residual' | 'out' | null,
+): void {
+  const sizes = { size: out.size, columns: out.columns, perToken: rows.columns };
+  const program = combineRows({ addend });
+  const tensors = { source, rows, weights, residual, out };
+  runtime.run(program, tensors, sizes, runtime.grid(out.size, program.threads));
+}
 
 const sumRows = program({
   name: 'sumRows',
@@ -122,12 +134,7 @@ export function expertKernels(
       );
     },
 
-    combineRows({ source, rows, weights, residual = null, out }) {
-      const sizes = { size: out.size, columns: out.columns, perToken: rows.columns };
-      const program = combineRows({ residual: residual !== null });
-      const tensors = { source, rows, weights, residual, out };
-      runtime.run(program, tensors, sizes, runtime.grid(out.size, program.threads));
-    },
+    combineRows: (call) => runCombineRows(runtime, call, call.residual ? 'residual' : null),
 
     combineRowsBackward({ source, rows, weights, dOut, dSource, dWeights }) {
       runtime.run(

@@ -15,9 +15,10 @@ import { drawKernels } from './inference/draw.ts';
 import { expertProductsKernel } from './inference/expert-products.ts';
 import { gatedProductKernels } from './inference/gated-product.ts';
 import { logitKernels } from './inference/logits.ts';
+import { manyRowKernels } from './inference/many-rows.ts';
 import { normProductKernels } from './inference/norm-product.ts';
 import { routeTokensKernel } from './inference/route-tokens.ts';
-import { routedGatedProductKernel } from './inference/routed-gated-product.ts';
+import { routedExpertsKernel } from './inference/routed-experts.ts';
 import { sampleTokensKernel } from './inference/sample-tokens.ts';
 import { samplingDistributionKernel } from './inference/sampling-distribution.ts';
 import { scoreTokensKernel } from './inference/score-tokens.ts';
@@ -38,6 +39,15 @@ export function webgpuKernels(runtime: Runtime, device: Device): Kernels<Matrix>
   const activation = activationKernels(runtime);
   const rows = rowKernels(runtime);
   const grouped = groupedMatmulKernels(runtime, rows);
+  const ofFewRows = {
+    ...composed,
+    ...addAttentionKernel(runtime, composed),
+    ...attentionInputsKernels(runtime, composed),
+    ...expertProductsKernel(runtime),
+    ...gatedProductKernels(runtime),
+    ...normProductKernels(runtime, composed, rows),
+    ...routedExpertsKernel(runtime, device, composed),
+  };
   return {
     ...activation,
     ...attentionKernels(runtime),
@@ -52,18 +62,13 @@ export function webgpuKernels(runtime: Runtime, device: Device): Kernels<Matrix>
     ...optimizerKernels(runtime),
     ...rotaryKernels(runtime),
     ...routerKernels(runtime),
-    ...composed,
-    ...addAttentionKernel(runtime, composed),
-    ...attentionInputsKernels(runtime, composed),
+    ...ofFewRows,
+    ...manyRowKernels(runtime, device, ofFewRows, composed),
     ...cachedAttentionKernel(runtime),
     ...cachedRowsKernels(runtime, rows),
     ...drawKernels(runtime),
     ...logitKernels(runtime),
     ...scoreTokensKernel(runtime),
-    ...expertProductsKernel(runtime),
-    ...gatedProductKernels(runtime),
-    ...normProductKernels(runtime, composed, rows),
-    ...routedGatedProductKernel(runtime, composed),
     ...routeTokensKernel(runtime),
     ...sampleTokensKernel(runtime),
     ...samplingDistributionKernel(runtime),

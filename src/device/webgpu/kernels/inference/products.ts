@@ -59,11 +59,11 @@ function elementsPerRound(loads: number): number {
 
 /**
  * Whether `groups` workgroups had better each read the same `bytes` and work out what the product needs of
- * them, than wait for a dispatch of its own that does so: they come from a cache at some terabytes a
- * second, and a dispatch costs about ten microseconds.
+ * them, than wait for a dispatch of its own (or several) that does so: they come from a cache at some
+ * terabytes a second, and a dispatch costs about ten microseconds.
  */
-export function isWorthRepeating(bytes: number, groups: number): boolean {
-  return bytes * groups <= 48 * 2 ** 20;
+export function isWorthRepeating(bytes: number, groups: number, dispatches = 1): boolean {
+  return bytes * groups <= dispatches * 48 * 2 ** 20;
 }
 
 const numbers = (count: number) => Array.from({ length: count }, (_, i) => i);

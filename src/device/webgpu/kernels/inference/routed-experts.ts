@@ -2,8 +2,10 @@
  * Routing and the experts' gated products in one dispatch, for few tokens: each workgroup routes its token
  * anew, since waiting for another to do it takes longer.
  */
+import type { Device } from '../../../../tensor/device.ts';
 import type { FusedKernels } from '../../../../tensor/fused-kernels.ts';
 import type { Matrix } from '../../../../tensor/quantized-matrix.ts';
+import { within } from '../../../../tensor/scope.ts';
 import { program, programs, unroll } from '../../program.ts';
 import type { Runtime } from '../../runtime.ts';
 import { subgroupDirectives } from '../../subgroups.ts';
@@ -82,15 +84,16 @@ ${productMemory(product, routingProduct(options))}`,
   });
 });
 
-export function routedGatedProductKernel(
+export function routedExpertsKernel(
   runtime: Runtime,
+  device: Device,
   composed: FusedKernels<Matrix>,
-): Pick<FusedKernels<Matrix>, 'routedGatedProduct'> {
+): Pick<FusedKernels<Matrix>, 'addRoutedExperts'> {
   const { limits, subgroupSize } = runtime;
   return {
-    routedGatedProduct(call) {
-      const { x, norm, router, bias, normed, experts, weights, gate, up, out } = call;
-      const [inner, columns, bits] = [x.columns, out.columns, bitsOf(gate)];
+    addRoutedExperts(call) {
+      const { x, norm, router, bias, normed, experts, weights, gate, up, down, out } = call;
+      const [inner, columns, bits] = [x.columns, gate.shape[1]!, bitsOf(gate)];
       const perGroup = threads / lanesFor(inner, bits);
       const groups = [Math.ceil(columns / perGroup), experts.size, 1] as const;
       const bindings = normed ? 10 : 9;
@@ -99,31 +102,35 @@ export function routedGatedProductKernel(
         bindings > limits.storageBuffers ||
         threads > limits.threadsPerGroup
       ) {
-        composed.routedGatedProduct(call);
+        composed.addRoutedExperts(call);
         return;
       }
-      runtime.run(
-        routedGatedProduct({
-          count: router.rows,
-          perToken: experts.columns,
-          groups: call.groups,
-          selectedGroups: call.selectedGroups,
-          inner,
-          epsilon: call.epsilon,
-          normalize: call.normalize,
-          scale: call.scale,
-          columns,
-          keepsNormed: normed !== null,
-          subgroupSize,
-          bits,
-        }),
-        {
-          ...{ x, norm, router, bias, normed, experts, weights, out },
-          ...{ gate: memoryOf(gate), up: memoryOf(up) },
-        },
-        {},
-        groups,
-      );
+      within(device, (scope) => {
+        const hidden = scope.empty([experts.size, columns]);
+        runtime.run(
+          routedGatedProduct({
+            count: router.rows,
+            perToken: experts.columns,
+            groups: call.groups,
+            selectedGroups: call.selectedGroups,
+            inner,
+            epsilon: call.epsilon,
+            normalize: call.normalize,
+            scale: call.scale,
+            columns,
+            keepsNormed: normed !== null,
+            subgroupSize,
+            bits,
+          }),
+          {
+            ...{ x, norm, router, bias, normed, experts, weights, out: hidden },
+            ...{ gate: memoryOf(gate), up: memoryOf(up) },
+          },
+          {},
+          groups,
+        );
+        device.kernels.addExpertProducts({ x: hidden, experts, weights, down, out });
+      });
     },
   };
 }
