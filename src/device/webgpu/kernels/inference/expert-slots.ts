@@ -5,6 +5,10 @@
  * of an expert then has all of its slots).
  */
 import type { Tensor } from '../../../../tensor/tensor.ts';
+import { unroll } from '../../program.ts';
+
+/** Slots that a thread looks at together, so that it waits for memory but once for all of them. */
+const atOnce = 4;
 
 export interface ExpertSlots {
   by: 'token' | 'slot' | 'expert';
@@ -42,11 +46,21 @@ export function expertSlots({ by, slotThreads }: ExpertSlots): string {
   let expert = ${by === 'slot' ? 'u32(experts[group.y])' : 'group.y'};
   if (thread < 2u) { atomicStore(&found[thread], 0u); }
   workgroupBarrier();
-  for (var slot = thread; slot < p.slots; slot += ${slotThreads}u) {
-    if (u32(experts[slot]) == expert) {
-      ${by === 'slot' ? noteEarlier : ''}
-      slots[atomicAdd(&found[0], 1u)] = slot;
-    }
+  for (var first = thread; first < p.slots; first += ${atOnce * slotThreads}u) {
+    ${unroll(
+      atOnce,
+      (i) => `let expert${i} = experts[min(first + ${i * slotThreads}u, p.slots - 1u)];`,
+    )}
+    ${unroll(
+      atOnce,
+      (i) => /* wgsl */ `{
+      let slot = first + ${i * slotThreads}u;
+      if (slot < p.slots && u32(expert${i}) == expert) {
+        ${by === 'slot' ? noteEarlier : ''}
+        slots[atomicAdd(&found[0], 1u)] = slot;
+      }
+    }`,
+    )}
   }
   workgroupBarrier();
   if (thread == 0u) {
