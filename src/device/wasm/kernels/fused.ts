@@ -5,22 +5,43 @@ import { composedKernels } from '../../host/composed.ts';
 import type { Runtime } from '../runtime.ts';
 import { entriesOfExperts, plainEntry } from './expert-entries.ts';
 import { route } from './route.ts';
-import { formatOf, WeightProducts } from './weight-products.ts';
+import { type Activations, formatOf, WeightProducts } from './weight-products.ts';
+
+/** What the experts' products take, after the rows themselves. */
+type ExpertsCall = Omit<Parameters<FusedKernels<Matrix>['addExperts']>[0], 'x'>;
 
 /** The kernels of several steps that are fewer launches than the steps are. */
 export function fusedKernels(runtime: Runtime, device: Device): FusedKernels<Matrix> {
   const products = new WeightProducts(runtime);
+
+  /** Which rows each expert has is counted once, for the products into the hidden columns and out of them. */
+  function addExperts(
+    activations: Activations,
+    { experts, weights, gate, up, down, out }: ExpertsCall,
+  ): void {
+    const [count, columns] = gate.shape as [number, number];
+    const entries = entriesOfExperts(runtime, experts, count);
+    const hidden = runtime.scratch(4 * experts.size * columns).tensor;
+    const x = hidden.reshape([experts.size, columns]);
+    products.multiplyGated(activations, gate, up, x, entries, experts.columns);
+    products.addExperts(products.prepare(x, formatOf(down)), down, weights, out, entries);
+  }
+
   return {
     ...composedKernels(device),
 
-    routedGatedProduct(a) {
-      const { x, epsilon, experts, gate, up, out } = a;
+    addExperts(a) {
+      if (a.x.rows === 0) return;
+      addExperts(products.prepare(a.x, formatOf(a.gate)), a);
+    },
+
+    addRoutedExperts(a) {
+      const { x, epsilon, gate } = a;
       if (x.rows === 0) return;
       const normed = a.normed ?? runtime.scratch(4 * x.size).tensor.reshape(x.shape);
       const activations = products.prepare(x, formatOf(gate), { weight: a.norm, epsilon, normed });
       route(runtime, products, { ...a, normed });
-      const entries = entriesOfExperts(runtime, experts, gate.shape[0]!);
-      products.multiplyGated(activations, gate, up, out, entries, experts.columns);
+      addExperts(activations, a);
     },
 
     normProduct({ x, rows, norm, epsilon, weight, out }) {
