@@ -11,6 +11,7 @@ import { DecoderSequence } from './decoder-sequence.ts';
 import { KeyValuePool } from './key-value-pool.ts';
 import { OutputHead } from './output-head.ts';
 import { packRows } from './packed-rows.ts';
+import { reportPrompts } from './prompt-outputs.ts';
 import { type QueuedStep, queuedStep } from './queued-step.ts';
 import { replayStep } from './replay.ts';
 import { firstRows, type RowRange } from './row-ranges.ts';
@@ -109,14 +110,9 @@ export class Decoder {
       this.#pool.writeStates(mtpInput(this.model, result), places);
       pass();
       const first = firstRows(ranges);
-      const reads = parts.map(({ report }, i) => {
-        const { begin, end } = ranges[i]!;
-        const rowsOf = (tensor: Tensor) => tensor.slice(first[i]!, first[i]! + end - begin);
-        const hidden = rowsOf(result.hidden);
-        const experts = result.routes.map((route) => rowsOf(route.experts));
-        return report?.queue(scope, this.#head, { begin, hidden, experts });
-      });
-      await Promise.all(reads.map((read) => read?.()));
+      const prompts = ranges.map((range, i) => ({ ...range, first: first[i]! }));
+      const experts = result.routes.map((route) => route.experts);
+      await reportPrompts(scope, this.#head, prompts, { hidden: result.hidden, experts });
     });
   }
 

@@ -1,8 +1,4 @@
-import type { Scope } from '../tensor/scope.ts';
-import type { Tensor } from '../tensor/tensor.ts';
-import type { OutputHead } from './output-head.ts';
-import { Outputs } from './outputs.ts';
-import { joinRoutes, routesByRow, type ScoredToken, scoredTokens } from './token-reports.ts';
+import { joinRoutes, type ScoredToken } from './token-reports.ts';
 
 export interface PromptReportOptions {
   /** Scores the tokens from position `from` on. */
@@ -11,8 +7,15 @@ export interface PromptReportOptions {
   routedExperts?: { from: number };
 }
 
-/** Rows whose logits are in memory at once. */
-const scoredRows = 128;
+/** Rows count from the first that passes the model now. */
+export interface Wanted {
+  /** The tokens to score, the first of which comes after row `from`. */
+  scored: { from: number; ids: readonly number[] };
+  /** Rows whose routes are wanted. */
+  routed: { from: number; to: number };
+  /** How many of the most probable tokens to name. */
+  top: number;
+}
 
 /**
  * What was asked for about the tokens of a prompt, gathered while its chunks pass the model. A prompt
@@ -68,68 +71,25 @@ export class PromptReport {
     };
   }
 
-  /**
-   * Takes what there is to take of the positions from `begin` on, of which the trunk gave `hidden` [T,C]
-   * and the experts i32 [T,k] of each layer. A function reads it, once all is queued; null for nothing.
-   */
-  queue(
-    scope: Scope,
-    head: OutputHead,
-    { begin, hidden, experts }: { begin: number; hidden: Tensor; experts: readonly Tensor[] },
-  ): (() => Promise<void>) | null {
+  /** What it wants of the positions [begin, end) that pass the model; null for nothing. */
+  want(begin: number, end: number): Wanted | null {
     // The prompt's last position passes the model with the first step.
-    const end = Math.min(begin + hidden.rows, this.#prompt.length - 1);
+    const last = Math.min(end, this.#prompt.length - 1);
     const first = Math.max(begin, this.#next.score - 1);
     const firstRouted = Math.max(begin, this.#next.route);
-    const ids = first < end ? this.#prompt.slice(first + 1, end + 1) : [];
-    const routed = firstRouted < end ? experts : [];
-    if (ids.length + routed.length === 0) return null;
-
-    const outputs = new Outputs(scope);
-    const top = this.#asked.promptLogprobs?.top ?? 0;
-    const logprobs = outputs.plan([ids.length, 1 + top], 'f32');
-    const best = outputs.plan([ids.length, top], 'i32');
-    const layers = routed.map((layer) => layer.slice(firstRouted - begin, end - begin));
-    const routes = layers.map(({ shape }) => outputs.plan(shape, 'i32'));
-    if (ids.length > 0) {
-      const out = { logprobs: outputs.tensor(logprobs), top: outputs.tensor(best) };
-      const rows = hidden.slice(first - begin, end - begin);
-      scoreRows(scope, head, rows, ids, out);
-    }
-    for (const [i, source] of layers.entries()) {
-      scope.device.kernels.copy({ source, out: outputs.tensor(routes[i]!) });
-    }
-    return async () => {
-      const read = await outputs.read();
-      const scores = scoredTokens(ids, read.floats(logprobs), read.ints(best), top);
-      this.#scores.push(...scores);
-      this.#next.score += ids.length;
-      const chosen = routes.map((part) => read.ints(part));
-      const rows = routesByRow(chosen, layers[0]?.columns ?? 0);
-      for (const row of rows) this.#routes.push(row);
-      this.#next.route += rows.length;
+    if (first >= last && firstRouted >= last) return null;
+    return {
+      scored: { from: first - begin, ids: this.#prompt.slice(first + 1, last + 1) },
+      routed: { from: firstRouted - begin, to: Math.max(firstRouted, last) - begin },
+      top: this.#asked.promptLogprobs?.top ?? 0,
     };
   }
-}
 
-/** Scores `ids` after the positions of `hidden`, some rows at a time. */
-function scoreRows(
-  scope: Scope,
-  head: OutputHead,
-  hidden: Tensor,
-  ids: readonly number[],
-  out: { logprobs: Tensor; top: Tensor },
-): void {
-  const tokens = scope.from([ids.length], Int32Array.from(ids));
-  const places = scope.from([ids.length], Int32Array.from(ids.keys()));
-  for (let at = 0; at < ids.length; at += scoredRows) {
-    const end = Math.min(at + scoredRows, ids.length);
-    const logits = scope.empty([end - at, head.columns]);
-    head.logits(hidden.slice(at, end), logits);
-    head.score(logits, tokens, places.slice(at, end), {
-      logprobs: out.logprobs.slice(at, end),
-      top: out.top.columns > 0 ? out.top.slice(at, end) : null,
-    });
-    scope.release(logits);
+  /** Takes what it wanted. */
+  give(scores: readonly ScoredToken[], routes: readonly Int32Array[]): void {
+    for (const score of scores) this.#scores.push(score);
+    this.#next.score += scores.length;
+    for (const row of routes) this.#routes.push(row);
+    this.#next.route += routes.length;
   }
 }
