@@ -1,4 +1,5 @@
 import type { Scope } from '../tensor/scope.ts';
+import { sizeClass } from '../tensor/size-class.ts';
 import { Tensor } from '../tensor/tensor.ts';
 
 /** Parts begin where WebGPU can bind them: at multiples of 256 bytes. */
@@ -53,9 +54,12 @@ function stagingFor(size: number) {
   return { integers: new Int32Array(memory), floats: new Float32Array(memory) };
 }
 
-/** The elements that an array takes when what follows it is aligned too. */
+/**
+ * The elements that an array takes when what follows it is aligned too. By classes, so that parts of steps
+ * that differ by some rows begin at the same places, and a device knows what to bind from the last time.
+ */
 export function alignedLength(length: number): number {
-  return Math.ceil(length / alignment) * alignment;
+  return length === 0 ? 0 : sizeClass(length, alignment);
 }
 
 function isArray(arrays: HostArrays): arrays is HostArray {

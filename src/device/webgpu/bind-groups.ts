@@ -28,7 +28,7 @@ const mostGroups = 8192;
 /** Parameters in one buffer: its blocks begin where bindings may. */
 const blocksPerBuffer = 256;
 const blockStride = 256;
-/** Numbers of a key: three a binding, and parameters. */
+/** Numbers of a key: two a binding, and parameters. */
 const mostNumbers = 128;
 
 export class BindGroups {
@@ -49,19 +49,22 @@ export class BindGroups {
     this.#length = 0;
   }
 
-  add(buffer: PooledBuffer, offset: number, size: number): void {
+  /**
+   * Binds a buffer from `offset` on, whatever the size of the tensor there: no kernel asks how long an array
+   * is, and rows differ in number from step to step.
+   */
+  add(buffer: PooledBuffer, offset: number): void {
     const at = this.#length;
-    this.#buffers[at / 3] = buffer;
+    this.#buffers[at / 2] = buffer;
     this.#key[at] = buffer.id;
     this.#key[at + 1] = offset;
-    this.#key[at + 2] = size;
-    this.#length = at + 3;
+    this.#length = at + 2;
   }
 
   /** The bind group of what was added. `parameters` are a part of it if the program keeps them. */
   get({ layout, parameters, keepsParameters }: Pipeline, words: Uint32Array): GPUBindGroup {
     const key = this.#key;
-    const bindings = this.#length / 3;
+    const bindings = this.#length / 2;
     let length = this.#length;
     if (keepsParameters) for (let i = 0; i < parameters.length; i++) key[length++] = words[i]!;
     let hash = 0;
@@ -75,10 +78,12 @@ export class BindGroups {
         if (isBeginOf(alike[i]!.key, key, length)) return alike[i]!.group;
       }
     }
-    const entries = this.#buffers.slice(0, bindings).map(({ gpu }, binding) => ({
-      binding,
-      resource: { buffer: gpu, offset: key[3 * binding + 1]!, size: key[3 * binding + 2]! },
-    }));
+    const most = this.#device.limits.maxStorageBufferBindingSize;
+    const entries = this.#buffers.slice(0, bindings).map(({ gpu, byteLength }, binding) => {
+      const offset = key[2 * binding + 1]!;
+      const size = Math.min(byteLength - offset, most);
+      return { binding, resource: { buffer: gpu, offset, size } };
+    });
     if (keepsParameters) {
       entries.push({ binding: entries.length, resource: this.#block(words) });
     }

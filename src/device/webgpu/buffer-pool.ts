@@ -1,3 +1,4 @@
+import { sizeClass } from '../../tensor/size-class.ts';
 import { type Failures, outOfMemory, tooLarge } from './failures.ts';
 
 /** Numbers of WebGPU's buffer usages; Node has no global `GPUBufferUsage`. */
@@ -32,6 +33,8 @@ const slack = 1.25;
  * batches of changing size would otherwise each ask for memory of their own, gigabytes a step.
  */
 const spare = 1.5;
+/** All buffers have a multiple of so many bytes. */
+const unit = 256;
 /** Smaller ones are made anew: the same step is to find the same buffers, and it has many of them. */
 const sharedBytes = 2 ** 20;
 /** Memory that may always be held. */
@@ -68,7 +71,7 @@ export class BufferPool {
   take(byteLength: number, flush: () => void): PooledBuffer {
     const limit = this.#largest;
     if (byteLength > limit) throw tooLarge(byteLength, limit);
-    const size = Math.min(sizeClass(byteLength), limit);
+    const size = Math.min(sizeClass(byteLength, unit), limit);
     const idle = this.#takeIdle(size);
     if (idle) this.#idleBytes -= idle.byteLength;
     this.#usedBytes += idle?.byteLength ?? size;
@@ -91,7 +94,11 @@ export class BufferPool {
   #takeIdle(size: number): PooledBuffer | undefined {
     const found = this.#idle.get(size)?.pop();
     if (found || size < sharedBytes) return found;
-    for (let larger = sizeClass(size + 1); larger <= spare * size; larger = sizeClass(larger + 1)) {
+    for (
+      let larger = sizeClass(size + 1, unit);
+      larger <= spare * size;
+      larger = sizeClass(larger + 1, unit)
+    ) {
       const idle = this.#idle.get(larger)?.pop();
       if (idle) return idle;
     }
@@ -122,10 +129,4 @@ export class BufferPool {
     this.#failures.watch(this.#device.popErrorScope(), () => outOfMemory(wanted, used));
     return { gpu, id: this.#nextId++, byteLength: size, batch: -1 };
   }
-}
-
-/** Rounds up to one of eight steps between powers of two, so that at most an eighth is wasted. */
-function sizeClass(byteLength: number): number {
-  const step = Math.max(256, 2 ** Math.ceil(Math.log2(Math.max(byteLength, 1)) - 4));
-  return Math.ceil(Math.max(byteLength, 1) / step) * step;
 }

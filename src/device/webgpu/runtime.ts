@@ -253,17 +253,17 @@ export class Runtime {
   #bind(pipeline: Pipeline, tensors: readonly Tensor[]): GPUBindGroup {
     this.#bindGroups.begin();
     for (const tensor of tensors) {
-      const size = Math.max(16, Math.ceil(tensor.byteLength / 16) * 16);
+      const { byteLength } = tensor;
       const most = this.bindingBytes + this.limits.offsetAlignment;
-      if (size > most) {
+      if (byteLength > most) {
         throw new UserError(
-          `a tensor [${tensor.shape}] takes ${inMebibytes(size)}, and a kernel of this GPU at most ` +
+          `a tensor [${tensor.shape}] takes ${inMebibytes(byteLength)}, and a kernel of this GPU at most ` +
             `${inMebibytes(most)}: use fewer tokens at once or a smaller model`,
         );
       }
       const buffer = bufferOf(tensor.storage);
       buffer.batch = this.#commands.batch;
-      this.#bindGroups.add(buffer, tensor.byteOffset, size);
+      this.#bindGroups.add(buffer, tensor.byteOffset);
     }
     return this.#bindGroups.get(pipeline, this.#words);
   }
