@@ -1,5 +1,5 @@
 /**
- * The kernels of steps with so many rows that a device may go about them as about a prompt: 128 sequences
+ * The kernels of steps with so many rows that a device may go about them as about a prompt: 320 sequences
  * and more, with three drafts each.
  */
 import { type Heads, withDrafts } from './cached-rows.ts';
@@ -11,7 +11,7 @@ import { addAttentionCase, attentionInputsCase, embedCase } from './step-attenti
 const random = new TestRandom(12);
 
 /** From here on the webgpu device always does. */
-export const manyRows = 512;
+export const manyRows = 1280;
 
 interface Sizes {
   shape: Heads;

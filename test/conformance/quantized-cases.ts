@@ -150,10 +150,14 @@ function casesOf(bits: QuantizedBits): OpCase[] {
     };
   });
 
-  const attention: OpCase[] = [1, 4, manyRows].map((rows) => {
+  const attention: OpCase[] = [
+    { rows: 1, inner: 256 },
+    { rows: 4, inner: 256 },
+    { rows: manyRows, inner: 128 },
+  ].map(({ rows, inner }) => {
     const shape = { heads: 4, keyValueHeads: 2, headDim: 12, valueDim: 8 };
     const columns = (shape.heads + shape.keyValueHeads) * 12 + shape.keyValueHeads * 8;
-    const weight = randomTensor(random, [columns, 256], 0.1);
+    const weight = randomTensor(random, [columns, inner], 0.1);
     // Four rows of each sequence, which has two pages.
     const each = [...Array(rows).keys()];
     const sequences = Math.ceil(rows / 4);
@@ -162,8 +166,8 @@ function casesOf(bits: QuantizedBits): OpCase[] {
     return {
       name: `attentionInputs of ${rows}`,
       inputs: {
-        x: randomTensor(random, [rows, 256]),
-        norm: randomTensor(random, [256]),
+        x: randomTensor(random, [rows, inner]),
+        norm: randomTensor(random, [inner]),
         layout: intTensor([layout.length], layout),
         keys: randomTensor(random, [8 * sequences, 24]),
         values: randomTensor(random, [8 * sequences, 16]),

@@ -26,8 +26,8 @@ import { vectorRows } from '../matmul/vector-product.ts';
 import { placeAttentionInputs } from './attention-pairs.ts';
 import { isWorthRepeating } from './products.ts';
 
-/** From here on tiles are full, and always taken. */
-const manyRows = 512;
+/** From here on tiles are always taken. */
+const manyRows = 1280;
 
 /**
  * Whether a call is better off with tiles, which take `dispatches` more than its kernel of few rows, of
@@ -35,8 +35,8 @@ const manyRows = 512;
  * have no tiles either.
  *
  * In the shipped model (256 columns, 704 of queries, keys and values, 16 experts of 128, of which a token
- * has 4) a row reads 132 KiB in `attentionInputs` and 704 KiB in `addExperts`, so they change at 512 and 350
- * rows; in `small`, with four times the weights, at 187 and 129.
+ * has 4) a row reads 66 KiB in `attentionInputs` and 608 KiB in `addExperts`, so they change at 1,280 and
+ * 404 rows; in `small`, with four times the weights, at 372 and 129.
  */
 function areMany(rows: number, bytes: number, dispatches: number): boolean {
   if (rows <= vectorRows) return false;
@@ -45,9 +45,10 @@ function areMany(rows: number, bytes: number, dispatches: number): boolean {
 
 /**
  * Bytes that a row reads of a weight of so many elements, and of its own: a workgroup has eight rows and
- * sixteen columns at a time. Unpacking quantised weights takes about the time that reading them saves.
+ * sixteen columns at a time, and half of it is where its neighbours left it. Unpacking quantised weights
+ * takes about the time that reading them saves.
  */
-const rowBytes = (elements: number) => 4 * elements * (1 / 8 + 1 / 16);
+const rowBytes = (elements: number) => 4 * elements * (1 / 8 + 1 / 16) * (1 / 2);
 
 function areInputsMany({ x, weight }: { x: Tensor; weight: Matrix }): boolean {
   return areMany(x.rows, rowBytes(weight.size), 2);
