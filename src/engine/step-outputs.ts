@@ -82,8 +82,9 @@ export class StepOutputs {
     const best = read.ints(this.#parts.top);
     let scored = 0;
     return this.#requests.map(({ scores, routes }, s) => {
-      const [count = 0, ...rest] = chosen.subarray(s * (drafts + 2), (s + 1) * (drafts + 2));
-      const tokens = rest.slice(0, count);
+      const first = s * (drafts + 2) + 1;
+      const count = chosen[first - 1]!;
+      const tokens = [...chosen.subarray(first, first + count)];
       const answer: StepAnswer = { tokens };
       if (scores) {
         const begin = scored++ * (drafts + 1);
