@@ -39,7 +39,7 @@ const endOf = (seen: number) => seen & maximumChunks;
  * Long enough to catch the next launch of a running step, also when the caller has done one alone and the
  * host's work between two steps; short enough to cost an idle device nothing.
  */
-const spinMilliseconds = 0.25;
+const spinMilliseconds = 0.5;
 /** A chunk takes milliseconds; a worker silent for this long is gone. */
 const stalledMilliseconds = 60_000;
 
