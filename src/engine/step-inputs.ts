@@ -3,6 +3,7 @@ import type { Tensor } from '../tensor/tensor.ts';
 import { changeArrays } from './logit-changes.ts';
 import {
   layoutOf,
+  numbersOf,
   pageTable,
   type RowRange,
   ringRows,
@@ -70,10 +71,8 @@ export function uploadStep(
   drawn: Tensor | null = null,
 ): StepInputs {
   const drafts = blocks.length;
-  const settings = requests.map(({ sampling }) => samplingSettings(sampling));
-  const uniforms = requests.map(({ random }) =>
-    Array.from({ length: 2 * drafts + 1 }, () => uniform32(random)),
-  );
+  const { rowSettings, settings } = settingsOf(requests, drafts);
+  const { trunkUniforms, blockUniforms } = uniformsOf(requests, drafts);
   const rowInputs = (ranges: readonly RowRange[]) => ({
     slidingLayout: layoutOf(ranges, ringTable(ranges)),
     stateRows: ringRows(ranges, ringSize),
@@ -85,24 +84,18 @@ export function uploadStep(
     trunk: {
       ...rowInputs(trunk),
       globalLayout: layoutOf(trunk, pageTable(trunk, width)),
-      settings: Float32Array.from(
-        settings.flatMap((row) =>
-          Array(drafts + 1)
-            .fill(row)
-            .flat(),
-        ),
-      ),
-      uniforms: Float32Array.from(uniforms.flatMap((numbers) => numbers.slice(drafts))),
-      places: Int32Array.from(requests, (_, s) => s),
+      settings: rowSettings,
+      uniforms: trunkUniforms,
+      places: numbersOf(requests, (_, s) => s),
     },
     blocks: blocks.map(({ drafting, ranges, lastRows, places }, head) => ({
       ...rowInputs(ranges),
       draftingLayout: layoutOf(drafting, ringTable(drafting)),
       lastRows,
       places,
-      uniforms: Float32Array.from(uniforms, (numbers) => numbers[head]!),
+      uniforms: blockUniforms[head]!,
     })),
-    settings: Float32Array.from(settings.flat()),
+    settings,
     changes: changes.some((change) => change !== null) ? [changeArrays(changes, drafts)] : [],
     scored: scored ? [scored] : [],
   });
@@ -124,4 +117,30 @@ export function uploadStep(
     changes: inputs.changes[0] ?? null,
     scored: inputs.scored[0] ?? null,
   };
+}
+
+/** Settings of each row of the trunk, and of each sequence. */
+function settingsOf(requests: readonly StepRequest[], drafts: number) {
+  const settings = new Float32Array(4 * requests.length);
+  const rowSettings = new Float32Array((drafts + 1) * settings.length);
+  let at = 0;
+  requests.forEach(({ sampling }, s) => {
+    const own = samplingSettings(sampling);
+    settings.set(own, 4 * s);
+    for (let row = 0; row <= drafts; row++, at += 4) rowSettings.set(own, at);
+  });
+  return { settings, rowSettings };
+}
+
+/** The next random numbers of each sequence: one for each draft, then those that verify. */
+function uniformsOf(requests: readonly StepRequest[], drafts: number) {
+  const count = requests.length;
+  const blockUniforms = Array.from({ length: drafts }, () => new Float32Array(count));
+  const trunkUniforms = new Float32Array((drafts + 1) * count);
+  let at = 0;
+  requests.forEach(({ random }, s) => {
+    for (const own of blockUniforms) own[s] = uniform32(random);
+    for (let row = 0; row <= drafts; row++) trunkUniforms[at++] = uniform32(random);
+  });
+  return { blockUniforms, trunkUniforms };
 }

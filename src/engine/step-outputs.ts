@@ -75,17 +75,22 @@ export class StepOutputs {
     const read = await this.#outputs.read();
     const drafts = this.#drafts;
     const chosen = read.ints(this.#parts.chosen);
+    const [first] = this.experts;
     const layers = this.#parts.experts.map((part) => read.ints(part));
-    const rows = routesByRow(layers, this.experts[0]?.columns ?? 0);
-    const logprobs = read.floats(this.#parts.logprobs);
-    const columns = this.scores?.logprobs.columns ?? 0;
-    const best = read.ints(this.#parts.top);
+    const rows = first ? routesByRow(layers, first.columns) : [];
+    const asked = this.scores && {
+      columns: this.scores.logprobs.columns,
+      logprobs: read.floats(this.#parts.logprobs),
+      best: read.ints(this.#parts.top),
+    };
     let scored = 0;
     return this.#requests.map(({ scores, routes }, s) => {
-      const [count = 0, ...rest] = chosen.subarray(s * (drafts + 2), (s + 1) * (drafts + 2));
-      const tokens = rest.slice(0, count);
+      const begin = s * (drafts + 2) + 1;
+      const count = chosen[begin - 1]!;
+      const tokens = Array.from({ length: count }, (_, i) => chosen[begin + i]!);
       const answer: StepAnswer = { tokens };
-      if (scores) {
+      if (scores && asked) {
+        const { columns, logprobs, best } = asked;
         const begin = scored++ * (drafts + 1);
         const own = logprobs.subarray(begin * columns, (begin + count) * columns);
         const ids = best.subarray(begin * (columns - 1), (begin + count) * (columns - 1));

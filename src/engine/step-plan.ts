@@ -1,5 +1,5 @@
 import type { DecoderSequence } from './decoder-sequence.ts';
-import { countRows, eachRow, firstRows, type RowRange } from './row-ranges.ts';
+import { countRows, firstRows, numbersOf, type RowRange } from './row-ranges.ts';
 import { alignedLength } from './upload.ts';
 
 /** What one MTP block does in a step. */
@@ -54,9 +54,7 @@ export function planStep(
     const ranges = [...drafting, ...uncertain.map((range) => ({ ...range, end: lastOf(range) }))];
     const rows = countRows(ranges);
     const first = firstRows(ranges);
-    const lastRows = Int32Array.from(drafting, ({ begin, end }, s) =>
-      end > begin ? first[s]! : -1,
-    );
+    const lastRows = numbersOf(drafting, ({ begin, end }, s) => (end > begin ? first[s]! : -1));
     const firstToken = size;
     size += alignedLength(rows);
     return { drafting, ranges, rows, first, lastRows, firstToken };
@@ -67,11 +65,12 @@ export function planStep(
     tokens[s * (drafts + 1)] = known[length + unread] ?? 0;
   });
   blocks.forEach(({ ranges, firstToken }, head) => {
-    const known = eachRow(
-      ranges,
-      (position, { sequence }) => sequence.tokens[position + 1 + head] ?? 0,
-    );
-    tokens.set(known, firstToken);
+    let at = firstToken;
+    for (const { sequence, begin, end } of ranges) {
+      for (let position = begin; position < end; position++) {
+        tokens[at++] = sequence.tokens[position + 1 + head] ?? 0;
+      }
+    }
   });
   return {
     trunk,
@@ -108,17 +107,20 @@ function placesOf(
   head: number,
   blocks: readonly (Pick<BlockPlan, 'ranges' | 'firstToken' | 'lastRows'> & { first: number[] })[],
 ): Int32Array {
-  const later = blocks.slice(head + 1);
-  return Int32Array.from(
-    sequences.flatMap((_, s) => [
-      s * (drafts + 1) + head + 1,
-      ...later.map(({ ranges, first, firstToken, lastRows }, i) => {
-        // The row of block head + 1 + i that reads this token lies i before the last.
-        if (i === 0) return lastRows[s]! < 0 ? -1 : firstToken + lastRows[s]!;
-        const earlier = sequences.length + s;
-        const { begin, end } = ranges[earlier]!;
-        return end - i >= begin ? firstToken + first[earlier]! + end - i - begin : -1;
-      }),
-    ]),
-  );
+  const places = new Int32Array(sequences.length * (blocks.length - head));
+  let at = 0;
+  for (let s = 0; s < sequences.length; s++) {
+    places[at++] = s * (drafts + 1) + head + 1;
+    for (let later = head + 1; later < blocks.length; later++) {
+      const { ranges, first, firstToken, lastRows } = blocks[later]!;
+      // The row of a later block that reads this token lies so many before the last.
+      const before = later - head - 1;
+      const [row, earlier] = [lastRows[s]!, sequences.length + s];
+      const { begin, end } = ranges[earlier]!;
+      if (before === 0) places[at++] = row < 0 ? -1 : firstToken + row;
+      else if (end - before < begin) places[at++] = -1;
+      else places[at++] = firstToken + first[earlier]! + end - before - begin;
+    }
+  }
+  return places;
 }

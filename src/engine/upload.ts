@@ -66,11 +66,16 @@ function isArray(arrays: HostArrays): arrays is HostArray {
   return ArrayBuffer.isView(arrays);
 }
 
+function isList(arrays: HostArrays): arrays is readonly HostArrays[] {
+  return Array.isArray(arrays);
+}
+
 /** Elements of all arrays, aligned. */
 function sizeOf(arrays: HostArrays): number {
   if (isArray(arrays)) return alignedLength(arrays.length);
   let size = 0;
-  for (const inner of Object.values(arrays)) size += sizeOf(inner);
+  if (isList(arrays)) for (const inner of arrays) size += sizeOf(inner);
+  else for (const name in arrays) size += sizeOf(arrays[name]!);
   return size;
 }
 
@@ -78,8 +83,8 @@ type Mapped = Tensor | { [name: string]: Mapped } | Mapped[];
 
 function mapArrays(arrays: HostArrays, tensorOf: (array: HostArray) => Tensor): Mapped {
   if (isArray(arrays)) return tensorOf(arrays);
-  if (Array.isArray(arrays)) return arrays.map((inner) => mapArrays(inner, tensorOf));
+  if (isList(arrays)) return arrays.map((inner) => mapArrays(inner, tensorOf));
   const mapped: { [name: string]: Mapped } = {};
-  for (const [name, inner] of Object.entries(arrays)) mapped[name] = mapArrays(inner, tensorOf);
+  for (const name in arrays) mapped[name] = mapArrays(arrays[name]!, tensorOf);
   return mapped;
 }

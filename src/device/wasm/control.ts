@@ -3,11 +3,14 @@ import { type KernelFunction, Memory } from './webassembly.ts';
 
 /**
  * How threads share one launch: a block of shared integers, the same on the calling thread and the
- * workers. The caller writes a description of the launch and then a ticket, generation · 2¹² +
- * chunks left; whoever lowers the ticket by compare-and-swap owns that chunk. A swap succeeds only
- * while the launch of that generation has chunks left, and while it has the caller waits; so a worker
- * that read the description before its swap read the right one, and a worker that is asleep, late or
- * dead delays nobody: the others take all chunks.
+ * workers. The caller writes a description of the launch and then a ticket: its heap, the first chunk
+ * that is left and the end of these. Whoever takes a chunk off the ticket by compare-and-swap owns it, and
+ * until that is done the caller waits; so the description that is read after a swap is the right one, and
+ * a worker that is asleep, late or dead delays nobody: the others take all chunks.
+ *
+ * Threads of even number take the first chunk that is left, the others the last. So each reads on where it
+ * was, which is where the processor has fetched ahead, and of weights that are read again soon two threads
+ * find about the same halves in their own caches.
  */
 const generation = 0; // Workers wait on it; its own cache line, as for all that threads contend for.
 const ticket = 16;
@@ -17,23 +20,26 @@ const sleepers = 64;
 const mail = 80; // Messages posted to the workers.
 const failed = 81; // Set once a kernel has trapped on a worker.
 const kernel = 96;
-const heap = 97;
-const items = 98;
-const grain = 99;
-const chunks = 100;
-const argumentCount = 101;
+const items = 97;
+const grain = 98;
+const chunks = 99;
+const argumentCount = 100;
 const integerCount = 112;
 const maximumArguments = 64;
 
-const chunkBits = 12;
+const chunkBits = 9;
 export const maximumChunks = 2 ** chunkBits - 1;
-const generationMask = 2 ** (32 - chunkBits) - 1;
+/** What taking the first chunk adds to a ticket; taking the last one subtracts 1. */
+const firstChunk = 2 ** chunkBits;
+const heapOf = (seen: number) => seen >>> (2 * chunkBits);
+const firstOf = (seen: number) => (seen >>> chunkBits) & maximumChunks;
+const endOf = (seen: number) => seen & maximumChunks;
 
 /**
  * Long enough to catch the next launch of a running step, also when the caller has done one alone and the
  * host's work between two steps; short enough to cost an idle device nothing.
  */
-const spinMilliseconds = 0.25;
+const spinMilliseconds = 0.5;
 /** A chunk takes milliseconds; a worker silent for this long is gone. */
 const stalledMilliseconds = 60_000;
 
@@ -50,6 +56,8 @@ export class Control {
   readonly buffer: SharedArrayBuffer;
   readonly #integers: Int32Array<SharedArrayBuffer>;
   readonly #arguments: Float64Array<SharedArrayBuffer>;
+  /** Of the launch that this thread takes part in; (…arguments, begin, end, thread). */
+  readonly #parameters: number[] = [];
   /** Worker: the generation it last acted on. */
   #generationSeen = 0;
 
@@ -65,16 +73,14 @@ export class Control {
     if (length > maximumArguments) throw new Error(`a kernel with ${length} arguments`);
     const integers = this.#integers;
     integers[kernel] = launch.kernel;
-    integers[heap] = launch.heap;
     integers[items] = launch.items;
     integers[grain] = launch.grain;
     integers[chunks] = launch.chunks;
     integers[argumentCount] = length;
     for (let i = 0; i < length; i++) this.#arguments[i] = launch.arguments[i]!;
-    const next = (integers[generation]! + 1) & generationMask;
     Atomics.store(integers, completed, 0);
-    Atomics.store(integers, ticket, (next << chunkBits) | launch.chunks);
-    Atomics.store(integers, generation, next);
+    Atomics.store(integers, ticket, (launch.heap << (2 * chunkBits)) | launch.chunks);
+    Atomics.add(integers, generation, 1);
     if (Atomics.load(integers, sleepers) > 0)
       Atomics.notify(integers, generation, launch.chunks - 1);
   }
@@ -121,36 +127,32 @@ export class Control {
    */
   work(thread: number, kernelsOf: (heap: number) => readonly KernelFunction[] | undefined): void {
     const integers = this.#integers;
-    const current = Atomics.load(integers, generation);
-    // Until the swap below succeeds all of this may be half of one launch and half of the next.
-    const run = kernelsOf(integers[heap]!)?.[integers[kernel]!];
-    if (!run) return;
-    const count = integers[argumentCount]!;
-    const parameters: number[] = [];
-    for (let i = 0; i < count; i++) parameters.push(this.#arguments[i]!);
-    parameters.push(0, 0, thread);
-    const total = integers[items]!;
-    const step = integers[grain]!;
-    const all = integers[chunks]!;
-
+    const change = thread % 2 === 0 ? firstChunk : -1;
+    const parameters = this.#parameters;
+    let run: KernelFunction | undefined;
     let done = 0;
     for (;;) {
       const seen = Atomics.load(integers, ticket);
-      const left = seen & maximumChunks;
-      if (seen >>> chunkBits !== current || left === 0) break;
-      if (Atomics.compareExchange(integers, ticket, seen, seen - 1) !== seen) continue;
-      const begin = (all - left) * step;
-      parameters[count] = begin;
-      parameters[count + 1] = Math.min(begin + step, total);
+      if (firstOf(seen) === endOf(seen)) break;
+      const kernels = kernelsOf(heapOf(seen));
+      if (!kernels) break;
+      if (Atomics.compareExchange(integers, ticket, seen, seen + change) !== seen) continue;
+      if (!run) {
+        run = kernels[integers[kernel]!]!;
+        this.#readArguments(thread);
+      }
+      const begin = (change > 0 ? firstOf(seen) : endOf(seen) - 1) * integers[grain]!;
+      parameters[parameters.length - 3] = begin;
+      parameters[parameters.length - 2] = Math.min(begin + integers[grain]!, integers[items]!);
       try {
         run(...parameters);
       } catch (error) {
-        this.#complete(done + 1 + this.#abandon(current), all);
+        this.#complete(done + 1 + this.#abandon());
         throw error;
       }
       done++;
     }
-    if (done > 0) this.#complete(done, all);
+    if (done > 0) this.#complete(done);
   }
 
   /** Worker: waits until the caller has done something; false if there is mail to fetch first. */
@@ -173,19 +175,23 @@ export class Control {
     Atomics.store(this.#integers, failed, 1);
   }
 
-  /** Takes the chunks that are left without running them. */
-  #abandon(current: number): number {
-    const integers = this.#integers;
-    for (;;) {
-      const seen = Atomics.load(integers, ticket);
-      if (seen >>> chunkBits !== current) return 0;
-      const left = seen & maximumChunks;
-      if (Atomics.compareExchange(integers, ticket, seen, seen - left) === seen) return left;
-    }
+  #readArguments(thread: number): void {
+    const count = this.#integers[argumentCount]!;
+    const parameters = this.#parameters;
+    parameters.length = count + 3;
+    for (let i = 0; i < count; i++) parameters[i] = this.#arguments[i]!;
+    parameters[count + 2] = thread;
   }
 
-  #complete(count: number, all: number): void {
+  /** Takes the chunks that are left without running them. */
+  #abandon(): number {
+    const seen = Atomics.exchange(this.#integers, ticket, 0);
+    return endOf(seen) - firstOf(seen);
+  }
+
+  #complete(count: number): void {
     const integers = this.#integers;
+    const all = integers[chunks]!;
     const now = Atomics.add(integers, completed, count) + count;
     if (now === all && Atomics.load(integers, callerWaits) === 1) {
       Atomics.notify(integers, completed);

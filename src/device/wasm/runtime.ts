@@ -1,4 +1,4 @@
-import { Tensor } from '../../tensor/tensor.ts';
+import { type Storage, Tensor } from '../../tensor/tensor.ts';
 import { Control, type Launch, maximumChunks } from './control.ts';
 import { largestHeapBytes, roundToAlignment } from './heap.ts';
 import { Heaps, type WasmStorage } from './heaps.ts';
@@ -124,6 +124,19 @@ export class Runtime {
   /** The same, for what need not outlive a launch: if heaps differ, its contents are not copied. */
   workspace(byteLength: number): Operand {
     return { tensor: this.scratch(byteLength).tensor, access: 'workspace' };
+  }
+
+  /** The same as a tensor of integers. */
+  scratchIntegers(length: number): Tensor {
+    const { storage, byteOffset } = this.scratch(4 * length).tensor;
+    return new Tensor([length], 'i32', storage, byteOffset);
+  }
+
+  /** Whether a launch would find all of them in one heap. */
+  areTogether(...operands: readonly { storage: Storage }[]): boolean {
+    if (this.heaps.heaps.length === 1) return true;
+    const [first, ...others] = operands.map(({ storage }) => (storage as WasmStorage).heap);
+    return others.every((heap) => heap === first);
   }
 
   /** The elements of an i32 tensor, not a copy: good until the next allocation. */

@@ -21,6 +21,6 @@ export { gatherQuantized } from './inference/gather';
 export * from './inference/products';
 export { attentionInputs } from './inference/attention-inputs';
 export { cachedAttention, mergeCachedAttention } from './inference/cached-attention';
-export * from './inference/halves';
+export { expandHalfRows, roundToHalves, writeHalfRows } from './inference/halves';
 export { expandByteRows, roundToBytes, writeByteRows } from './inference/cached-bytes';
 export { drawTokens, samplingDistribution, verifyDrafts } from './inference/sampling';

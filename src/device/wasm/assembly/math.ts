@@ -181,6 +181,26 @@ export function addProducts64(sum: v128, a: v128, b: v128): v128 {
   return f64x2.add(sum, f64x2.add(low, rest));
 }
 
+/**
+ * The sum of the squares of `bytes` of f32, in f64. One sum would wait for every addition; four take turns.
+ */
+export function sumOfSquares64(x: usize, bytes: usize): f64 {
+  let a = f64x2.splat(0), b = a, c = a, d = a;
+  let i: usize = 0;
+  for (; i + 64 <= bytes; i += 64) {
+    let v = v128.load(x + i); a = addProducts64(a, v, v);
+    v = v128.load(x + i, 16); b = addProducts64(b, v, v);
+    v = v128.load(x + i, 32); c = addProducts64(c, v, v);
+    v = v128.load(x + i, 48); d = addProducts64(d, v, v);
+  }
+  let sum = sumLanes64(f64x2.add(f64x2.add(a, b), f64x2.add(c, d)));
+  for (; i < bytes; i += 4) {
+    const v = <f64>load<f32>(x + i);
+    sum += v * v;
+  }
+  return sum;
+}
+
 /** The sum of two f64 lanes. */
 // @ts-ignore: decorator
 @inline

@@ -1,7 +1,7 @@
 // Root-mean-square norm. Sums along a row are in f64; sums down the rows go through partial sums of
 // fixed blocks of rows, so that they do not depend on the threads.
 import { madd } from './simd';
-import { addProducts64, sumLanes64 } from './math';
+import { addProducts64, sumLanes64, sumOfSquares64 } from './math';
 
 export function rmsNorm(
   x: usize, weight: usize, out: usize, inverseRms: usize, columns: i32, epsilon: f64,
@@ -12,21 +12,12 @@ export function rmsNorm(
   for (let t = <usize>begin; t < <usize>end; t++) {
     const from = x + t * rowBytes;
     const to = out + t * rowBytes;
-    let sums = f64x2.splat(0);
-    let i: usize = 0;
-    for (; i < vectorBytes; i += 16) {
-      const v = v128.load(from + i);
-      sums = addProducts64(sums, v, v);
-    }
-    let sum = sumLanes64(sums);
-    for (; i < rowBytes; i += 4) {
-      const v = <f64>load<f32>(from + i);
-      sum += v * v;
-    }
-    const factor = <f32>(1 / Math.sqrt(sum / <f64>columns + epsilon));
+    const mean = sumOfSquares64(from, rowBytes) / <f64>columns;
+    const factor = <f32>(1 / Math.sqrt(mean + epsilon));
     store<f32>(inverseRms + (t << 2), factor);
     const factors = f32x4.splat(factor);
-    for (i = 0; i < vectorBytes; i += 16) {
+    let i: usize = 0;
+    for (; i < vectorBytes; i += 16) {
       const scaled = f32x4.mul(v128.load(from + i), factors);
       v128.store(to + i, f32x4.mul(scaled, v128.load(weight + i)));
     }

@@ -89,8 +89,7 @@ export class CompactCache {
   }
 
   #integers(data: ArrayLike<number>): Tensor {
-    const { tensor } = this.#runtime.scratch(Math.max(4, 4 * data.length));
-    const integers = new Tensor([data.length], 'i32', tensor.storage, tensor.byteOffset);
+    const integers = this.#runtime.scratchIntegers(data.length);
     this.#runtime.ints(integers).set(data);
     return integers;
   }

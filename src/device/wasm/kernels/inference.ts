@@ -1,11 +1,8 @@
 import type { InferenceKernels } from '../../../tensor/inference-kernels.ts';
 import type { Kernels } from '../../../tensor/kernels.ts';
 import { type Matrix, QuantizedMatrix } from '../../../tensor/quantized-matrix.ts';
-import { fillRotaryTable } from '../../../tensor/rotary-table.ts';
-import { Tensor } from '../../../tensor/tensor.ts';
-import { cacheRow } from '../../host/cache-row.ts';
 import { type Runtime, read, write } from '../runtime.ts';
-import { CompactCache } from './compact-cache.ts';
+import { attentionInputsKernel } from './attention-inputs.ts';
 import { entriesOfExperts, entriesOfOffsets, plainEntry } from './expert-entries.ts';
 import { rowGrain } from './grain.ts';
 import { route } from './route.ts';
@@ -26,35 +23,8 @@ type InferenceProducts = Pick<
  */
 export function inferenceKernels(runtime: Runtime): InferenceProducts {
   const products = new WeightProducts(runtime);
-  const compact = new CompactCache(runtime);
   return {
-    attentionInputs(a) {
-      const { x, weight, cache, query, rotaryDim } = a;
-      if (x.rows === 0) return;
-      const norm = { weight: a.norm, epsilon: a.epsilon };
-      const activations = products.prepare(x, formatOf(weight), norm);
-      const floats = (columns: number) =>
-        runtime.scratch(4 * x.rows * columns).tensor.reshape([x.rows, columns]);
-      const keys = floats(a.keyValueHeads * a.headDim);
-      const values = floats(a.keyValueHeads * a.valueDim);
-      const rotation = rotationOf(runtime, cache.layout.slice(0, x.rows), rotaryDim, a.theta);
-      products.attentionInputs(activations, weight, a, rotation, { query, keys, values });
-      const places = runtime.scratch(4 * x.rows).tensor;
-      const indices = new Tensor([x.rows], 'i32', places.storage, places.byteOffset);
-      const layout = runtime.ints(cache.layout);
-      const rows = runtime.ints(indices);
-      for (let row = 0; row < x.rows; row++) {
-        const [position, sequence] = [layout[row]!, layout[x.rows + row]!];
-        rows[row] = cacheRow(cache, x.rows, layout, sequence, position);
-      }
-      compact.writeRows({
-        ...cache,
-        key: keys,
-        value: values,
-        indices,
-        keyValueHeads: a.keyValueHeads,
-      });
-    },
+    ...attentionInputsKernel(runtime, products),
 
     normGatedProduct(a) {
       const { x, gate, up, out } = a;
@@ -128,11 +98,3 @@ export function withQuantizedWeights(
 }
 
 const transposed = 'quantised weights are multiplied from the right, transposed, one at a time';
-
-function rotationOf(runtime: Runtime, positions: Tensor, rotaryDim: number, theta: number) {
-  const size = positions.size * (rotaryDim / 2);
-  const [cos, sin] = [runtime.scratch(size * 4), runtime.scratch(size * 4)];
-  const table = { cos: runtime.floats(cos.tensor), sin: runtime.floats(sin.tensor) };
-  fillRotaryTable(runtime.ints(positions), rotaryDim, theta, table);
-  return { rotaryDim, cos, sin };
-}

@@ -1,5 +1,5 @@
 import { type Matrix, QuantizedMatrix } from '../../../tensor/quantized-matrix.ts';
-import type { Tensor } from '../../../tensor/tensor.ts';
+import { bytesPerElement, type Tensor } from '../../../tensor/tensor.ts';
 import {
   type LaunchArgument,
   type Operand,
@@ -36,9 +36,13 @@ interface Table<Weight extends Matrix> {
   norm: Tensor;
 }
 
-/** What a product takes: `results` of a unit, in rows, and the items that one thread should do. */
+/**
+ * What a product takes: `results` of a unit, in rows, and `more` bytes for each thread; and the items that
+ * one thread should do.
+ */
 interface Work {
   results: number;
+  more?: number;
   format: number;
   depth: number;
   together?: number;
@@ -181,10 +185,10 @@ export class WeightProducts {
     weight: Matrix,
     shape: { heads: number; keyValueHeads: number; headDim: number; valueDim: number },
     rotation: { rotaryDim: number; cos: Operand; sin: Operand },
-    outputs: { query: Tensor; keys: Tensor; values: Tensor },
+    query: Tensor,
+    cache: { keys: Tensor; values: Tensor; indices: Tensor },
   ): void {
     const { heads, keyValueHeads, headDim, valueDim } = shape;
-    const { query, keys, values } = outputs;
     const { rotaryDim, cos, sin } = rotation;
     const format = formatOf(weight);
     this.#launch(
@@ -192,9 +196,16 @@ export class WeightProducts {
       [
         ...[operand, readMatrix(weight), format, rows, weight.columns],
         ...[heads, keyValueHeads, headDim, valueDim, rotaryDim, cos, sin],
-        ...[write(query), write(keys), write(values)],
+        ...[write(query), update(cache.keys), update(cache.values), read(cache.indices)],
+        ...[bytesPerElement[cache.keys.dtype], this.#runtime.byteOffset],
       ],
-      { results: rows, format, depth: weight.columns, together: 1 },
+      {
+        results: rows,
+        more: 4 * rows * Math.max(headDim, valueDim),
+        format,
+        depth: weight.columns,
+        together: 1,
+      },
       heads + 2 * keyValueHeads,
       Number.POSITIVE_INFINITY,
     );
@@ -204,13 +215,13 @@ export class WeightProducts {
   #launch(
     kernel: string,
     args: LaunchArgument[],
-    { results, format, depth, together = unitsOfLine }: Work,
+    { results, more = 0, format, depth, together = unitsOfLine }: Work,
     items: number,
     work: number,
   ): void {
     const runtime = this.#runtime;
     // Results of a unit; where nibbles may be widened, four blocks of four rows in bytes.
-    const bytes = (results + 1) * unitBytes + (format === 4 ? depth * 17 : 0);
+    const bytes = (results + 1) * unitBytes + more + (format === 4 ? depth * 17 : 0);
     const stride = Math.ceil(bytes / 64) * 64;
     const scratch = runtime.workspace(stride * runtime.threads);
     const worthwhile = Math.min((items * work) / leastBytes, runtime.threads * chunksPerThread);

@@ -1,6 +1,6 @@
 // Rows of activations as products with quantised weights want them: bytes, in groups of 32 with a scale
 // each, as llama.cpp has them. Norm first, if any.
-import { addProducts64, sumLanes64 } from '../math';
+import { sumOfSquares64 } from '../math';
 import { gatherRow } from './gather';
 import { activationBytes, dot } from './tile';
 import { floats } from './units';
@@ -61,20 +61,11 @@ export function joinActivations(
 /** As `rmsNorm`; `out` may be `x`. */
 function normalize(x: usize, weight: usize, epsilon: f64, out: usize, bytes: usize): void {
   const vectorBytes = bytes & ~15;
-  let sums = f64x2.splat(0);
+  const mean = sumOfSquares64(x, bytes) / <f64>(bytes >> 2);
+  const factor = <f32>(1 / Math.sqrt(mean + epsilon));
+  const factors = f32x4.splat(factor);
   let i: usize = 0;
   for (; i < vectorBytes; i += 16) {
-    const v = v128.load(x + i);
-    sums = addProducts64(sums, v, v);
-  }
-  let sum = sumLanes64(sums);
-  for (; i < bytes; i += 4) {
-    const v = <f64>load<f32>(x + i);
-    sum += v * v;
-  }
-  const factor = <f32>(1 / Math.sqrt(sum / <f64>(bytes >> 2) + epsilon));
-  const factors = f32x4.splat(factor);
-  for (i = 0; i < vectorBytes; i += 16) {
     const scaled = f32x4.mul(v128.load(x + i), factors);
     v128.store(out + i, f32x4.mul(scaled, v128.load(weight + i)));
   }

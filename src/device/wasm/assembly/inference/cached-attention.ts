@@ -7,17 +7,13 @@
 // the same whichever rows are with it.
 import { exp4 } from '../math';
 import { addByteKeys, addByteValues, packByteQuery, packedQueryBytes } from './byte-tiles';
-import { headBytes } from './cached-bytes';
+import { byteFormat, halfFormat, headBytes } from './cached-bytes';
 import {
   addKeys, addValues, finish, packQuery, queryBytes, raised, widenHalves,
 } from './cached-tiles';
 
 /** Positions of a block. */
 const blockSize: i32 = 32;
-/** Formats of a cache, by the bytes of its numbers. */
-const halfFormat: i32 = 2;
-const byteFormat: i32 = 1;
-
 /** Scores of what a row does not see, and what the largest score begins with. */
 const unseen: f32 = -3e38;
 const lowest: f32 = -1e30;

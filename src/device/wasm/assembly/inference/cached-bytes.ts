@@ -3,6 +3,10 @@
 // Four rows, a quad, lie together: for each head their scales, then the numbers so that a vector is what
 // one dot product of bytes takes. Of keys it has four columns of each of the four rows, because scores are
 // sums over columns; of values the four rows of each of four columns, because they are summed over rows.
+/** Formats of a cache, by the bytes of its numbers. */
+export const halfFormat: i32 = 2;
+export const byteFormat: i32 = 1;
+
 /** The scales of a head in four rows, which its numbers follow. */
 export const quadScaleBytes: usize = 16;
 
@@ -51,18 +55,25 @@ export function writeByteRows(
     let from = source + ((t * <usize>(heads * columns)) << 2);
     let quad = out + <usize>(index >> 2) * quadBytes(heads, columns);
     for (let head = 0; head < heads; head++) {
-      const scale = largestOf(from, columns) / 127;
-      store<f32>(quad + (lane << 2), scale);
-      const inverse: f32 = scale > 1e-30 ? 1 / scale : 0;
-      const numbers = quad + quadScaleBytes;
-      for (let i: usize = 0; i < <usize>columns; i++) {
-        const number = integer(load<f32>(from + (i << 2)) * inverse) + offset;
-        const place = areValues ? (i << 2) + lane : ((i >> 2) << 4) + (lane << 2) + (i & 3);
-        store<u8>(numbers + place, <u8>number);
-      }
+      writeByteHead(from, quad, lane, columns, areValues, offset);
       from += <usize>columns << 2;
       quad += headBytes(columns);
     }
+  }
+}
+
+/** A head of a row to row `lane` of a quad: `quad` is where those of this head begin. */
+export function writeByteHead(
+  from: usize, quad: usize, lane: usize, columns: i32, areValues: i32, offset: i32,
+): void {
+  const scale = largestOf(from, columns) / 127;
+  store<f32>(quad + (lane << 2), scale);
+  const inverse: f32 = scale > 1e-30 ? 1 / scale : 0;
+  const numbers = quad + quadScaleBytes;
+  for (let i: usize = 0; i < <usize>columns; i++) {
+    const number = integer(load<f32>(from + (i << 2)) * inverse) + offset;
+    const place = areValues ? (i << 2) + lane : ((i >> 2) << 4) + (lane << 2) + (i & 3);
+    store<u8>(numbers + place, <u8>number);
   }
 }
 

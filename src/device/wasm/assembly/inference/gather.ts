@@ -32,21 +32,40 @@ function expand<Format>(
   const lane = row & 3;
   for (const end = tile + tiles * tileBytes<Format>(); tile < end; tile += tileBytes<Format>()) {
     for (let group: usize = 0; group < 4; group++) {
-      const scale = reinterpret<f32>(<u32>load<u16>(tile + (group << 3) + (lane << 1)) << 16);
+      const scale = f32x4.splat(
+        reinterpret<f32>(<u32>load<u16>(tile + (group << 3) + (lane << 1)) << 16),
+      );
       const numbers = tile + 32 + group * ((tileBytes<Format>() - 32) >> 2) + (lane << 2);
-      for (let i: usize = 0; i < 32; i++) {
-        let number: i32;
-        if (idof<Format>() == idof<Nibbles>()) {
-          const both = load<u8>(numbers + (((i & 15) >> 2) << 4) + (i & 3));
-          number = <i32>(i < 16 ? both & 15 : both >> 4) - offset;
-        } else {
-          const at = numbers + ((i >> 2) << 4) + (i & 3);
-          // Stored without an offset they are signed.
-          number = offset ? <i32>load<u8>(at) - offset : <i32>load<i8>(at);
+      if (idof<Format>() == idof<Nibbles>()) {
+        for (let i: usize = 0; i < 64; i += 16) {
+          const both = fourBytes(numbers + i);
+          storeFour(v128.and(both, i32x4.splat(15)), offset, scale, out + i);
+          storeFour(i32x4.shr_u(both, 4), offset, scale, out + 64 + i);
         }
-        store<f32>(out, <f32>number * scale);
-        out += 4;
+      } else {
+        for (let i: usize = 0; i < 128; i += 16) {
+          const four = fourBytes(numbers + i);
+          // Stored without an offset they are signed.
+          const signed = i32x4.shr_s(i32x4.shl(four, 24), 24);
+          storeFour(offset ? four : signed, offset, scale, out + i);
+        }
       }
+      out += 128;
     }
   }
+}
+
+/** Four bytes as unsigned integers. */
+// @ts-ignore: decorator
+@inline
+function fourBytes(at: usize): v128 {
+  const words = i16x8.extend_low_i8x16_u(v128.load32_zero(at));
+  return i32x4.extend_low_i16x8_u(words);
+}
+
+// @ts-ignore: decorator
+@inline
+function storeFour(numbers: v128, offset: i32, scale: v128, out: usize): void {
+  const centered = i32x4.sub(numbers, i32x4.splat(offset));
+  v128.store(out, f32x4.mul(f32x4.convert_i32x4_s(centered), scale));
 }

@@ -9,13 +9,16 @@ export function writeHalfRows(
     const index = load<i32>(indices + (t << 2));
     if (index < 0) continue;
     const from = source + ((t * <usize>columns) << 2);
-    const to = out + ((<usize>index * <usize>columns) << 1);
-    // Heads are multiples of 8 numbers.
-    for (let i: usize = 0; i < <usize>columns; i += 8) {
-      const x = from + (i << 2);
-      const low = toHalves(v128.load(x)), high = toHalves(v128.load(x, 16));
-      v128.store(to + (i << 1), i16x8.narrow_i32x4_u(low, high));
-    }
+    writeHalves(from, out + ((<usize>index * <usize>columns) << 1), columns);
+  }
+}
+
+/** `count` numbers, a multiple of 8 as heads are, rounded to f16. */
+export function writeHalves(from: usize, to: usize, count: i32): void {
+  for (const end = to + (<usize>count << 1); to < end; to += 16) {
+    const low = toHalves(v128.load(from)), high = toHalves(v128.load(from, 16));
+    v128.store(to, i16x8.narrow_i32x4_u(low, high));
+    from += 32;
   }
 }
 
