@@ -36,6 +36,8 @@ export interface ObjectiveOptions {
    * forward pass. Nothing divides these weights: L = −Σ c_t·log π(y_t), whatever the totals.
    */
   weigh?: (logProbability: Float32Array) => Float32Array;
+  /** See `gradientScale`; default 1. */
+  gradientHeadroom?: number;
 }
 
 /** 'layers': only the input of each layer and MTP block is kept. Gradients are the same, bit for bit. */
@@ -97,7 +99,7 @@ export async function forwardBackward(
       const gradient = gradientsOfTargets[i]!;
       return { output: scores.logProbability, gradient: scope.from([gradient.length], gradient) };
     });
-    tape.backward(scope, seeds, gradientScale(gradientsOfTargets));
+    tape.backward(scope, seeds, gradientScale(gradientsOfTargets, options.gradientHeadroom));
     return await readResult(model, forward);
   } finally {
     scope.close();

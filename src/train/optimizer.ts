@@ -62,7 +62,7 @@ export class AdamW {
     const { beta1, beta2, epsilon, weightDecay, decayAll, clipNorm } = this.#options;
     const report = await this.#meter.measure();
     if (!Number.isFinite(report.norm)) {
-      throw new UserError(
+      throw new GradientNotFiniteError(
         `the gradient's norm is ${report.norm}: training diverged; ` +
           'lower the learning rate or lengthen its warm-up',
       );
@@ -107,6 +107,9 @@ export class AdamW {
     return tensor;
   }
 }
+
+/** The gradient is infinite or not a number; nothing was changed. */
+export class GradientNotFiniteError extends UserError {}
 
 const defaults: Required<AdamWOptions> = {
   beta1: 0.9,

@@ -31,6 +31,8 @@ export interface PolicyMetrics extends LoadMetrics {
   /** (token, layer) pairs whose recorded routes were consumed, once forward and once backward. */
   routesReplayed: number;
   learningRate: number;
+  /** What gradients were kept smaller by: more than 1 if they left the range of f16 at first. */
+  gradientHeadroom: number;
   /** Norm before clipping, and num-zeros in all and by parameter and expert. */
   gradient: GradientReport;
 }

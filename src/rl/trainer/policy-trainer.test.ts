@@ -4,6 +4,7 @@ import { smallConfig } from '../../../test/train/small-model.ts';
 import { createReferenceDevice } from '../../device/reference/device.ts';
 import { initializeModel } from '../../model/initialize.ts';
 import { releaseModel, type TrainableModel } from '../../model/weights.ts';
+import type { Device } from '../../tensor/device.ts';
 import { readFloats } from '../../tensor/scope.ts';
 import { trainingBatch } from '../../train/targets.ts';
 import { Trainer } from '../../train/trainer.ts';
@@ -306,6 +307,44 @@ describe('a step of the trainer', () => {
     await expect(stepOf(alone(rollouts), anyWeights, { microBatchTokens: 12 })).rejects.toThrow(
       /^trajectory 1.0: its 13 tokens do not fit into a micro-batch of 12; /,
     );
+  });
+
+  test('computes a gradient that leaves the range of f16 again, with more room', async () => {
+    const once = await stepOf(alone(rollouts), anyWeights);
+    const { kernels } = device;
+    // As products in f16 do: infinities become no numbers.
+    const rounding = (most: number): Device => ({
+      ...device,
+      precision: 'mixed',
+      allocate: (bytes) => device.allocate(bytes),
+      release: (storage) => device.release(storage),
+      read: (...place) => device.read(...place),
+      write: (...place) => device.write(...place),
+      kernels: {
+        ...kernels,
+        matmul: (call) => {
+          kernels.matmul(call);
+          if ((call.scaleA ?? 0) > most) kernels.fill({ out: call.out, value: Number.NaN });
+        },
+      },
+    });
+    const stepWith = async (most: number) => {
+      const copy = await initializeModel(device, smallConfig, 5);
+      const trainer = new PolicyTrainer({ ...copy, device: rounding(most) }, options);
+      try {
+        const metrics = await trainer.step(alone(rollouts), anyWeights, 0);
+        return { metrics, parameters: await valuesOf(copy) };
+      } finally {
+        trainer.release();
+        releaseModel(copy);
+      }
+    };
+    const again = await stepWith(16);
+    expect(once.metrics.gradientHeadroom).toBe(1);
+    expect(again.metrics.gradientHeadroom).toBe(1024);
+    expect(again.parameters).toEqual(once.parameters);
+    expect(again.metrics.routesReplayed).toBe(once.metrics.routesReplayed);
+    await expect(stepWith(2 ** -30)).rejects.toThrow("the gradient's norm is NaN");
   });
 
   test('leaves the parameters where weights are no numbers', async () => {

@@ -20,7 +20,7 @@ import {
   zeroGradients,
 } from '../../train/gradients.ts';
 import { forwardBackward, type Recompute, score } from '../../train/objective.ts';
-import { AdamW, type AdamWOptions } from '../../train/optimizer.ts';
+import { AdamW, type AdamWOptions, GradientNotFiniteError } from '../../train/optimizer.ts';
 import type { Schedule } from '../../train/schedule.ts';
 import { stepTotals } from '../../train/targets.ts';
 import type { Algorithm, Example, TeacherScores, Weigh } from '../algorithms/algorithm.ts';
@@ -78,7 +78,8 @@ export class PolicyTrainer {
   }
 
   /**
-   * Takes one step on the examples together.
+   * Takes one step on the examples together. In mixed precision, a gradient that leaves the range of f16 is
+   * computed again with more room: weights of tokens have tails that cross-entropy has not.
    *
    * @param version of the weights that are trained, of which tokens' staleness is counted
    * @throws UserError if an example is malformed, or the loss or the gradient is not finite; the parameters
@@ -91,9 +92,26 @@ export class PolicyTrainer {
   ): Promise<PolicyMetrics> {
     const batches = this.#pack(examples, this.#options.replay, algorithm.topCount);
     for (const { trajectory } of examples) assertDrawnBefore(version, trajectory);
+    const take = (headroom: number) => this.#take(examples, batches, algorithm, version, headroom);
+    try {
+      return await take(1);
+    } catch (error) {
+      const isRounded = this.model.device.precision === 'mixed';
+      if (!isRounded || !(error instanceof GradientNotFiniteError)) throw error;
+      return await take(muchHeadroom);
+    }
+  }
+
+  async #take(
+    examples: readonly Example[],
+    batches: readonly PolicyBatch[],
+    algorithm: Algorithm,
+    version: number,
+    gradientHeadroom: number,
+  ): Promise<PolicyMetrics> {
     const weigh = algorithm.begin(examples, version);
     try {
-      const sums = await this.#accumulate(examples, batches, weigh);
+      const sums = await this.#accumulate(examples, batches, weigh, gradientHeadroom);
       const learningRate = this.#options.schedule(this.optimizer.stepCount);
       const gradient = await this.#update(sums, learningRate);
       return {
@@ -104,6 +122,7 @@ export class PolicyTrainer {
         ...sums.metrics(),
         staleness: stalenessFigures(examples, version),
         learningRate,
+        gradientHeadroom,
         gradient,
       };
     } catch (error) {
@@ -158,6 +177,7 @@ export class PolicyTrainer {
     examples: readonly Example[],
     batches: readonly PolicyBatch[],
     weigh: Weigh,
+    gradientHeadroom: number,
   ): Promise<StepSums> {
     const { mtpLossWeight, mtpGradient, balanceCoefficient, recompute } = this.#options;
     const totals = stepTotals(
@@ -172,6 +192,7 @@ export class PolicyTrainer {
         mtpGradient,
         balanceCoefficient,
         recompute,
+        gradientHeadroom,
         weigh: (logProbability) => {
           const weights = packed.unpack(logProbability).map(({ index, live }) => {
             sums.mismatch.add(examples[index]!.trajectory, live.logprobs);
@@ -220,6 +241,9 @@ export class PolicyTrainer {
     return report;
   }
 }
+
+/** For a gradient that left the range of f16: from 256 at most to 1/4. */
+const muchHeadroom = 1024;
 
 const defaults = {
   replay: true,
