@@ -64,3 +64,12 @@ test('a small buffer is of its own size', () => {
   pool.give(pool.take(1280, () => {}));
   expect(pool.take(1024, () => {}).byteLength).toBe(1024);
 });
+
+test('the same sizes find the same buffers, in whatever order these came back', () => {
+  const { pool } = countingPool();
+  const take = () => [8, 8, 8].map((size) => pool.take(size * 1024, () => {}));
+  const first = take();
+  for (const at of [1, 2, 0]) pool.give(first[at]!);
+  const second = take();
+  expect(second.map(({ id }) => id)).toEqual(first.map(({ id }) => id));
+});

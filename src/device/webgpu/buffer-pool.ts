@@ -43,11 +43,14 @@ const keptBytes = 256 * 2 ** 20;
 /**
  * Buffers by size class. A buffer that is given back can be given out at once: commands run in the
  * order in which they are made, so its old contents are done with before new ones are written. A step
- * of training therefore settles on one set of buffers.
+ * of training therefore settles on one set of buffers. Of those that are idle the oldest is given out,
+ * in whatever order they came back: so a step finds the buffers, and with them the bind groups, that it had
+ * when it last had these sizes, though others came in between.
  */
 export class BufferPool {
   readonly #device: GPUDevice;
   readonly #failures: Failures;
+  /** The oldest last. */
   readonly #idle = new Map<number, PooledBuffer[]>();
   /** Bytes of a buffer. */
   readonly #largest: number;
@@ -83,9 +86,12 @@ export class BufferPool {
 
   give(buffer: PooledBuffer): void {
     const size = buffer.byteLength;
-    const idle = this.#idle.get(size);
-    if (idle) idle.push(buffer);
-    else this.#idle.set(size, [buffer]);
+    const idle = this.#idle.get(size) ?? [];
+    this.#idle.set(size, idle);
+    // As a rule it was the last to be given out, and its place is the end.
+    let at = idle.length;
+    while (at > 0 && idle[at - 1]!.id < buffer.id) at--;
+    idle.splice(at, 0, buffer);
     this.#idleBytes += size;
     this.#usedBytes -= size;
   }
