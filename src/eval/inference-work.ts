@@ -16,7 +16,7 @@ export const inferenceWork: Works = {
   roundToCache: ({ x }) => moving([x, x], x.size),
   // Keys and values are written too.
   attentionInputs: ({ x, norm, weight, query, cache }) => ({
-    operations: 2 * x.rows * weight.size,
+    operations: 2 * (x.rows * weight.size - (x.rows - query.rows) * query.columns * x.columns),
     bytes: bytesOf([x, norm, weight, query]) + x.rows * cachedBytes(cache),
     roundable: true,
   }),

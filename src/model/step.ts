@@ -89,10 +89,12 @@ export function stepMtpBlock(
   within(scope.device, (inner) => {
     const { block } = weights;
     const attention = config.slidingAttention;
-    const query = attentionQueries(inner, config, x, block, attention, cache(slot), null);
+    // Where none drafts, what is computed for one row is of no use.
+    const queries = Math.max(1, out.rows);
+    const kept = cache(slot);
+    const query = attentionQueries(inner, config, x, queries, block, attention, kept, null);
     if (out.rows === 0) return;
-    const own = query.slice(0, out.rows);
-    addAttention(inner, config, out, own, block.attention, attention, drafting.cache(slot));
+    addAttention(inner, config, out, query, block.attention, attention, drafting.cache(slot));
     addFeedForward(inner, config, out, block);
   });
   return out;
@@ -133,18 +135,19 @@ function stepBlock(
   route?: Tensor,
 ): Tensor | null {
   const { experts } = scope.nested((inner) => {
-    const query = attentionQueries(inner, config, x, weights, attention, cache, embedding);
+    const query = attentionQueries(inner, config, x, x.rows, weights, attention, cache, embedding);
     addAttention(inner, config, x, query, weights.attention, attention, cache);
     return { experts: addFeedForward(inner, config, x, weights, route) };
   });
   return experts;
 }
 
-/** The queries of rows, whose keys and values go into the cache. */
+/** The queries of the first rows; keys and values of all go into the cache. */
 function attentionQueries(
   scope: Scope,
   config: ModelConfig,
   x: Tensor,
+  queries: number,
   { inputNorm, attention: weights }: LayerWeights,
   attention: AttentionConfig,
   cache: CachedRows,
@@ -152,7 +155,7 @@ function attentionQueries(
 ): Tensor {
   const { kernels } = scope.device;
   const { heads, keyValueHeads, headDim, valueHeadDim, rotaryDim, ropeTheta } = attention;
-  const query = scope.empty([x.rows, heads * headDim]);
+  const query = scope.empty([queries, heads * headDim]);
   const inputs = {
     x,
     norm: inputNorm,

@@ -26,8 +26,8 @@ export interface InferenceKernels<Weight extends Matrix = Tensor> {
   roundToCache(a: { x: Tensor; heads: number; type: CacheType }): void;
 
   /**
-   * With n = rmsNorm(x)·norm: query [T, heads·headDim] = n·Wqᵀ, and into the cache, at each row's
-   * position, the key n·Wkᵀ and the value n·Wvᵀ; query and key rotated as by `rotary`. `weight`
+   * With n = rmsNorm(x)·norm: query [Q, heads·headDim] = n·Wqᵀ of the first Q ≤ T rows, and into the cache,
+   * at each row's position, the key n·Wkᵀ and the value n·Wvᵀ; query and key rotated as by `rotary`. `weight`
    * [(heads + keyValueHeads)·headDim + keyValueHeads·valueDim, C] holds Wq, Wk and Wv one after another.
    */
   attentionInputs(a: {

@@ -82,6 +82,7 @@ export function manyRowCasesOf(sizes: Sizes): OpCase[] {
   const [all, ring] = [withDrafts(sequences, null), withDrafts(sequences, 6)];
   return [
     attentionInputsCase({ sizes: all, shape, inner, rotaryDim }),
+    attentionInputsCase({ sizes: all, shape, inner, rotaryDim, queries: sequences }),
     embedCase({ sizes: all, inner }),
     addAttentionCase({ sizes: all, shape, columns: inner, withSinks: false }),
     addAttentionCase({ sizes: ring, shape, columns: inner, withSinks: true }),

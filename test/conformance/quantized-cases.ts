@@ -153,8 +153,9 @@ function casesOf(bits: QuantizedBits): OpCase[] {
   const attention: OpCase[] = [
     { rows: 1, inner: 256 },
     { rows: 4, inner: 256 },
+    { rows: 4, inner: 256, queries: 1 },
     { rows: manyRows, inner: 128 },
-  ].map(({ rows, inner }) => {
+  ].map(({ rows, inner, queries = rows }) => {
     const shape = { heads: 4, keyValueHeads: 2, headDim: 12, valueDim: 8 };
     const columns = (shape.heads + shape.keyValueHeads) * 12 + shape.keyValueHeads * 8;
     const weight = randomTensor(random, [columns, inner], 0.1);
@@ -164,7 +165,7 @@ function casesOf(bits: QuantizedBits): OpCase[] {
     const pages = [...Array(2 * sequences).keys()].reverse();
     const layout = [...each.map((row) => row % 4), ...each.map((row) => row >> 2), ...pages];
     return {
-      name: `attentionInputs of ${rows}`,
+      name: `attentionInputs of ${rows}, ${queries} queries`,
       inputs: {
         x: randomTensor(random, [rows, inner]),
         norm: randomTensor(random, [inner]),
@@ -175,7 +176,7 @@ function casesOf(bits: QuantizedBits): OpCase[] {
       differentiable: [],
       tolerance: roundedToBytes,
       run: (scope, t) => {
-        const query = scope.empty([rows, 48]);
+        const query = scope.empty([queries, 48]);
         const [keys, values] = [copyOf(scope, t.keys!), copyOf(scope, t.values!)];
         scope.device.kernels.attentionInputs({
           x: t.x!,

@@ -46,6 +46,7 @@ const attentionInputsCases: OpCase[] = cacheSizes.slice(1, 5).flatMap((sizes) =>
     { shape: shapes[0]!, inner: 64, rotaryDim: 6 },
     { shape: shapes[1]!, inner: 37, rotaryDim: 4 },
     { shape: shapes[1]!, inner: 300, rotaryDim: 0 },
+    { shape: shapes[0]!, inner: 64, rotaryDim: 6, queries: 1 },
   ].map((others) => attentionInputsCase({ sizes, ...others })),
 );
 
@@ -54,16 +55,19 @@ export function attentionInputsCase({
   shape,
   inner,
   rotaryDim,
+  queries = rowsOf(sizes),
 }: {
   sizes: CacheSizes;
   shape: Heads;
   inner: number;
   rotaryDim: number;
+  /** Rows that have a query. */
+  queries?: number;
 }): OpCase {
   const { heads, keyValueHeads, keyDim, valueDim } = shape;
   const columns = (heads + keyValueHeads) * keyDim + keyValueHeads * valueDim;
   return {
-    name: `attentionInputs: ${sizes.name}, ${inner} columns, ${rotaryDim} rotated`,
+    name: `attentionInputs: ${sizes.name}, ${inner} columns, ${rotaryDim} rotated, ${queries} queries`,
     inputs: {
       x: randomTensor(random, [rowsOf(sizes), inner]),
       norm: randomTensor(random, [inner]),
@@ -73,7 +77,7 @@ export function attentionInputsCase({
     differentiable: [],
     tolerance: 4e-6,
     run: (scope, t) => {
-      const query = scope.empty([rowsOf(sizes), heads * keyDim]);
+      const query = scope.empty([queries, heads * keyDim]);
       const [keys, values] = [copyOf(scope, t.keys!), copyOf(scope, t.values!)];
       const { pageSize, width } = sizes;
       scope.device.kernels.attentionInputs({

@@ -31,7 +31,7 @@ export function inferenceKernels(
         const keysBegin = heads * headDim;
         const valuesBegin = keysBegin + keyValueHeads * headDim;
         kernels.matmul({
-          a: normed,
+          a: normed.slice(0, query.rows),
           b: weight.slice(0, keysBegin),
           out: query,
           transposeA: false,
@@ -40,8 +40,8 @@ export function inferenceKernels(
         });
         const key = linear(scope, normed, weight.slice(keysBegin, valuesBegin));
         const value = linear(scope, normed, weight.slice(valuesBegin, weight.rows));
-        const positions = cache.layout.slice(0, x.rows);
         for (const heads of [query, key]) {
+          const positions = cache.layout.slice(0, heads.rows);
           const rotation = { positions, headDim, rotaryDim, theta, inverse: false };
           kernels.rotary({ x: heads, out: heads, ...rotation });
         }

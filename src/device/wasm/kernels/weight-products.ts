@@ -194,7 +194,7 @@ export class WeightProducts {
     this.#launch(
       'attentionInputs',
       [
-        ...[operand, readMatrix(weight), format, rows, weight.columns],
+        ...[operand, readMatrix(weight), format, rows, query.rows, weight.columns],
         ...[heads, keyValueHeads, headDim, valueDim, rotaryDim, cos, sin],
         ...[write(query), update(cache.keys), update(cache.values), read(cache.indices)],
         ...[bytesPerElement[cache.keys.dtype], this.#runtime.byteOffset],

@@ -7,11 +7,12 @@ import {
 } from './units';
 
 /**
- * query [T, heads·headDim] from rows of activations, and a key and a value for row t into row places[t] of
- * a cache of `cacheFormat`; cos and sin [T, rotaryDim/2]. `offset` is what is added to bytes of a cache.
+ * query [Q, heads·headDim] from the first Q = `queries` rows of T = `count` of activations, and a key and a
+ * value for row t into row places[t] of a cache of `cacheFormat`; cos and sin [T, rotaryDim/2]. `offset` is
+ * what is added to bytes of a cache.
  */
 export function attentionInputs(
-  a: usize, matrix: usize, format: i32, count: i32, depth: i32,
+  a: usize, matrix: usize, format: i32, count: i32, queries: i32, depth: i32,
   heads: i32, keyValueHeads: i32, headDim: i32, valueDim: i32, rotaryDim: i32, cos: usize, sin: usize,
   query: usize, keys: usize, values: usize, places: usize, cacheFormat: i32, offset: i32,
   scratch: usize, scratchBytes: usize, begin: i32, end: i32, thread: i32,
@@ -19,11 +20,12 @@ export function attentionInputs(
   const results = scratch + <usize>thread * scratchBytes;
   const kept = results + resultBytes(count);
   const widened = kept + (<usize>(count * max(headDim, valueDim)) << 2);
-  const apart = areApart(format, count);
   for (let item = begin; item < end; item++) {
     const isQuery = item < heads;
     const isValue = item >= heads + keyValueHeads;
     const rows = isValue ? valueDim : headDim;
+    const wanted = isQuery ? queries : count;
+    const apart = areApart(format, wanted);
     const head = isQuery ? item : (item - heads) % keyValueHeads;
     const firstRow = isValue
       ? (heads + keyValueHeads) * headDim + head * valueDim
@@ -31,12 +33,12 @@ export function attentionInputs(
     const out = isQuery ? query + (<usize>(head * headDim) << 2) : kept;
     const stride = <usize>(isQuery ? heads * headDim : rows) << 2;
     multiplyHead(
-      format, a, count, matrix + matrixBytes(format, firstRow, depth), rows, depth, apart, widened,
+      format, a, wanted, matrix + matrixBytes(format, firstRow, depth), rows, depth, apart, widened,
       results, out, stride,
     );
     if (!isValue) {
       const half = (<usize>rotaryDim) << 1;
-      for (let i: usize = 0; i < <usize>count; i++) {
+      for (let i: usize = 0; i < <usize>wanted; i++) {
         rotate(out + i * stride, cos + i * half, sin + i * half, half);
       }
     }

@@ -13,10 +13,10 @@ import {
   type PairOptions,
   pairBindings,
   pairHead,
+  pairParameters,
   pairsOf,
   pairsOfCall,
 } from './attention-pairs.ts';
-import { cacheRowParameters } from './cache-rows.ts';
 import {
   beginWeights,
   innerElement,
@@ -70,7 +70,7 @@ const attentionInputs = programs((options: Options) => {
       weight: `read ${weightElement(inner, bits)}`,
       ...pairBindings(options),
     },
-    parameters: cacheRowParameters,
+    parameters: pairParameters,
     keepsParameters: true,
     threads,
     head: /* wgsl */ `
@@ -125,7 +125,7 @@ export function attentionInputsKernels(
     runtime.run(
       attentionInputs(options),
       { table, tokens, x, norm, weight: memoryOf(weight), ...pairs.tensors },
-      { rows: x.rows, width: cache.width },
+      { rows: x.rows, width: cache.width, queries: a.query.rows },
       [Math.ceil(pairsOf(options).count / perGroup), Math.ceil(x.rows / rows), 1],
     );
   };

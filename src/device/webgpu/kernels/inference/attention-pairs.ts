@@ -55,6 +55,9 @@ export function pairsOf({ heads, keyValueHeads, headDim, valueDim, half }: PairO
   return { perHead, inHeads, keysBegin, valuesBegin, columns, count };
 }
 
+/** The parameters that `keepPair` needs. */
+export const pairParameters = { ...cacheRowParameters, queries: 'u32' } as const;
+
 /** The tensors that `keepPair` needs. */
 export const pairBindings = ({ half, halves }: PairOptions) =>
   ({
@@ -131,6 +134,7 @@ export function keepPair(
   }
   ${exchanges(options) ? exchange + leave : ''}
   if (first < ${keysBegin}u) {
+    if (row >= p.queries) { return; }
     let begin = row * ${keysBegin}u;
     query[begin + first] = a;
     if (paired) { query[begin + second] = b; }
@@ -153,7 +157,7 @@ const placePairs = programs((options: PairOptions) => {
   return program({
     name: 'placeAttentionInputs',
     bindings: { products: 'read f32', ...pairBindings(options) },
-    parameters: cacheRowParameters,
+    parameters: pairParameters,
     keepsParameters: true,
     threads,
     head: pairHead(options, threads),
@@ -174,6 +178,6 @@ export function placeAttentionInputs(runtime: Runtime, call: Call, products: Ten
   const { rows } = products;
   const program = placePairs(options);
   const groups = Math.ceil(pairsOf(options).count / program.threads);
-  const sizes = { rows, width: call.cache.width };
+  const sizes = { rows, width: call.cache.width, queries: call.query.rows };
   runtime.run(program, { products, ...tensors }, sizes, [groups, rows, 1]);
 }
