@@ -18,7 +18,8 @@ const scoredRows = 128;
 
 /**
  * Gives reports what they want of a pass of prompts, of which the trunk gave `hidden` [T,C] and the experts
- * i32 [T,k] of each layer. However many prompts there are, a layer is copied once and the host waits once.
+ * i32 [T,k] of each layer. However many prompts there are, a layer is copied once, from the first row that
+ * anybody wants to the last, and the host waits once.
  */
 export async function reportPrompts(
   scope: Scope,
@@ -31,13 +32,17 @@ export async function reportPrompts(
     return report && wanted ? [{ report, wanted, first }] : [];
   });
   if (wanting.length === 0) return;
+  const range = routedRows(wanting);
+  const layers = range ? experts.map((layer) => layer.slice(range.from, range.to)) : [];
+  const isScored = wanting.some(({ wanted }) => wanted.scored.ids.length > 0);
+  // A model may have no experts to tell of.
+  if (!isScored && layers.length === 0) return;
+
   const outputs = new Outputs(scope);
   const scores = wanting.map(({ wanted: { scored, top } }) => ({
     logprobs: outputs.plan([scored.ids.length, 1 + top], 'f32'),
     best: outputs.plan([scored.ids.length, top], 'i32'),
   }));
-  const range = routedRows(wanting);
-  const layers = range ? experts.map((layer) => layer.slice(range.from, range.to)) : [];
   const routes = layers.map(({ shape }) => outputs.plan(shape, 'i32'));
 
   for (const [i, { wanted, first }] of wanting.entries()) {

@@ -223,3 +223,16 @@ test('a request that gave its memory back has everything once', async () => {
   }
   await small.release();
 });
+
+test('a model without experts has no routes to tell of', async () => {
+  const config = tinyConfig({
+    layers: tinyConfig().layers.map((layer) => ({ ...layer, feedForward: 'dense' as const })),
+  });
+  const dense = await initializeModel(device, config, 1);
+  const sequence = new Sequence(dense);
+  const asked = { maxTokens: 2, stopTokens: [], routedExperts: { from: 0 } };
+  const { prompt: told } = await collect(sequence.generate(prompt, asked));
+  expect(told!.experts).toHaveLength(0);
+  sequence.release();
+  releaseModel(dense);
+});

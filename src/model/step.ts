@@ -1,8 +1,8 @@
 /**
  * The model on few rows of inference: decoding, drafting and verifying. The same layers as in `trunk.ts`
- * and `mtp.ts`, without gradients, in four kernels each (see `InferenceKernels` and `FusedKernels`). Rows
- * are in any order; each writes its keys and values into the cache and then sees all of its sequence up
- * to itself.
+ * and `mtp.ts`, without gradients, in three or four kernels each (see `InferenceKernels` and
+ * `FusedKernels`). Rows are in any order; each writes its keys and values into the cache and then sees all
+ * of its sequence up to itself.
  */
 import type { CachedRows } from '../tensor/inference-kernels.ts';
 import { linear, rmsNorm, swiglu } from '../tensor/ops/index.ts';

@@ -121,15 +121,15 @@ export class Runtime {
     return update(new Tensor(shape, 'f32', storage));
   }
 
-  /** The same, for what need not outlive a launch: if heaps differ, its contents are not copied. */
-  workspace(byteLength: number): Operand {
-    return { tensor: this.scratch(byteLength).tensor, access: 'workspace' };
-  }
-
   /** The same as a tensor of integers. */
   scratchIntegers(length: number): Tensor {
     const { storage, byteOffset } = this.scratch(4 * length).tensor;
     return new Tensor([length], 'i32', storage, byteOffset);
+  }
+
+  /** Memory as by `scratch`, for what need not outlive a launch: if heaps differ, its contents are not copied. */
+  workspace(byteLength: number): Operand {
+    return { tensor: this.scratch(byteLength).tensor, access: 'workspace' };
   }
 
   /** Whether a launch would find all of them in one heap. */

@@ -33,6 +33,8 @@ const mostNumbers = 128;
 
 export class BindGroups {
   readonly #device: GPUDevice;
+  /** Of a binding. */
+  readonly #mostBytes: number;
   /** In place of lists that are emptied, which lose their memory. */
   readonly #key = new Float64Array(mostNumbers);
   #length = 0;
@@ -42,6 +44,8 @@ export class BindGroups {
 
   constructor(device: GPUDevice) {
     this.#device = device;
+    // Whole vectors of four numbers, whatever the limit is.
+    this.#mostBytes = 16 * Math.floor(device.limits.maxStorageBufferBindingSize / 16);
   }
 
   /** Begins the list of what the next bind group binds. */
@@ -78,10 +82,9 @@ export class BindGroups {
         if (isBeginOf(alike[i]!.key, key, length)) return alike[i]!.group;
       }
     }
-    const most = this.#device.limits.maxStorageBufferBindingSize;
     const entries = this.#buffers.slice(0, bindings).map(({ gpu, byteLength }, binding) => {
       const offset = key[2 * binding + 1]!;
-      const size = Math.min(byteLength - offset, most);
+      const size = Math.min(byteLength - offset, this.#mostBytes);
       return { binding, resource: { buffer: gpu, offset, size } };
     });
     if (keepsParameters) {

@@ -26,6 +26,7 @@ export interface PolicyStepMetrics
       | 'staleness'
       | 'algorithm'
       | 'routesReplayed'
+      | 'gradientHeadroom'
     > {
   /** Mean outcome of the step's sequences; of groups with signal, where others are replaced. */
   reward: number;

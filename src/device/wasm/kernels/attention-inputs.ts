@@ -1,6 +1,7 @@
 import type { InferenceKernels } from '../../../tensor/inference-kernels.ts';
 import type { Matrix } from '../../../tensor/quantized-matrix.ts';
 import { fillRotaryTable } from '../../../tensor/rotary-table.ts';
+import type { Tensor } from '../../../tensor/tensor.ts';
 import { cacheRow } from '../../host/cache-row.ts';
 import type { Runtime } from '../runtime.ts';
 import { CompactCache } from './compact-cache.ts';
@@ -22,10 +23,9 @@ export function attentionInputsKernel(
       if (rows === 0) return;
       const norm = { weight: a.norm, epsilon: a.epsilon };
       const activations = products.prepare(x, formatOf(weight), norm);
-      const layout = runtime.ints(cache.layout);
-      const rotation = rotationOf(runtime, layout.subarray(0, rows), rotaryDim, a.theta);
+      const rotation = rotationOf(runtime, cache.layout.slice(0, rows), rotaryDim, a.theta);
       const indices = runtime.scratchIntegers(rows);
-      const places = runtime.ints(indices);
+      const [layout, places] = [runtime.ints(cache.layout), runtime.ints(indices)];
       for (let row = 0; row < rows; row++) {
         places[row] = cacheRow(cache, rows, layout, layout[rows + row]!, layout[row]!);
       }
@@ -48,10 +48,10 @@ export function attentionInputsKernel(
   };
 }
 
-function rotationOf(runtime: Runtime, positions: Int32Array, rotaryDim: number, theta: number) {
-  const size = positions.length * (rotaryDim / 2);
+function rotationOf(runtime: Runtime, positions: Tensor, rotaryDim: number, theta: number) {
+  const size = positions.size * (rotaryDim / 2);
   const [cos, sin] = [runtime.scratch(size * 4), runtime.scratch(size * 4)];
   const table = { cos: runtime.floats(cos.tensor), sin: runtime.floats(sin.tensor) };
-  fillRotaryTable(positions, rotaryDim, theta, table);
+  fillRotaryTable(runtime.ints(positions), rotaryDim, theta, table);
   return { rotaryDim, cos, sin };
 }
