@@ -36,7 +36,7 @@ export function numbersOf<Item>(
 }
 
 /** A number for each row. `index`: of the row's range. */
-export function eachRow<Sequence extends HeldPages>(
+function eachRow<Sequence extends HeldPages>(
   ranges: readonly RowRange<Sequence>[],
   value: (position: number, range: RowRange<Sequence>, index: number) => number,
 ): Int32Array {
@@ -75,7 +75,7 @@ export function positionsOf(ranges: readonly RowRange[]): Int32Array {
   return rows;
 }
 
-/** The token that comes `ahead` positions after each row's. */
+/** The token that comes `ahead` positions after each row's; 0 where there is none yet. */
 export function tokensOf(
   ranges: readonly RowRange<HeldPages & { readonly tokens: readonly number[] }>[],
   ahead: number,
@@ -84,7 +84,7 @@ export function tokensOf(
   let row = 0;
   for (const { sequence, begin, end } of ranges) {
     const { tokens } = sequence;
-    for (let at = begin + ahead; at < end + ahead; at++) rows[row++] = tokens[at]!;
+    for (let at = begin + ahead; at < end + ahead; at++) rows[row++] = tokens[at] ?? 0;
   }
   return rows;
 }

@@ -1,5 +1,5 @@
 import type { DecoderSequence } from './decoder-sequence.ts';
-import { countRows, firstRows, numbersOf, type RowRange } from './row-ranges.ts';
+import { countRows, firstRows, numbersOf, type RowRange, tokensOf } from './row-ranges.ts';
 import { alignedLength } from './upload.ts';
 
 /** What one MTP block does in a step. */
@@ -65,12 +65,7 @@ export function planStep(
     tokens[s * (drafts + 1)] = known[length + unread] ?? 0;
   });
   blocks.forEach(({ ranges, firstToken }, head) => {
-    let at = firstToken;
-    for (const { sequence, begin, end } of ranges) {
-      for (let position = begin; position < end; position++) {
-        tokens[at++] = sequence.tokens[position + 1 + head] ?? 0;
-      }
-    }
+    tokens.set(tokensOf(ranges, 1 + head), firstToken);
   });
   return {
     trunk,

@@ -127,7 +127,9 @@ export class Runtime {
     return new Tensor([length], 'i32', storage, byteOffset);
   }
 
-  /** Memory as by `scratch`, for what need not outlive a launch: if heaps differ, its contents are not copied. */
+  /**
+   * Memory as by `scratch`, for what need not outlive a launch: if heaps differ, its contents are not copied.
+   */
   workspace(byteLength: number): Operand {
     return { tensor: this.scratch(byteLength).tensor, access: 'workspace' };
   }
