@@ -19,6 +19,12 @@ describe('the sandbox', () => {
     );
   });
 
+  test('keeps a key that names the prototype', async () => {
+    const value = JSON.parse('[{"":{"__proto__":false}},{"__proto__":{"a":1}}]') as Json;
+    const outcome = await call('function f(x) { return [x, Object.keys(x[0][""])]; }', value);
+    expect(JSON.stringify(outcome)).toBe(JSON.stringify({ value: [value, ['__proto__']] }));
+  });
+
   test.each([
     ['a loop without end', 'function f() { for (;;) {} }', 'ran out of time'],
     ['a loop outside the function', 'for (;;) {}', 'ran out of time'],

@@ -36,8 +36,9 @@ export async function callFunction(
     const defined = run(context, source);
     if ('error' in defined) return calls.map(() => defined);
     return calls.map((values) => {
-      const list = values.map((value) => JSON.stringify(value)).join(',');
-      return run(context, `${name}(${list})`);
+      // Parsed inside: as a literal, a key `__proto__` would set the prototype of its object.
+      const list = JSON.stringify(JSON.stringify(values));
+      return run(context, `${name}(...JSON.parse(${list}))`);
     });
   });
 }
