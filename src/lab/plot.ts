@@ -203,19 +203,27 @@ function linearTicks(low: number, high: number): number[] {
   return Array.from({ length: count + 1 }, (_, i) => Number(((first + i) * step).toPrecision(12)));
 }
 
-/** Powers of ten, or of two where the range is short, or round numbers where it is shorter still. */
+/**
+ * Powers of ten; where the range is shorter, powers of two of what is counted and 1, 2, 5 of what is
+ * measured; and where it is shorter still, numbers as on a linear axis.
+ */
 function logTicks(low: number, high: number): number[] {
-  if (high / low < 4) return linearTicks(low, high).filter((tick) => tick >= low && tick <= high);
-  const base = high / low > 100 ? 10 : 2;
-  const first = Math.ceil(Math.log(low) / Math.log(base) - 1e-9);
+  const isWithin = (tick: number) => tick >= low * (1 - 1e-9) && tick <= high * (1 + 1e-9);
+  if (high / low < 4) return linearTicks(low, high).filter(isWithin);
+  const isLong = high / low > 100;
+  const base = !isLong && low >= 1 ? 2 : 10;
+  const factors = isLong || base === 2 ? [1] : [1, 2, 5];
+  const first = Math.floor(Math.log(low) / Math.log(base) - 1e-9);
   const last = Math.floor(Math.log(high) / Math.log(base) + 1e-9);
-  return Array.from({ length: Math.max(0, last - first + 1) }, (_, i) => base ** (first + i));
+  const powers = Array.from({ length: last - first + 1 }, (_, i) => base ** (first + i));
+  return powers.flatMap((power) => factors.map((factor) => factor * power)).filter(isWithin);
 }
 
 function format(value: number): string {
-  const size = Math.abs(value);
-  if (size >= 1e5 || (size > 0 && size < 1e-3)) return value.toExponential().replace('e+', 'e');
-  return String(Number(value.toPrecision(4)));
+  const rounded = Number(value.toPrecision(4));
+  const size = Math.abs(rounded);
+  if (size >= 1e5 || (size > 0 && size < 1e-3)) return rounded.toExponential().replace('e+', 'e');
+  return String(rounded);
 }
 
 function rule(x1: number, y1: number, x2: number, y2: number): string {
