@@ -51,9 +51,11 @@ function readTurn(written: string, tools: readonly Tool[]): Turn {
   if (tools.length === 0) return { ...turn, text: written };
   const parser = new ToolCallParser(tools);
   for (const event of [...parser.push(written), ...parser.end()]) {
-    if (event.type === 'text-delta') turn.text += event.text;
-    else if (event.type === 'tool-call') turn.calls.push(event);
-    else turn.calls.push({ name: event.name, arguments: {} });
+    if (event.type === 'tool-call') {
+      turn.calls.push({ name: event.name, arguments: event.arguments });
+    } else if (event.type === 'unknown-tool-call') {
+      turn.calls.push({ name: event.name, arguments: {} });
+    } else if ('text' in event) turn.text += event.text;
   }
   return { ...turn, text: turn.text.trim() };
 }

@@ -2,7 +2,7 @@
 import type { ChatMessage } from './chat-messages.ts';
 import type { ResponseEvent } from './response-parser.ts';
 
-/** Calls of functions that do not exist are text, for whoever judges it. */
+/** Calls of functions that do not exist, or that were cut off, are text, for whoever judges it. */
 export function assistantMessage(events: Iterable<ResponseEvent>, thinking: boolean): ChatMessage {
   let [text, reasoning] = ['', ''];
   const calls: { function: { name: string; arguments: Record<string, unknown> } }[] = [];
@@ -10,7 +10,7 @@ export function assistantMessage(events: Iterable<ResponseEvent>, thinking: bool
     if (event.type === 'reasoning-delta') reasoning += event.text;
     else if (event.type === 'tool-call') {
       calls.push({ function: { name: event.name, arguments: event.arguments } });
-    } else text += event.text;
+    } else if ('text' in event) text += event.text;
   }
   return {
     role: 'assistant',

@@ -13,13 +13,21 @@ export interface Scan<Name extends string> {
   after: string;
 }
 
+const WILDCARDS: Record<string, string[]> = {
+  ' ': ['\\s*'],
+  '*': ['[^\\S\\n]*', '[^<>\\s][^<>\\n]*'],
+};
+
 export class TagScanner<Name extends string> {
   readonly #pattern: RegExp;
 
-  /** @param tags the text of each tag; a space in it stands for any whitespace, or none. */
+  /**
+   * @param tags the text of each tag; a space in it stands for any whitespace, or none, and a star for
+   *   a name, which has to be on one line.
+   */
   constructor(tags: Record<Name, string>) {
     const entries = Object.entries<string>(tags).map(([name, text]) => {
-      const atoms = Array.from(text, (char) => (char === ' ' ? '\\s*' : escapeCharacter(char)));
+      const atoms = [...text].flatMap((char) => WILDCARDS[char] ?? escapeCharacter(char));
       return { whole: `(?<${name}>${atoms.join('')})`, start: startOf(atoms) };
     });
     const wholes = entries.map(({ whole }) => whole);

@@ -6,6 +6,7 @@ test.each<[unknown, string, unknown]>([
   ['string', '12', '12'],
   ['string', 'a &lt;b&gt; &amp;amp; &quot;&#39;&#x4f60;', 'a <b> &amp; "\'你'],
   ['string', '?a=1&copy=2&lt', '?a=1&copy=2&lt'],
+  ['string', '&#xd83d;&#xde42;&#x110000;', '&#xd83d;&#xde42;&#x110000;'],
   ['string', 'NULL', null],
   ['integer', '-12', -12],
   ['integer', ' 7\n', 7],

@@ -20,6 +20,11 @@ export function coerceArgument(text: string, schema: unknown): unknown {
   return value;
 }
 
+/** Whether an argument is text whatever it says, but for a null. */
+export function isTextArgument(schema: unknown): boolean {
+  return typesOf(schema).every(isText);
+}
+
 /** The type names of a schema, also from lists of types and of alternatives. */
 function typesOf(schema: unknown): string[] {
   if (typeof schema !== 'object' || schema === null) return [];
@@ -80,13 +85,18 @@ function ofKind(value: unknown, array: boolean): unknown {
 const ENTITIES: Record<string, string> = { lt: '<', gt: '>', amp: '&', quot: '"', apos: "'" };
 
 /** Entities that escape markup, named and numbered; others, as in `?a=1&copy=2`, are left alone. */
-function unescapeEntities(text: string): string {
+export function unescapeEntities(text: string): string {
   return text.replace(
     /&(?:(lt|gt|amp|quot|apos)|#(\d{1,7})|#x([\da-f]{1,6}));/gi,
     (all, name, decimal, hex) => {
       if (name !== undefined) return ENTITIES[name.toLowerCase()]!;
       const code = decimal === undefined ? Number.parseInt(hex, 16) : Number(decimal);
-      return code > 0 && code <= 0x10ffff ? String.fromCodePoint(code) : all;
+      return isCharacter(code) ? String.fromCodePoint(code) : all;
     },
   );
+}
+
+function isCharacter(code: number): boolean {
+  const isSurrogate = code >= 0xd800 && code <= 0xdfff;
+  return code > 0 && code <= 0x10ffff && !isSurrogate;
 }

@@ -10,23 +10,32 @@
  * Nothing in a value is escaped, so a closing tag counts only where the next tag of the format
  * follows it; a value may then hold closing tags, and whole calls as an example would show them.
  * What is no complete call is text: nothing is lost, and a call that was cut off is never made.
+ *
+ * A call starts with its first parameter. From there on every text is part of a call, so that its
+ * arguments can go out as they come; only the end of the answer can still cut it off.
  */
+import { ArgumentsWriter } from './arguments-writer.ts';
 import type { Tool } from './chat-messages.ts';
 import { TagScanner } from './tag-scanner.ts';
-import { coerceArgument } from './tool-arguments.ts';
 
 export type ToolCallEvent =
   | { type: 'text-delta'; text: string }
-  | { type: 'tool-call'; name: string; arguments: Record<string, unknown> }
+  | { type: 'tool-call-start'; name: string }
+  /** More of the arguments of the call that started last, as JSON; closed only by a whole call. */
+  | { type: 'tool-call-delta'; json: string }
+  /** The call that started last is complete; `json` is all its deltas. */
+  | { type: 'tool-call'; name: string; arguments: Record<string, unknown>; json: string }
+  /** The answer ended in the call that started last; `text` is the call as written. */
+  | { type: 'cut-off-tool-call'; name: string; text: string }
   /** A call of a function that is not among the tools; `text` is the call as written. */
   | { type: 'unknown-tool-call'; name: string; text: string };
 
 const OPENING_TAG = '<tool_call>';
-const OPENING = new TagScanner({ call: '<tool_call> <function=' });
-const BODY = new TagScanner({ parameter: '<parameter=', end: '</function> </tool_call>' });
+const OPENING = new TagScanner({ call: '<tool_call> <function=*>' });
+const BODY = new TagScanner({ parameter: '<parameter=*>', end: '</function> </tool_call>' });
 const VALUE = new TagScanner({
   call: '<tool_call> <function=',
-  parameter: '</parameter> <parameter=',
+  parameter: '</parameter> <parameter=*>',
   end: '</parameter> </function> </tool_call>',
   // Seen from models that forget a line.
   hasty: '</parameter> </tool_call>',
@@ -39,13 +48,14 @@ const END_OF_VALUE = /<\/parameter>\s*<\/function>\s*$/;
 
 export class ToolCallParser {
   readonly #tools: ReadonlyMap<string, Tool>;
-  #state: 'text' | 'between' | 'name' | 'body' | 'key' | 'value' = 'text';
+  #state: 'text' | 'between' | 'body' | 'value' = 'text';
   /** Text not yet taken. */
   #held = '';
   /** The call so far as written. */
   #written = '';
   #name = '';
-  #values: [key: string, value: string][] = [];
+  /** None if the function is unknown. */
+  #arguments: ArgumentsWriter | null = null;
   /** Calls open inside the value, as when it shows an example. */
   #depth = 0;
 
@@ -66,10 +76,14 @@ export class ToolCallParser {
   end(): ToolCallEvent[] {
     const events: ToolCallEvent[] = [];
     if (this.#state === 'body' && END_OF_BODY.test(this.#held)) {
+      this.#startCall(events);
       this.#finishCall(events);
     } else if (this.#state === 'value' && this.#depth === 0 && END_OF_VALUE.test(this.#held)) {
-      this.#addToValue(this.#held.replace(END_OF_VALUE, ''));
+      this.#addToValue(events, this.#held.replace(END_OF_VALUE, ''));
       this.#finishCall(events);
+    } else if (this.#state === 'value' && this.#arguments !== null) {
+      const text = this.#written + this.#held;
+      events.push({ type: 'cut-off-tool-call', name: this.#name, text });
     } else if (this.#state !== 'between' || this.#held.trim() !== '') {
       emitText(events, this.#written + this.#held);
     }
@@ -88,47 +102,33 @@ export class ToolCallParser {
         this.#held = after;
         if (tag === null) return false;
         this.#written = matched;
-        this.#state = 'name';
+        this.#name = nameIn(matched);
+        this.#state = 'body';
         return true;
       }
       case 'between':
         return this.#leaveBetween();
-      case 'name': {
-        const name = this.#takeName();
-        if (typeof name !== 'string') return name.malformed && this.#giveUp(events);
-        this.#name = name;
-        this.#values = [];
-        this.#state = 'body';
-        return true;
-      }
       case 'body': {
         const { before, tag, matched, after } = BODY.scan(this.#held);
         if (before.trim() !== '') return this.#giveUp(events);
         if (tag === null) return false;
         this.#take(before + matched, after);
+        this.#startCall(events);
         if (tag === 'end') this.#finishCall(events);
-        else this.#state = 'key';
-        return true;
-      }
-      case 'key': {
-        const key = this.#takeName();
-        if (typeof key !== 'string') return key.malformed && this.#giveUp(events);
-        this.#values.push([key, '']);
-        this.#depth = 0;
-        this.#state = 'value';
+        else this.#beginValue(events, nameIn(matched));
         return true;
       }
       case 'value': {
         const { before, tag, matched, after } = VALUE.scan(this.#held);
         this.#take(before + matched, after);
-        this.#addToValue(before);
+        this.#addToValue(events, before);
         if (tag === null) return false;
         if (tag === 'call' || tag === 'inner' || this.#depth > 0) {
-          this.#addToValue(matched);
+          this.#addToValue(events, matched);
           if (tag === 'call') this.#depth++;
           else if (tag !== 'parameter') this.#depth = Math.max(0, this.#depth - 1);
         } else if (tag === 'parameter') {
-          this.#state = 'key';
+          this.#beginValue(events, nameIn(matched));
         } else {
           this.#finishCall(events);
         }
@@ -148,23 +148,9 @@ export class ToolCallParser {
     return true;
   }
 
-  /** Takes a name and the `>` after it, which has to come on the same line and before any tag. */
-  #takeName(): string | { malformed: boolean } {
-    const end = this.#held.search(/[<>\n]/);
-    if (end < 0) return { malformed: false };
-    const name = this.#held.slice(0, end).trim();
-    if (this.#held[end] !== '>' || name === '') return { malformed: true };
-    this.#take(this.#held.slice(0, end + 1), this.#held.slice(end + 1));
-    return name;
-  }
-
   #take(taken: string, rest: string): void {
     this.#written += taken;
     this.#held = rest;
-  }
-
-  #addToValue(text: string): void {
-    this.#values.at(-1)![1] += text;
   }
 
   /** What looked like a call is none: its first tag is text, and the rest is looked at anew. */
@@ -176,28 +162,50 @@ export class ToolCallParser {
     return true;
   }
 
+  #startCall(events: ToolCallEvent[]): void {
+    const tool = this.#tools.get(this.#name);
+    this.#arguments = null;
+    if (tool === undefined) return;
+    const { properties } = tool.function.parameters ?? {};
+    this.#arguments = new ArgumentsWriter(properties as Record<string, unknown> | undefined);
+    events.push({ type: 'tool-call-start', name: this.#name });
+  }
+
+  #beginValue(events: ToolCallEvent[], key: string): void {
+    emitJson(events, this.#arguments?.begin(key));
+    this.#depth = 0;
+    this.#state = 'value';
+  }
+
+  #addToValue(events: ToolCallEvent[], text: string): void {
+    emitJson(events, this.#arguments?.add(text));
+  }
+
   #finishCall(events: ToolCallEvent[]): void {
     const name = this.#name;
-    const tool = this.#tools.get(name);
-    if (tool === undefined) {
+    if (this.#arguments === null) {
       events.push({ type: 'unknown-tool-call', name, text: this.#written });
     } else {
-      const properties = tool.function.parameters?.properties as
-        | Record<string, unknown>
-        | undefined;
-      events.push({
-        type: 'tool-call',
-        name,
-        arguments: Object.fromEntries(
-          this.#values.map(([key, value]) => [key, coerceArgument(value, properties?.[key])]),
-        ),
-      });
+      emitJson(events, this.#arguments.end());
+      const { json } = this.#arguments;
+      events.push({ type: 'tool-call', name, arguments: JSON.parse(json), json });
     }
     this.#written = '';
     this.#state = 'between';
   }
 }
 
+/** The name in a tag, or in the only one of several that has one. */
+function nameIn(tags: string): string {
+  return tags.slice(tags.indexOf('=') + 1, -1).trim();
+}
+
 function emitText(events: ToolCallEvent[], text: string): void {
   if (text !== '') events.push({ type: 'text-delta', text });
+}
+
+function emitJson(events: ToolCallEvent[], json = ''): void {
+  const last = events.at(-1);
+  if (last?.type === 'tool-call-delta') last.json += json;
+  else if (json !== '') events.push({ type: 'tool-call-delta', json });
 }

@@ -37,9 +37,12 @@ const clock: Tool = { type: 'function', function: { name: 'clock', strict: true 
 
 const prompt = '<|im_start|>assistant\n<think></think>';
 
+/** Without the pieces of calls. */
 function eventsOf(text: string, tools: readonly Tool[], rendered = prompt) {
   const parser = new ResponseParser(rendered, tools);
-  return mergeDeltas([...parser.push(text), ...parser.end()]);
+  return mergeDeltas([...parser.push(text), ...parser.end()]).filter(
+    ({ type }) => type !== 'tool-call-start' && type !== 'tool-call-delta',
+  );
 }
 
 const grammarOf = (calls: OutputGrammar['calls'], thinking?: OutputGrammar['thinking']) =>
@@ -94,7 +97,7 @@ test('allowed calls fit where there are any, and else the text is free', () => {
   expect(accepts(start, `I see. ${call('3')} Done.`)).toBe(true);
   expect(accepts(start, `I see. ${call('13')}`)).toBe(false);
   expect(accepts(start, `${call('1')}\n${call('2')}`)).toBe(true);
-  expect(eventsOf(call('3'), tools)).toEqual([
+  expect(eventsOf(call('3'), tools)).toMatchObject([
     {
       type: 'tool-call',
       name: 'book_table',
@@ -117,7 +120,7 @@ test('thinking comes before, whatever it says, and never makes a call', () => {
     const text = walk(has, seed);
     if (text === null) continue;
     const events = eventsOf(text, [clock], '<|im_start|>assistant\n<think>');
-    expect(events.at(-1)).toEqual({ type: 'tool-call', name: 'clock', arguments: {} });
+    expect(events.at(-1)).toMatchObject({ type: 'tool-call', name: 'clock', arguments: {} });
   }
 });
 

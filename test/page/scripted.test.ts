@@ -117,6 +117,24 @@ test('a call is shown, and the model goes on with the result that is given', asy
   expect(server.lastPrompt()).toContain('rain, 12°');
 });
 
+test('a call that is cut off is shown as far as it came, and nobody is asked for its result', async () => {
+  const write = {
+    type: 'function',
+    function: { name: 'write', parameters: { properties: { text: { type: 'string' } } } },
+  };
+  const { page } = await openPage(browser, server.url, {
+    sampling: { ...sampling, tools: JSON.stringify([write]) },
+  });
+  const call = writeCall('write', { text: 'Once upon a time' });
+  server.says(call.slice(0, call.indexOf('</parameter>')));
+  await ask(page, 'Write');
+  const card = page.getByRole('region', { name: 'Calls write' });
+  expect(await card.locator('pre').innerText()).toBe('{"text":"Once upon a time');
+  expect(await card.getByLabel('Result').count()).toBe(0);
+  server.says('Again.');
+  expect(await ask(page, 'Go on')).toBe('Again.');
+});
+
 test('an error of the server is said in its words', async () => {
   const { page } = await openPage(browser, server.url, { sampling: { ...sampling, tools: '' } });
   server.says('x'.repeat(50), { failure: { after: 3, error: new Error('broken') } });

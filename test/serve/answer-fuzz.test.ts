@@ -25,7 +25,10 @@ const context = {
 const tools: Tool[] = [
   {
     type: 'function',
-    function: { name: 'f', parameters: { properties: { n: { type: 'integer' } } } },
+    function: {
+      name: 'f',
+      parameters: { properties: { n: { type: 'integer' }, s: { type: 'string' } } },
+    },
   },
 ];
 
@@ -33,6 +36,8 @@ interface Collected {
   reasoning: string;
   content: string;
   calls: unknown[];
+  /** The arguments of all calls, as they were streamed. */
+  streamed: string;
   /** What the tokens say; control tokens that end the answer are not among them. */
   raw: string;
   finish: { reason: string; stopString: string | null };
@@ -67,10 +72,9 @@ async function answer(
   const finish = said.find((event) => event.type === 'finish')!;
   return {
     reasoning: textOf('reasoning-delta'),
-    content: textOf('text-delta', 'unknown-tool-call'),
-    calls: said.flatMap((event) =>
-      event.type === 'tool-call' ? [[event.name, event.arguments]] : [],
-    ),
+    content: textOf('text-delta', 'unknown-tool-call', 'cut-off-tool-call'),
+    calls: said.flatMap((event) => (event.type === 'tool-call' ? [[event.name, event.json]] : [])),
+    streamed: said.map((event) => (event.type === 'tool-call-delta' ? event.json : '')).join(''),
     raw: said.flatMap(({ tokens }) => tokens.map((token) => token.text)).join(''),
     finish: { reason: finish.reason, stopString: finish.stopString },
   };
@@ -79,7 +83,14 @@ async function answer(
 const part = fc.constantFrom(
   ...['<think>', '</think>', '<tool_call>', '</tool_call>', '<function=f>', '</function>', '\n'],
   ...['<parameter=n>', '</parameter>', '1', 'a', '<', ' ', '你', '🙂', 'é', 'END', 'E', 'N'],
-  ...[writeCall('f', { n: '7' }), writeCall('g', { x: '你🙂' }), 'ENDE', '&lt;'],
+  ...['<tool_call>\n<function=f>\n<parameter=s>', '</function>\n</tool_call>', '"'],
+  ...[
+    writeCall('f', { n: '7' }),
+    writeCall('f', { s: 'é "🙂"\n&lt;', n: '7' }),
+    writeCall('g', { x: '你🙂' }),
+    'ENDE',
+    '&lt;',
+  ],
 );
 
 test('in any passes, the answer is the same', async () => {

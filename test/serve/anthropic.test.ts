@@ -69,6 +69,46 @@ test('the client puts a stream together to the same message', async () => {
   expect(message.usage.output_tokens).toBeGreaterThan(10);
 });
 
+test('arguments are streamed as they are written', async () => {
+  const tools = [weather];
+  server.says(
+    `${writeCall('weather', { city: 'New "York"', days: '12' })}${writeCall('weather', {})}`,
+  );
+  const whole = await client.messages.create({ ...question, tools });
+  const stream = await client.messages.create({ ...question, tools, stream: true });
+  const pieces: string[][] = [[], []];
+  const types: string[] = [];
+  for await (const event of stream) {
+    if (types.at(-1) !== event.type) types.push(event.type);
+    if (event.type === 'content_block_start') {
+      expect(event.content_block).toMatchObject({ type: 'tool_use', name: 'weather', input: {} });
+    }
+    if (event.type === 'content_block_delta' && event.delta.type === 'input_json_delta') {
+      pieces[event.index]!.push(event.delta.partial_json);
+    }
+  }
+  const block = ['content_block_start', 'content_block_delta', 'content_block_stop'];
+  expect(types).toEqual(['message_start', ...block, ...block, 'message_delta', 'message_stop']);
+  expect(pieces[0]!.length).toBeGreaterThan(2);
+  const inputs = pieces.map((parts) => JSON.parse(parts.join('')) as unknown);
+  expect(inputs).toEqual([{ city: 'New "York"', days: 12 }, {}]);
+  expect(whole.content).toMatchObject(inputs.map((input) => ({ type: 'tool_use', input })));
+});
+
+test('a call that is cut off is not told from one by its block, but by what stopped it', async () => {
+  const call = writeCall('weather', { city: 'Xanten' });
+  const cut = call.slice(0, call.indexOf('</parameter>'));
+  server.says(cut);
+  const asked = { ...question, tools: [weather] };
+  const streamed = await client.messages.stream(asked).finalMessage();
+  expect(streamed.content).toMatchObject([{ type: 'tool_use', name: 'weather' }]);
+  expect(streamed.stop_reason).toBe('end_turn');
+  expect(await client.messages.create(asked)).toMatchObject({
+    content: [{ type: 'text', text: cut }],
+    stop_reason: 'end_turn',
+  });
+});
+
 test('tools over several turns', async () => {
   const turns = [
     `<think>Two.</think>${writeCall('weather', { city: 'A' })}${writeCall('weather', { city: 'B' })}`,

@@ -311,6 +311,49 @@ describe('tools', () => {
     expect(prompt).toContain('<tool_response>\n20 °C\n</tool_response>\n<tool_response>');
   });
 
+  test('arguments are streamed as they are written', async () => {
+    server.says(
+      `${writeCall('weather', { city: 'New "York"', days: '12' })}${writeCall('weather', { city: 'Oslo, Norway' })}`,
+    );
+    const whole = await client.chat.completions.create(asked);
+    const stream = await client.chat.completions.create({ ...asked, stream: true });
+    const deltas: OpenAI.ChatCompletionChunk.Choice.Delta.ToolCall[] = [];
+    for await (const { choices } of stream) deltas.push(...(choices[0]!.delta.tool_calls ?? []));
+    const { tool_calls: calls } = whole.choices[0]!.message;
+    for (const index of [0, 1]) {
+      const [first, ...rest] = deltas.filter((delta) => delta.index === index);
+      expect(first).toEqual({
+        index,
+        id: expect.stringMatching(/^call_/),
+        type: 'function',
+        function: { name: 'weather', arguments: '' },
+      });
+      for (const piece of rest) {
+        expect(piece).toEqual({ index, function: { arguments: expect.stringMatching(/./) } });
+      }
+      expect(rest.length).toBeGreaterThan(2);
+      const joined = rest.map((piece) => piece.function!.arguments).join('');
+      expect(calls![index]).toMatchObject({ function: { name: 'weather', arguments: joined } });
+    }
+    expect(calls).toMatchObject([
+      { function: { arguments: '{"city":"New \\"York\\"","days":12}' } },
+      { function: { arguments: '{"city":"Oslo, Norway"}' } },
+    ]);
+  });
+
+  test('a call that is cut off stays open in a stream, and is text in a whole answer', async () => {
+    const call = writeCall('weather', { city: 'Xanten' });
+    const cut = call.slice(0, call.indexOf('</parameter>'));
+    server.says(cut);
+    const stream = await client.chat.completions.create({ ...asked, stream: true });
+    const { content, calls, finish } = await collect(stream);
+    expect(calls).toMatchObject([{ name: 'weather', arguments: '{"city":"Xanten' }]);
+    expect([content, finish]).toEqual(['', 'stop']);
+    const whole = await client.chat.completions.create(asked);
+    expect(whole.choices[0]).toMatchObject({ finish_reason: 'stop', message: { content: cut } });
+    expect(whole.choices[0]!.message.tool_calls).toBeUndefined();
+  });
+
   test('a call made while thinking ends the thinking', async () => {
     server.says(`<think>Hm.${writeCall('weather', { city: 'Oslo' })}`);
     const answer = await client.chat.completions.create({ ...asked, reasoning_effort: 'low' });

@@ -83,6 +83,42 @@ test('the client puts a stream together to the same response', async () => {
   });
 });
 
+test('arguments are streamed as they are written', async () => {
+  server.says(
+    `${writeCall('weather', { city: 'New "York"' })}${writeCall('weather', { city: 'Oslo, Norway' })}`,
+  );
+  const asked = { model: 'mimo', input: 'x', tools: [weather] };
+  const whole = await client.responses.create(asked);
+  const stream = await client.responses.create({ ...asked, stream: true });
+  const pieces: string[][] = [[], []];
+  const done: string[] = [];
+  for await (const event of stream) {
+    if (event.type === 'response.output_item.added') {
+      expect(event.item).toMatchObject({ type: 'function_call', name: 'weather', arguments: '' });
+    } else if (event.type === 'response.function_call_arguments.delta') {
+      pieces[event.output_index]!.push(event.delta);
+    } else if (event.type === 'response.function_call_arguments.done') {
+      done.push(event.arguments);
+    }
+  }
+  for (const { length } of pieces) expect(length).toBeGreaterThan(2);
+  expect(done).toEqual(['{"city":"New \\"York\\""}', '{"city":"Oslo, Norway"}']);
+  expect(pieces.map((parts) => parts.join(''))).toEqual(done);
+  expect(whole.output).toMatchObject(
+    done.map((json) => ({ status: 'completed', arguments: json })),
+  );
+});
+
+test('a call that is cut off is an incomplete item', async () => {
+  const call = writeCall('weather', { city: 'Xanten' });
+  server.says(call.slice(0, call.indexOf('</parameter>')));
+  const asked = { model: 'mimo', input: 'x', tools: [weather] };
+  const item = { type: 'function_call', status: 'incomplete', arguments: '{"city":"Xanten' };
+  expect((await client.responses.create(asked)).output).toMatchObject([item]);
+  const streamed = await client.responses.stream(asked).finalResponse();
+  expect(streamed.output).toMatchObject([item]);
+});
+
 test('tools over several turns', async () => {
   const turns = [
     `<think>Two.</think>I ask.${writeCall('weather', { city: 'A' })}${writeCall('weather', { city: 'B' })}`,

@@ -5,11 +5,13 @@ export function mergeDeltas(events: readonly ResponseEvent[]): ResponseEvent[] {
   const merged: ResponseEvent[] = [];
   for (const event of events) {
     const last = merged.at(-1);
-    if ('text' in event && last?.type === event.type && event.type !== 'unknown-tool-call') {
-      merged[merged.length - 1] = {
-        type: event.type,
-        text: (last as typeof event).text + event.text,
-      };
+    if (event.type === 'tool-call-delta' && last?.type === event.type) {
+      merged[merged.length - 1] = { type: event.type, json: last.json + event.json };
+    } else if (
+      (event.type === 'text-delta' || event.type === 'reasoning-delta') &&
+      last?.type === event.type
+    ) {
+      merged[merged.length - 1] = { type: event.type, text: last.text + event.text };
     } else {
       merged.push(event);
     }

@@ -13,6 +13,11 @@ type Block =
   | { type: 'text'; text: string }
   | { type: 'tool_use'; id: string; name: string; input: Record<string, unknown> };
 
+type StreamedEvent = Exclude<
+  ChatEvent,
+  { type: 'prompt' | 'finish' | 'tool-call' | 'cut-off-tool-call' }
+>;
+
 /** Clients only send thinking back that is signed; nobody here keeps it from being changed. */
 const signature = 'unsigned';
 
@@ -67,56 +72,71 @@ export async function* messageEvents(
         usage: usageOf(event.usage),
       });
       yield named({ type: 'message_stop' });
+    } else if (event.type === 'tool-call' || event.type === 'cut-off-tool-call') {
+      yield* close();
+      open = null;
     } else {
-      const block = blockOf(event)!;
-      if (open !== block.type || block.type === 'tool_use') {
+      const block = openingOf(event);
+      if (block !== null && block.type !== open) {
         yield* close();
         index++;
         open = block.type;
-        yield named({ type: 'content_block_start', index, content_block: emptied(block) });
+        yield named({ type: 'content_block_start', index, content_block: block });
       }
-      yield named({ type: 'content_block_delta', index, delta: deltaOf(block) });
+      const delta = deltaOf(event);
+      if (delta !== null) yield named({ type: 'content_block_delta', index, delta });
     }
   }
 }
 
+/** The block that a part of a whole answer makes, if any. */
 function blockOf(event: ChatEvent): Block | null {
   switch (event.type) {
     case 'reasoning-delta':
       return { type: 'thinking', thinking: event.text, signature };
     case 'text-delta':
-    // A call of a function that was not offered is shown as it was written.
+    // A call of a function that was not offered, or that was cut off, is shown as it was written.
     case 'unknown-tool-call':
+    case 'cut-off-tool-call':
       return { type: 'text', text: event.text };
-    case 'tool-call': {
-      const id = `toolu_${randomUUID().replaceAll('-', '')}`;
-      return { type: 'tool_use', id, name: event.name, input: event.arguments };
-    }
+    case 'tool-call':
+      return toolUse(event.name, event.arguments);
     default:
       return null;
   }
 }
 
-function emptied(block: Block): Block {
-  switch (block.type) {
-    case 'thinking':
-      return { ...block, thinking: '', signature: '' };
-    case 'text':
-      return { ...block, text: '' };
-    case 'tool_use':
-      return { ...block, input: {} };
+/** The empty block that an event needs open; `null` if it goes on with the one that is. */
+function openingOf(event: StreamedEvent): Block | null {
+  switch (event.type) {
+    case 'reasoning-delta':
+      return { type: 'thinking', thinking: '', signature: '' };
+    case 'text-delta':
+    case 'unknown-tool-call':
+      return { type: 'text', text: '' };
+    case 'tool-call-start':
+      return toolUse(event.name, {});
+    case 'tool-call-delta':
+      return null;
   }
 }
 
-function deltaOf(block: Block): object {
-  switch (block.type) {
-    case 'thinking':
-      return { type: 'thinking_delta', thinking: block.thinking };
-    case 'text':
-      return { type: 'text_delta', text: block.text };
-    case 'tool_use':
-      return { type: 'input_json_delta', partial_json: JSON.stringify(block.input) };
+function deltaOf(event: StreamedEvent): object | null {
+  switch (event.type) {
+    case 'reasoning-delta':
+      return { type: 'thinking_delta', thinking: event.text };
+    case 'text-delta':
+    case 'unknown-tool-call':
+      return { type: 'text_delta', text: event.text };
+    case 'tool-call-start':
+      return null;
+    case 'tool-call-delta':
+      return { type: 'input_json_delta', partial_json: event.json };
   }
+}
+
+function toolUse(name: string, input: Record<string, unknown>): Block {
+  return { type: 'tool_use', id: `toolu_${randomUUID().replaceAll('-', '')}`, name, input };
 }
 
 function messageStart(head: MessageHead, promptTokens: number, cachedTokens: number) {

@@ -134,7 +134,7 @@ export async function prepareChat(
   };
 }
 
-/** Answers a chat: thinking, text and tool calls as they are complete. */
+/** Answers a chat: thinking, text and tool calls as they come. */
 export async function* answerChat(
   context: ServerContext,
   { rendered, tools, parallelToolCalls, thinkingBudget, request }: PreparedChat,

@@ -6,6 +6,7 @@ import { randomId } from '../random-id.ts';
 import { chatLogprob } from './logprobs.ts';
 
 type PartEvent = Exclude<ChatEvent, { type: 'prompt' } | ChatFinish>;
+type DeltaEvent = Exclude<PartEvent, { type: 'tool-call' }>;
 
 interface Delta {
   role?: 'assistant';
@@ -45,7 +46,7 @@ export class ChatResponse {
   }
 
   /** @param calls how many tool calls the choice has had before. */
-  part(index: number, event: PartEvent, calls: number): object {
+  part(index: number, event: DeltaEvent, calls: number): object {
     return this.#chunk(index, deltaOf(event, calls), null, event.tokens);
   }
 
@@ -104,7 +105,7 @@ export class ChatResponse {
   }
 }
 
-function deltaOf(event: PartEvent, calls: number): Delta {
+function deltaOf(event: DeltaEvent, calls: number): Delta {
   switch (event.type) {
     case 'reasoning-delta':
       return { reasoning_content: event.text };
@@ -112,8 +113,13 @@ function deltaOf(event: PartEvent, calls: number): Delta {
     // A call of a function that was not offered is shown as it was written.
     case 'unknown-tool-call':
       return { content: event.text };
-    case 'tool-call':
-      return { tool_calls: [{ index: calls, ...toolCallOf(event) }] };
+    case 'tool-call-start':
+      return { tool_calls: [{ index: calls, ...toolCallOf(event.name, '') }] };
+    case 'tool-call-delta':
+      return { tool_calls: [{ index: calls, function: { arguments: event.json } }] };
+    // Most of it is sent; it stays a call that is not closed.
+    case 'cut-off-tool-call':
+      return {};
   }
 }
 
@@ -121,8 +127,10 @@ function messageOf(parts: readonly PartEvent[]): object {
   const textOf = (...types: PartEvent['type'][]) =>
     parts.map((part) => (types.includes(part.type) && 'text' in part ? part.text : '')).join('');
   const reasoning = textOf('reasoning-delta');
-  const content = textOf('text-delta', 'unknown-tool-call');
-  const calls = parts.filter((part) => part.type === 'tool-call').map(toolCallOf);
+  const content = textOf('text-delta', 'unknown-tool-call', 'cut-off-tool-call');
+  const calls = parts
+    .filter((part) => part.type === 'tool-call')
+    .map(({ name, json }) => toolCallOf(name, json));
   return {
     role: 'assistant',
     content: content === '' && calls.length > 0 ? null : content,
@@ -132,12 +140,8 @@ function messageOf(parts: readonly PartEvent[]): object {
   };
 }
 
-function toolCallOf(call: Extract<PartEvent, { type: 'tool-call' }>): object {
-  return {
-    id: `call_${randomId()}`,
-    type: 'function',
-    function: { name: call.name, arguments: JSON.stringify(call.arguments) },
-  };
+function toolCallOf(name: string, json: string): object {
+  return { id: `call_${randomId()}`, type: 'function', function: { name, arguments: json } };
 }
 
 /** The sum over the choices; they share the prompt. */

@@ -110,9 +110,11 @@ async function* chunks(
     } else if (event.type === 'finish') {
       usages.push(event.usage);
       yield { data: response.closing(index, event) };
+    } else if (event.type === 'tool-call') {
+      // Its deltas have said all of it.
+      calls[index]!++;
     } else {
       yield { data: response.part(index, event, calls[index]!) };
-      if (event.type === 'tool-call') calls[index]!++;
     }
   }
   if (withUsage) yield { data: response.usage(usages) };

@@ -55,8 +55,14 @@ export class ResponseItems {
       // A call of a function that was not offered is shown as it was written.
       case 'unknown-tool-call':
         return this.#addText(event.text, event.tokens);
+      case 'tool-call-start':
+        return this.#startCall(event.name);
+      case 'tool-call-delta':
+        return this.#addArguments(event.json);
       case 'tool-call':
-        return this.#addCall(event.name, JSON.stringify(event.arguments));
+        return this.end();
+      case 'cut-off-tool-call':
+        return this.end('incomplete');
     }
   }
 
@@ -104,22 +110,22 @@ export class ResponseItems {
     return [...events, this.#inPart('response.output_text.delta', item, { delta, logprobs })];
   }
 
-  #addCall(name: string, json: string): ResponseEvent[] {
-    const events = this.end();
-    const item: CallItem = {
+  #startCall(name: string): ResponseEvent[] {
+    const { events } = this.#open('function_call', () => ({
       id: newId('fc'),
       type: 'function_call',
       status: 'in_progress',
       call_id: newId('call'),
       name,
       arguments: '',
-    };
-    this.items.push(item);
-    events.push(this.#at('response.output_item.added', { item }));
-    item.arguments = json;
-    const type = 'response.function_call_arguments';
-    events.push(this.#at(`${type}.delta`, { item_id: item.id, delta: json }));
-    return [...events, ...this.end()];
+    }));
+    return events;
+  }
+
+  #addArguments(delta: string): ResponseEvent[] {
+    const item = this.items.at(-1) as CallItem;
+    item.arguments += delta;
+    return [this.#at('response.function_call_arguments.delta', { item_id: item.id, delta })];
   }
 
   /** The last item if it is open and of this type, or else a new one. */

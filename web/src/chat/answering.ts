@@ -6,6 +6,7 @@ import { messageOf } from '../connection/failure.ts';
 import { chatRequest } from './chat-request.ts';
 import { current, messagesOf, setMessages } from './conversations.ts';
 import { type AssistantMessage, emptyAnswer, type Message } from './message.ts';
+import { isComplete, withPieces } from './tool-calls.ts';
 
 /** What is being answered. */
 export const answering = signal<{ conversation: string; controller: AbortController } | null>(null);
@@ -28,7 +29,7 @@ export async function giveResult(callId: string, content: string): Promise<void>
   const calls = messages.findLast((message) => message.role === 'assistant')?.toolCalls ?? [];
   const isOpen = (call: { id: string }) =>
     !given.some((message) => message.role === 'tool' && message.callId === call.id);
-  if (calls.some(isOpen)) setMessages(id, given, true);
+  if (calls.filter(isComplete).some(isOpen)) setMessages(id, given, true);
   else await answerAfter(given);
 }
 
@@ -77,7 +78,7 @@ class AnswerWriter {
       ...answer,
       reasoning: answer.reasoning + reasoning,
       content: answer.content + content,
-      toolCalls: [...answer.toolCalls, ...toolCalls],
+      toolCalls: withPieces(answer.toolCalls, toolCalls),
       tokens: [...answer.tokens, ...tokens],
       ending: ending ?? answer.ending,
     };

@@ -1,6 +1,7 @@
 /** A conversation as the body of `/v1/chat/completions`. */
 import { sampling } from '../preferences.ts';
 import type { Message } from './message.ts';
+import { isComplete } from './tool-calls.ts';
 
 export function chatRequest(messages: readonly Message[]): object {
   const { temperature, topP, maxTokens, thinking, system, tools } = sampling.value;
@@ -24,18 +25,20 @@ function apiMessage(message: Message): object {
       return message;
     case 'tool':
       return { role: 'tool', tool_call_id: message.callId, content: message.content };
-    case 'assistant':
+    case 'assistant': {
+      const calls = message.toolCalls.filter(isComplete);
       return {
         role: 'assistant',
         content: message.content,
         ...(message.reasoning !== '' && { reasoning_content: message.reasoning }),
-        ...(message.toolCalls.length > 0 && {
-          tool_calls: message.toolCalls.map(({ id, name, arguments: text }) => ({
+        ...(calls.length > 0 && {
+          tool_calls: calls.map(({ id, name, arguments: text }) => ({
             id,
             type: 'function',
             function: { name, arguments: text },
           })),
         }),
       };
+    }
   }
 }

@@ -1,4 +1,5 @@
 /** A conversation as it is shown and kept. */
+import type { ToolCall } from './tool-calls.ts';
 
 export interface Conversation {
   id: string;
@@ -34,13 +35,6 @@ export interface AssistantMessage {
 }
 
 export type Ending = 'stop' | 'length' | 'tool-calls' | 'stopped' | 'error';
-
-export interface ToolCall {
-  id: string;
-  name: string;
-  /** JSON text. */
-  arguments: string;
-}
 
 /** A token's text, and the MTP head that drafted it, from 0; `null` for the model itself. */
 export type DraftedToken = readonly [text: string, head: number | null];

@@ -1,5 +1,6 @@
 /** Reads the stream of `/v1/chat/completions`. */
-import type { DraftedToken, Ending, ToolCall } from '../chat/message.ts';
+import type { DraftedToken, Ending } from '../chat/message.ts';
+import type { ToolCallPiece } from '../chat/tool-calls.ts';
 import type { Fetch } from './connection.ts';
 import { Failure, goodResponse } from './failure.ts';
 import { serverEvents } from './server-events.ts';
@@ -7,7 +8,7 @@ import { serverEvents } from './server-events.ts';
 export interface ChatPart {
   reasoning: string;
   content: string;
-  toolCalls: readonly ToolCall[];
+  toolCalls: readonly ToolCallPiece[];
   tokens: readonly DraftedToken[];
   /** Since the model was asked, in milliseconds; `null` in a part without an answer. */
   elapsed: number | null;
@@ -23,7 +24,7 @@ interface Chunk {
     delta: {
       content?: string | null;
       reasoning_content?: string;
-      tool_calls?: { id: string; function: { name: string; arguments: string } }[];
+      tool_calls?: ToolCallPiece[];
     };
     finish_reason: 'stop' | 'length' | 'tool_calls' | null;
     tokens?: { text: string; head: number | null }[];
@@ -53,7 +54,7 @@ function partOf({ error, usage, choices }: Chunk): ChatPart {
   return {
     reasoning: reasoning_content ?? '',
     content: content ?? '',
-    toolCalls: tool_calls.map((call) => ({ id: call.id, ...call.function })),
+    toolCalls: tool_calls,
     tokens: (choice?.tokens ?? []).map(({ text, head }) => [text, head]),
     elapsed: choice?.elapsed_ms ?? null,
     ending: reason === 'tool_calls' ? 'tool-calls' : reason,

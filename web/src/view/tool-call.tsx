@@ -1,7 +1,7 @@
 import { useSignal } from '@preact/signals';
 import { giveResult } from '../chat/answering.ts';
 import { current } from '../chat/conversations.ts';
-import type { ToolCall } from '../chat/message.ts';
+import { type ToolCall, writtenArguments } from '../chat/tool-calls.ts';
 import { texts } from '../preferences.ts';
 import { Icon } from './icon.tsx';
 
@@ -9,6 +9,7 @@ import { Icon } from './icon.tsx';
 export function ToolCallCard({ call }: { call: ToolCall }) {
   const text = texts();
   const result = useSignal('');
+  const written = writtenArguments(call);
   const isAnswered = current.value.messages.some(
     (message) => message.role === 'tool' && message.callId === call.id,
   );
@@ -18,8 +19,8 @@ export function ToolCallCard({ call }: { call: ToolCall }) {
         <Icon name="call" />
         {text.toolCall(call.name)}
       </h3>
-      <pre>{indented(call.arguments)}</pre>
-      {!isAnswered && (
+      <pre>{written ?? call.arguments}</pre>
+      {written !== null && !isAnswered && (
         <form
           onSubmit={(event) => {
             event.preventDefault();
@@ -42,8 +43,4 @@ export function ToolCallCard({ call }: { call: ToolCall }) {
       )}
     </section>
   );
-}
-
-function indented(json: string): string {
-  return JSON.stringify(JSON.parse(json), null, 2);
 }
