@@ -6,9 +6,11 @@ import { findCheckpoint } from '../checkpoint/checkpoint-directory.ts';
 import { UserError } from '../errors.ts';
 import { loadPage } from '../serve/page.ts';
 import { isLoopback, startServer } from '../serve/server.ts';
+import { Encoder } from '../serve/worker/encoder.ts';
 import { startEngine } from '../serve/worker/start-engine.ts';
 import { shippedModel } from '../shipped-model.ts';
-import { loadTextFiles } from '../text/tokenizer-files.ts';
+import { textFilesFrom } from '../text/text-files.ts';
+import { readTextFiles } from '../text/tokenizer-files.ts';
 import {
   type CacheOptions,
   checkDirectory,
@@ -120,7 +122,9 @@ async function serve(options: ServeOptions): Promise<void> {
     prefixTokens,
     runs = defaultRuns,
   } = options;
-  const text = await loadTextFiles(await findCheckpoint(path));
+  const directory = await findCheckpoint(path);
+  const files = await readTextFiles(directory);
+  const text = textFilesFrom(files, directory);
   const page = await loadPage();
   const name = options.name ?? basename(resolve(path));
   const { engine, description, end } = await startEngine(
@@ -141,10 +145,12 @@ async function serve(options: ServeOptions): Promise<void> {
       failure: (reason) => console.error(`${pc.red('error:')} ${reason}`),
     },
   );
+  const encoder = new Encoder(text.tokenizer, files);
   try {
     const server = await startServer({
       engine,
       text,
+      encode: encoder.encode,
       modelName: name,
       modelPath: resolve(path),
       device: description,
@@ -176,6 +182,7 @@ async function serve(options: ServeOptions): Promise<void> {
     console.error(pc.dim(`finishing requests, at most ${options.shutdownTimeout} s`));
     await server.close(options.shutdownTimeout);
   } finally {
+    await encoder.end();
     await end();
   }
 }

@@ -1,5 +1,6 @@
 import type { TextFiles } from '../text/text-files.ts';
 import type { Admission } from './admission.ts';
+import type { Encode } from './encode.ts';
 import type { ServerMetrics } from './server-metrics.ts';
 import type { ServingEngine } from './serving-engine.ts';
 
@@ -7,6 +8,8 @@ import type { ServingEngine } from './serving-engine.ts';
 export interface ServerContext {
   engine: ServingEngine;
   text: TextFiles;
+  /** Encodes what requests send; the tokenizer itself is for what is known to be short. */
+  encode: Encode;
   /** What clients call the model. */
   modelName: string;
   /** What it runs on, for people; `null` if nobody said. */

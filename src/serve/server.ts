@@ -7,6 +7,7 @@ import type { TextFiles } from '../text/text-files.ts';
 import { KeyRing } from './access.ts';
 import { Admission } from './admission.ts';
 import { createApp } from './app.ts';
+import { type Encode, encodeHere } from './encode.ts';
 import type { Page } from './page.ts';
 import { ServerMetrics } from './server-metrics.ts';
 import type { ServingEngine } from './serving-engine.ts';
@@ -14,6 +15,8 @@ import type { ServingEngine } from './serving-engine.ts';
 export interface ServerOptions {
   engine: ServingEngine;
   text: TextFiles;
+  /** Encodes texts; by default at once, which long ones make all others wait for. */
+  encode?: Encode;
   modelName: string;
   modelPath: string;
   /** What the engine runs on, for people. */
@@ -54,12 +57,14 @@ export async function startServer(options: ServerOptions): Promise<RunningServer
   const { engine, text, modelName, modelPath, weightsRoot = null } = options;
   const { host = '127.0.0.1', port = 0, apiKeys = [] } = options;
   const { heartbeatSeconds = 15, device = null, page = null } = options;
+  const { encode = encodeHere(text.tokenizer) } = options;
   const { maxRequests = 256, requestSeconds = 600, bodyBytes = 4 << 20 } = options;
   text.tokenizer.assertFits(engine.config);
   const admission = new Admission({ requests: maxRequests, seconds: requestSeconds });
   const context = {
     engine,
     text,
+    encode,
     modelName,
     device,
     modelPath,

@@ -40,7 +40,7 @@ export function tokenize(context: ServerContext) {
         },
         'messages',
       );
-    const lists = [text].flat().map((text) => tokenizer.encode(text));
+    const lists = await context.encode([text].flat());
     const isList = Array.isArray(prompt);
     const strings = () => lists.map((ids) => ids.map((id) => tokenText(tokenizer, id).text));
     return c.json({

@@ -2,6 +2,7 @@
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
 import { Admission } from '../../src/serve/admission.ts';
+import { encodeHere } from '../../src/serve/encode.ts';
 import { answerChat, type ChatEvent, prepareChat } from '../../src/serve/generation/chat.ts';
 import { samplingOf } from '../../src/serve/generation/request.ts';
 import { ServerMetrics } from '../../src/serve/server-metrics.ts';
@@ -13,6 +14,7 @@ const engine = new ScriptedEngine(scriptedConfig);
 const context = {
   engine,
   text,
+  encode: encodeHere(text.tokenizer),
   modelName: 'mimo',
   device: null,
   modelPath: '/',

@@ -53,7 +53,8 @@ export function countTokens(context: ServerContext) {
     const body = await readBody(c, countSchema);
     checkModel(context, body.model);
     const rendered = renderPrompt(context, promptOf(body), 'messages');
-    return c.json({ input_tokens: context.text.tokenizer.encode(rendered).length });
+    const [ids] = await context.encode([rendered]);
+    return c.json({ input_tokens: ids!.length });
   };
 }
 

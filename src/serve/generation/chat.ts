@@ -9,7 +9,13 @@ import { invalid } from '../errors.ts';
 import type { SamplingParameters } from '../serving-engine.ts';
 import { type AnswerFinish, answer } from './answer.ts';
 import { type AnswerFormat, chatGrammar, type ToolUse } from './output-format.ts';
-import { checkGrammar, encodeText, stopTokensOf, type TextRequest, tokensLeft } from './request.ts';
+import {
+  checkGrammar,
+  encodePrompts,
+  stopTokensOf,
+  type TextRequest,
+  tokensLeft,
+} from './request.ts';
 import type { TextToken } from './text-stream.ts';
 
 export interface ChatPrompt {
@@ -115,16 +121,16 @@ export async function prepareChat(
   const rendered = renderPrompt(context, { ...task, tools }, field);
   const grammar = chatGrammar(rendered, task.format, task.toolUse);
   await checkGrammar(context, grammar, task.format.kind === 'any' ? 'tools' : task.formatField);
-  const ids = encodeText(context, rendered);
+  const [ids] = await encodePrompts(context, [rendered]);
   return {
     rendered,
     tools,
     parallelToolCalls: parallel,
     thinkingBudget: task.thinkingBudget,
     request: {
-      prompt: ids,
+      prompt: ids!,
       sampling: task.sampling,
-      maxTokens: tokensLeft(context, ids.length, field, task.maxTokens),
+      maxTokens: tokensLeft(context, ids!.length, field, task.maxTokens),
       stopTokens: task.stopTokens ?? stopTokensOf(context, {}),
       stops: task.stops,
       ...(grammar !== undefined && { grammar }),

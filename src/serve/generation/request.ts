@@ -137,9 +137,14 @@ function checkToken({ text }: ServerContext, id: number, field: string): void {
   }
 }
 
-/** Ids of a text; of one that does not fit the context, only as many as show that. */
-export function encodeText({ engine, text }: ServerContext, prompt: string): number[] {
-  return text.tokenizer.encode(prompt, engine.contextTokens);
+/** Ids of prompts; of a text that does not fit the context, only as many as show that. */
+export async function encodePrompts(
+  { engine, encode }: ServerContext,
+  prompts: readonly (string | number[])[],
+): Promise<number[][]> {
+  const texts = prompts.filter((prompt) => typeof prompt === 'string');
+  const encoded = (await encode(texts, engine.contextTokens)).values();
+  return prompts.map((prompt) => (typeof prompt === 'string' ? encoded.next().value! : prompt));
 }
 
 /**

@@ -17,7 +17,7 @@ import {
   checkGrammar,
   checkModel,
   checkTokens,
-  encodeText,
+  encodePrompts,
   requireFeature,
   samplingFields,
   samplingOf,
@@ -134,10 +134,12 @@ async function choicesOf(context: ServerContext, body: CompletionBody): Promise<
     ...(cache_salt != null && { cacheSalt: cache_salt }),
   };
   const seeds = seedsOf(body.seed, body.n ?? 1);
-  return promptsOf(body).flatMap((prompt, i) => {
+  const prompts = promptsOf(body);
+  const encoded = await encodePrompts(context, prompts);
+  return prompts.flatMap((prompt, i) => {
     const field = isList(body.prompt) ? `prompt[${i}]` : 'prompt';
     const { tokenizer } = context.text;
-    const ids = typeof prompt === 'string' ? encodeText(context, prompt) : prompt;
+    const ids = encoded[i]!;
     checkTokens(context, ids, field);
     const maxTokens = tokensLeft(context, ids.length, field, body.max_tokens ?? defaultMaxTokens);
     const text = typeof prompt === 'string' ? prompt : tokenizer.decode(ids);

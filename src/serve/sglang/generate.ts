@@ -11,7 +11,7 @@ import { type AnswerFormat, schemaFormat } from '../generation/output-format.ts'
 import {
   checkGrammar,
   checkTokens,
-  encodeText,
+  encodePrompts,
   requireFeature,
   samplingOf,
   seedsOf,
@@ -28,7 +28,7 @@ const defaultMaxTokens = 128;
 export function generate(context: ServerContext) {
   return async (c: Context): Promise<Response> => {
     const body = await readBody(c, generateSchema);
-    const requests = requestsOf(context, body);
+    const requests = await requestsOf(context, body);
     for (const { request, grammarField } of requests) {
       await checkGrammar(context, request.grammar, grammarField);
     }
@@ -95,14 +95,14 @@ interface PreparedRequest {
 }
 
 /** The answers that are asked for: of each prompt, one after another. */
-function requestsOf(context: ServerContext, body: GenerateBody): PreparedRequest[] {
+async function requestsOf(context: ServerContext, body: GenerateBody): Promise<PreparedRequest[]> {
   const field = body.text == null ? 'input_ids' : 'text';
   const isBatch = isNested(body);
   const given = body.text ?? body.input_ids!;
   const prompts = (isBatch ? given : [given]) as (string | number[])[];
-  return prompts.flatMap((prompt, i) => {
+  const encoded = await encodePrompts(context, prompts);
+  return encoded.flatMap((ids, i) => {
     const name = isBatch ? `${field}[${i}]` : field;
-    const ids = typeof prompt === 'string' ? encodeText(context, prompt) : prompt;
     checkTokens(context, ids, name);
     const sampling = samplingAt(body, i, prompts.length);
     const { request, ...rest } = prepare(context, body, ids, name, sampling);

@@ -5,6 +5,7 @@ import { Hono } from 'hono';
 import { z } from 'zod';
 import { Admission } from '../../../src/serve/admission.ts';
 import type { ServerContext } from '../../../src/serve/context.ts';
+import { encodeHere } from '../../../src/serve/encode.ts';
 import { EngineService } from '../../../src/serve/engine-service.ts';
 import { openAiError, toApiError } from '../../../src/serve/errors.ts';
 import { chatCompletions } from '../../../src/serve/openai/chat.ts';
@@ -44,6 +45,7 @@ async function open({ device, model, headers }: Extract<ToWorker, { type: 'open'
   const context: ServerContext = {
     engine,
     text,
+    encode: encodeHere(text.tokenizer),
     modelName: name,
     modelPath: model,
     device: opened.model.device.description,
