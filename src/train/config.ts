@@ -78,13 +78,14 @@ const trainingSchema = z
     /** Of the sequence-wise balance loss: 1e-5 in pre-training, 1e-6 in SFT. */
     balanceCoefficient: natural.default(1e-5),
 
-    /** Warns when num-zeros rises or falls, and may stop the run: see `ZerosWatch`. */
+    /** Warns when num-zeros rises or falls or experts starve, and may stop the run: see `ZerosWatch`. */
     zerosWatch: z
       .strictObject({
         settle: countOrZero.default(20),
         window: z.int('must be a whole number').min(8, 'must be 8 or more').default(50),
         change: positive.default(0.25),
         deviations: positive.default(4),
+        starving: positive.default(0.05),
         stop: z.boolean('must be true or false').default(false),
       })
       .optional(),

@@ -20,6 +20,8 @@ export async function openZerosWatch(
   return watch;
 }
 
-export function zerosOf({ step, zerosShare, zerosByLayer }: StepMetrics): ZerosOfStep {
-  return { step, share: zerosShare, layers: zerosByLayer };
+export function zerosOf(metrics: StepMetrics): ZerosOfStep {
+  const { step, zerosShare, zerosByLayer, zerosByExpert, deadExperts } = metrics;
+  const starved = deadExperts / Math.max(1, zerosByExpert.flat().length);
+  return { step, share: zerosShare, layers: zerosByLayer, starved };
 }

@@ -7,6 +7,9 @@
  * and of the last ones. Between them lies more than noise if it is many deviations of the first window,
  * and it matters if it is a large part of the level itself. Both are asked for, so that neither a quiet
  * run nor a noisy one gives false alarm; medians, so that no single step does.
+ *
+ * What is spoiled from the first step on has no level to leave, so experts that starve are told of as
+ * well: a share of them that has no gradient at all in the median step of a window.
  */
 
 export interface ZerosWatchOptions {
@@ -18,56 +21,64 @@ export interface ZerosWatchOptions {
   change: number;
   /** Change that is no noise, in deviations of the first window. */
   deviations: number;
+  /** Share of the experts without gradient that is too large. */
+  starving: number;
 }
 
-/** What a step has: shares of the gradient's elements, in all and by layer of the trunk. */
+/** What a step has: shares of the gradient's elements, in all and by layer of the trunk, and of experts. */
 export interface ZerosOfStep {
   step: number;
   share: number;
   layers: readonly number[];
+  /** Share of the experts without any gradient. */
+  starved: number;
 }
 
-export interface ZerosWarning {
-  step: number;
-  direction: 'rising' | 'falling';
-  /** Medians of the share. */
-  from: number;
-  to: number;
-  /** The layer of the trunk whose share has moved the most that way; null if there is none. */
-  layer: number | null;
-}
+export type ZerosWarning =
+  | {
+      step: number;
+      kind: 'rising' | 'falling';
+      /** Medians of the share. */
+      from: number;
+      to: number;
+      /** The layer of the trunk whose share has moved the most that way; null if there is none. */
+      layer: number | null;
+    }
+  | { step: number; kind: 'starving'; starved: number };
+
+type Kind = ZerosWarning['kind'];
 
 export class ZerosWatch {
   readonly #options: ZerosWatchOptions;
   readonly #first: ZerosOfStep[] = [];
   readonly #last: ZerosOfStep[] = [];
   #seen = 0;
-  /** The direction that was warned of, until the level is back. */
-  #warned: ZerosWarning['direction'] | null = null;
+  /** What was warned of, until the level is back. */
+  #warned: Kind | null = null;
 
   constructor(options: ZerosWatchOptions) {
     this.#options = options;
   }
 
-  /** A warning when a level leaves the first one; the next only after it was back. */
+  /** A warning when a level leaves the first one, or experts starve; the next only after it was back. */
   add(step: ZerosOfStep): ZerosWarning | null {
     const { settle, window } = this.#options;
     if (this.#seen++ < settle) return null;
-    if (this.#first.length < window) {
-      this.#first.push(step);
-      return null;
-    }
+    if (this.#first.length < window) this.#first.push(step);
     this.#last.push(step);
     if (this.#last.length > window) this.#last.shift();
     if (this.#last.length < window) return null;
-    const direction = this.#direction();
-    const isNew = direction !== null && direction !== this.#warned;
-    this.#warned = direction;
-    return isNew ? this.#warning(step.step, direction) : null;
+    const kind = this.#kind();
+    const isNew = kind !== null && kind !== this.#warned;
+    this.#warned = kind;
+    return isNew ? this.#warning(step.step, kind) : null;
   }
 
-  #direction(): ZerosWarning['direction'] | null {
-    const { change, deviations } = this.#options;
+  #kind(): Kind | null {
+    const { settle, window, change, deviations, starving } = this.#options;
+    if (starvedIn(this.#last) > starving) return 'starving';
+    const areApart = this.#seen >= settle + 2 * window;
+    if (!areApart) return null;
     const before = this.#first.map(({ share }) => share);
     const level = median(before);
     const moved = median(this.#last.map(({ share }) => share)) - level;
@@ -76,10 +87,11 @@ export class ZerosWatch {
     return moved > 0 ? 'rising' : 'falling';
   }
 
-  #warning(step: number, direction: ZerosWarning['direction']): ZerosWarning {
+  #warning(step: number, kind: Kind): ZerosWarning {
+    if (kind === 'starving') return { step, kind, starved: starvedIn(this.#last) };
     const from = median(this.#first.map(({ share }) => share));
     const to = median(this.#last.map(({ share }) => share));
-    const sign = direction === 'rising' ? 1 : -1;
+    const sign = kind === 'rising' ? 1 : -1;
     const at = (steps: readonly ZerosOfStep[], layer: number) =>
       median(steps.map(({ layers }) => layers[layer]!));
     let [layer, most]: [number | null, number] = [null, 0];
@@ -87,19 +99,27 @@ export class ZerosWatch {
       const moved = sign * (at(this.#last, i) - at(this.#first, i));
       if (moved > most) [layer, most] = [i, moved];
     }
-    return { step, direction, from, to, layer };
+    return { step, kind, from, to, layer };
   }
 }
 
 /** A warning as a line for people. */
-export function describeWarning({ step, direction, from, to, layer }: ZerosWarning): string {
+export function describeWarning(warning: ZerosWarning): string {
   const percent = (share: number) => `${(100 * share).toPrecision(3)} %`;
+  if (warning.kind === 'starving') {
+    return `step ${warning.step}: ${percent(warning.starved)} of the experts have no gradient: they starve; lower expertBiasRate or the learning rate, or take larger batches`;
+  }
+  const { step, kind, from, to, layer } = warning;
   const where = layer === null ? '' : `, most in layer ${layer}`;
   const meaning =
-    direction === 'rising'
-      ? 'experts starve; raise expertBiasRate or adamw.epsilon, or lower the learning rate'
+    kind === 'rising'
+      ? 'experts starve; change expertBiasRate, raise adamw.epsilon, or lower the learning rate'
       : 'the model may overfit; give it more data or fewer steps, or change expertBiasRate or adamw.epsilon';
-  return `step ${step}: num-zeros is ${direction}, from ${percent(from)} of the gradient to ${percent(to)}${where}: ${meaning}`;
+  return `step ${step}: num-zeros is ${kind}, from ${percent(from)} of the gradient to ${percent(to)}${where}: ${meaning}`;
+}
+
+function starvedIn(steps: readonly ZerosOfStep[]): number {
+  return median(steps.map(({ starved }) => starved));
 }
 
 /** Shares below this are a few elements: not an expert, nor a level. */

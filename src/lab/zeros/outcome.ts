@@ -32,7 +32,7 @@ export interface ZerosOutcome {
   heldOutLoss: number;
   curve: ZerosPoint[];
   /** What the watch said, with the line that people were shown. */
-  warnings: (ZerosWarning & { text: string })[];
+  warnings: (Pick<ZerosWarning, 'step' | 'kind'> & { text: string })[];
 }
 
 export interface ZerosPoint {

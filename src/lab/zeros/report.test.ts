@@ -19,7 +19,7 @@ function outcome(end: number, warnedAt: number | null): ZerosOutcome {
     ...{ maxViolation: 0.5, meanViolation: 0.2, deadExperts: 1 },
   }));
   const text = `step ${warnedAt}: num-zeros is rising`;
-  const warning = { step: warnedAt!, direction: 'rising' as const, from: 0.01, to: end, layer: 2 };
+  const warning = { step: warnedAt!, kind: 'rising' as const };
   return { heldOutLoss: 0.2, curve, warnings: warnedAt === null ? [] : [{ ...warning, text }] };
 }
 

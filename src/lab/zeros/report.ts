@@ -24,7 +24,7 @@ export function zerosReport(config: ZerosConfig, outcomes: Outcomes<ZerosOutcome
   });
   return {
     title: 'Num-zeros over good and spoiled SFT',
-    method: `The same SFT with the report's settings, and with one of them spoiled, ${config.seeds.length} seed${config.seeds.length === 1 ? '' : 's'} each. Num-zeros is the share of the gradient's elements that are exactly zero; load is the busiest expert's over the mean, less 1, as a mean over layers. The watch compares the last steps with the first ones, and warns when num-zeros leaves its level.`,
+    method: `The same SFT with the report's settings, and with one of them spoiled, ${config.seeds.length} seed${config.seeds.length === 1 ? '' : 's'} each. Num-zeros is the share of the gradient's elements that are exactly zero; load is the busiest expert's over the mean, less 1, as a mean over layers. The watch compares the last steps with the first ones, and warns when num-zeros leaves its level or experts go without gradient.`,
     findings: findings(measured),
     sections: [endSection(measured), watchSection(config, measured), curveSection(measured)],
   };
@@ -62,7 +62,7 @@ function findings(measured: readonly Measured[]): Finding[] {
 function warnedText({ seeds }: Measured): string {
   const first = seeds.flatMap(({ warnings: [warning] }) => warning ?? []);
   if (first.length === 0) return 'no warning';
-  const told = first.map(({ direction, step }) => `${direction} at step ${step}`).join(', ');
+  const told = first.map(({ kind, step }) => `${kind} at step ${step}`).join(', ');
   return `warned in ${first.length} of ${seeds.length} runs, first: ${told}`;
 }
 
@@ -145,7 +145,12 @@ function curveSection(measured: readonly Measured[]): Section {
       }),
     }));
   const warned = measured.flatMap(({ seeds }) =>
-    seeds.flatMap(({ warnings }) => warnings.map(({ step, to }) => [step, 100 * to] as const)),
+    seeds.flatMap(({ warnings, curve }) =>
+      warnings.map(({ step }) => {
+        const reached = curve.findLast((point) => point.step <= step) ?? curve[0]!;
+        return [step, 100 * reached.zeros] as const;
+      }),
+    ),
   );
   const x = { label: 'step' };
   return {

@@ -31,7 +31,7 @@ const serverSchema = z.strictObject({
     error: 'must be the http:// or https:// address of a server',
   }),
   /** The environment variable that holds the server's key. */
-  keyVariable: text.optional(),
+  apiKeyVariable: text.optional(),
   attempts: count.default(3),
   timeoutSeconds: positive.default(120),
   backoffSeconds: positive.default(1),
@@ -114,8 +114,8 @@ async function openTeacher(
   { device, student, microBatchTokens }: OpenTeachersOptions,
 ): Promise<Teacher> {
   if ('url' in config) {
-    const { keyVariable, checkTemplate, ...limits } = config;
-    const key = keyVariable === undefined ? undefined : keyIn(keyVariable);
+    const { apiKeyVariable, checkTemplate, ...limits } = config;
+    const key = apiKeyVariable === undefined ? undefined : keyIn(apiKeyVariable);
     const requests = { ...limits, url: source, ...(key !== undefined && { key }) };
     await assertSameServerText(source, new Requester(requests), student.text, { checkTemplate });
     return new ServerTeacher(requests);
@@ -134,5 +134,5 @@ async function openTeacher(
 function keyIn(variable: string): string {
   const key = process.env[variable];
   if (key) return key;
-  throw new UserError(`keyVariable: ${variable} is not set; set it to the server's key`);
+  throw new UserError(`apiKeyVariable: ${variable} is not set; set it to the server's key`);
 }
