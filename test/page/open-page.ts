@@ -67,6 +67,27 @@ export async function lastAnswer(page: Page): Promise<string> {
   return (await answer.locator('.markdown').innerText()).trim();
 }
 
+/** How many conversations the browser keeps by now. */
+export function keptConversations(page: Page): Promise<number> {
+  return page.evaluate(
+    () =>
+      new Promise<number>((resolve, reject) => {
+        const opening = indexedDB.open('mimoflash');
+        opening.onerror = () => reject(opening.error);
+        opening.onsuccess = () => {
+          const database = opening.result;
+          const counting = database
+            .transaction('conversations')
+            .objectStore('conversations')
+            .count();
+          counting.onsuccess = () => resolve(counting.result);
+          counting.onerror = () => reject(counting.error);
+          counting.transaction!.oncomplete = () => database.close();
+        };
+      }),
+  );
+}
+
 /** Expects nothing that axe knows to keep people out. */
 export async function expectAccessible(page: Page): Promise<void> {
   // As the browser's tools do it: the page's own policy would not let the library in.

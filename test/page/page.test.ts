@@ -2,7 +2,14 @@
 import type { Browser } from 'playwright';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { type ServeProcess, startServe } from '../serve/serve-process.ts';
-import { ask, expectAccessible, lastAnswer, openPage, startBrowser } from './open-page.ts';
+import {
+  ask,
+  expectAccessible,
+  keptConversations,
+  lastAnswer,
+  openPage,
+  startBrowser,
+} from './open-page.ts';
 
 let browser: Browser;
 let server: ServeProcess;
@@ -52,6 +59,7 @@ describe('a chat with the server', () => {
     await ask(page, 'Who are you?');
     await page.reload();
     const list = page.getByRole('navigation', { name: 'Conversations' });
+    await list.getByText('Emma').waitFor();
     expect(await list.locator('.entry').allInnerTexts()).toEqual([
       'Who are you?',
       'Emma is 34. Ben is 71. Leo is 16. How old is Ben?',
@@ -59,6 +67,8 @@ describe('a chat with the server', () => {
     await list.getByRole('button', { name: /^Emma/ }).click();
     expect(await lastAnswer(page)).toBe('16');
     await list.getByRole('button', { name: 'Delete “Who are you?”' }).click();
+    // The browser forgets in its own time, a few milliseconds later.
+    await expect.poll(() => keptConversations(page)).toBe(1);
     await page.reload();
     await list.getByText('Emma').waitFor();
     expect(await list.locator('.entry').count()).toBe(1);

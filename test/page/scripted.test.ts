@@ -3,7 +3,7 @@ import type { Browser, Page } from 'playwright';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { loadPage } from '../../src/serve/page.ts';
 import { startTestServer, type TestServer, until, writeCall } from '../serve/test-server.ts';
-import { ask, lastAnswer, openPage, startBrowser } from './open-page.ts';
+import { ask, keptConversations, lastAnswer, openPage, startBrowser } from './open-page.ts';
 
 let browser: Browser;
 let server: TestServer;
@@ -66,6 +66,7 @@ test('a conversation that is deleted in the middle of an answer does not come ba
   const { page } = await openPage(browser, server.url, { sampling: { ...sampling, tools: '' } });
   await leaveAnswer(page, () => page.getByRole('button', { name: 'Delete “Speak”' }).click());
   await page.getByText('is kept in this browser').waitFor();
+  await expect.poll(() => keptConversations(page)).toBe(0);
   await page.reload();
   await page.locator('header').getByText('mimo', { exact: true }).waitFor();
   expect(await page.locator('.conversations .entry').count()).toBe(0);
