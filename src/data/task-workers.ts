@@ -3,6 +3,7 @@
  * hold up the thread that feeds a GPU. Sample number i is the same whichever thread makes it.
  */
 import { Worker } from 'node:worker_threads';
+import { moduleBeside } from '../module-beside.ts';
 import type { Mixture } from '../tasks/index.ts';
 import type { Sample } from './documents.ts';
 import type { SampleReference, SampleSource } from './sample-stream.ts';
@@ -38,9 +39,7 @@ export class TaskWorkers {
     threads: number,
   ) {
     const workerData: TaskWorkerData = { sources: sources.map(sent), files };
-    // Node runs the sources as they are; in dist/ the compiler has renamed them.
-    const file = import.meta.url.endsWith('.ts') ? './task-worker.ts' : './task-worker.js';
-    const url = new URL(file, import.meta.url);
+    const url = moduleBeside('./task-worker', import.meta.url);
     this.#workers = Array.from({ length: threads }, () => new Worker(url, { workerData }));
     for (const worker of this.#workers) {
       worker.on('message', (reply: TaskWorkerReply) => this.#receive(reply));

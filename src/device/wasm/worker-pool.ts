@@ -1,3 +1,4 @@
+import { moduleBeside } from '../../module-beside.ts';
 import type { Control } from './control.ts';
 import { startWorker, type WorkerHandle } from './platform.ts';
 import type { WasmModule } from './webassembly.ts';
@@ -18,7 +19,7 @@ export class WorkerPool {
     count: number,
     module: WasmModule,
     control: Control,
-    url: URL = workerBeside(),
+    url: URL = moduleBeside('./worker', import.meta.url),
   ): Promise<WorkerPool> {
     const pool = new WorkerPool(control);
     const ready: Promise<void>[] = [];
@@ -68,10 +69,4 @@ export class WorkerPool {
     await Promise.all(this.#workers.map((worker) => worker.terminate()));
     this.#failure ??= new Error('it has been destroyed');
   }
-}
-
-/** Node runs the sources as they are; in dist/ the compiler has renamed them. */
-function workerBeside(): URL {
-  const name = import.meta.url.endsWith('.ts') ? './worker.ts' : './worker.js';
-  return new URL(name, import.meta.url);
 }

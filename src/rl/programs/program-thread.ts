@@ -3,6 +3,7 @@
  * thread can be ended in no other way. Then a fresh one goes on with the jobs that wait.
  */
 import { Worker } from 'node:worker_threads';
+import { moduleBeside } from '../../module-beside.ts';
 import type { Clock } from '../clock.ts';
 import { type FailureKind, SequenceFailure } from '../sequence-failure.ts';
 import type { ProgramReply, ProgramRequest } from './messages.ts';
@@ -85,10 +86,8 @@ export class ProgramThread {
   }
 
   #start(): Worker {
-    // Node runs the sources as they are; in dist/ the compiler has renamed them.
-    const file = import.meta.url.endsWith('.ts') ? './program-worker.ts' : './program-worker.js';
-    const resourceLimits = { maxOldGenerationSizeMb: MEMORY };
-    const worker = new Worker(new URL(file, import.meta.url), { resourceLimits });
+    const url = moduleBeside('./program-worker', import.meta.url);
+    const worker = new Worker(url, { resourceLimits: { maxOldGenerationSizeMb: MEMORY } });
     worker.on('message', (reply: ProgramReply) => this.#receive(reply));
     const ended = (message: string) => {
       const kind = (this.#current ?? this.#queue[0])?.limits.failed ?? 'tool';

@@ -4,6 +4,7 @@
  */
 import { Worker } from 'node:worker_threads';
 import { UserError } from '../../errors.ts';
+import { moduleBeside } from '../../module-beside.ts';
 import type { Tokenizer } from '../../text/tokenizer.ts';
 import { type Encode, encodeHere } from '../encode.ts';
 
@@ -25,9 +26,8 @@ export class Encoder {
   /** @param files those that the tokenizer was read from, by name. */
   constructor(tokenizer: Tokenizer, files: Record<string, string>) {
     this.#encodeHere = encodeHere(tokenizer);
-    // Node runs the sources as they are; in dist/ the compiler has renamed them.
-    const file = import.meta.url.endsWith('.ts') ? './encoder-worker.ts' : './encoder-worker.js';
-    this.#worker = new Worker(new URL(file, import.meta.url), { workerData: files });
+    const url = moduleBeside('./encoder-worker', import.meta.url);
+    this.#worker = new Worker(url, { workerData: files });
     this.#worker.on('message', (lists: Int32Array[]) =>
       this.#waiting.shift()!.resolve(lists.map((ids) => Array.from(ids))),
     );

@@ -1,5 +1,6 @@
 import { startWorker } from '../../device/wasm/platform.ts';
 import type { EngineOptions } from '../../engine/engine-options.ts';
+import { moduleBeside } from '../../module-beside.ts';
 import { type FromEngine, receivedError } from './messages.ts';
 import { RemoteEngine } from './remote-engine.ts';
 
@@ -41,9 +42,7 @@ export async function startEngine(
 ): Promise<StartedEngine> {
   const started = Promise.withResolvers<StartedEngine>();
   let engine: RemoteEngine | null = null;
-  // Node runs the sources as they are; in dist/ the compiler has renamed them.
-  const file = import.meta.url.endsWith('.ts') ? './engine-worker.ts' : './engine-worker.js';
-  const worker = startWorker(new URL(file, import.meta.url), {
+  const worker = startWorker(moduleBeside('./engine-worker', import.meta.url), {
     message: (received) => {
       const message = received as FromEngine;
       if (message.type === 'ready') {
