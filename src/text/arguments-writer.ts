@@ -3,17 +3,18 @@
  * they come; a value of another type goes out whole, for only its end says which it is. The pieces
  * together are the same however the values were cut.
  */
+import { isJsonObject, type JsonObject } from '../json.ts';
 import { coerceArgument, isTextArgument, unescapeEntities } from './tool-arguments.ts';
 
 export class ArgumentsWriter {
-  readonly #properties: Readonly<Record<string, unknown>>;
+  readonly #properties: JsonObject;
   readonly #keys = new Set<string>();
   #value: ValueWriter | null = null;
   #json = '';
 
-  /** @param properties the JSON schemas of the arguments. */
-  constructor(properties: Readonly<Record<string, unknown>> = {}) {
-    this.#properties = properties;
+  /** @param properties the JSON schemas of the arguments; what is no object, as a client may send, has none. */
+  constructor(properties: unknown) {
+    this.#properties = isJsonObject(properties) ? properties : {};
   }
 
   /** All pieces so far. */

@@ -69,6 +69,13 @@ describe('calls', () => {
     expect(parse(write('f', { constructor: '1' }))).toEqual(called('f', { constructor: '1' }));
   });
 
+  test.each([null, [], 'x', 1])('of a tool whose properties are %j have texts', (properties) => {
+    const parser = new ToolCallParser([
+      { type: 'function', function: { name: 'f', parameters: { properties } } },
+    ]);
+    expect(parser.push(write('f', { x: '1' }))).toContainEqual(called('f', { x: '1' }).at(-1));
+  });
+
   test('of unknown functions are reported as written', () => {
     const call = write('rm', { path: '/' });
     expect(parse(`a${call}b`)).toEqual([

@@ -166,8 +166,7 @@ export class ToolCallParser {
     const tool = this.#tools.get(this.#name);
     this.#arguments = null;
     if (tool === undefined) return;
-    const { properties } = tool.function.parameters ?? {};
-    this.#arguments = new ArgumentsWriter(properties as Record<string, unknown> | undefined);
+    this.#arguments = new ArgumentsWriter(tool.function.parameters?.properties);
     events.push({ type: 'tool-call-start', name: this.#name });
   }
 
