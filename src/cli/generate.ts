@@ -5,11 +5,14 @@ import { generationOptions, loadAssistant, type ModelOptions, withModel } from '
 import { useDevice } from './options.ts';
 import { formatStatistics } from './statistics-line.ts';
 
+/** A text without a chat's form need not come to an end. */
+const mostTokens = 512;
+
 export function generateCommand(): Command {
   const command = new Command('generate')
     .description('continue a text, as it is, without a chat template')
     .argument('<prompt>', 'text to continue; control tokens in it are recognised');
-  return withModel(command).action(generate);
+  return withModel(command, mostTokens).action(generate);
 }
 
 async function generate(prompt: string, options: ModelOptions): Promise<void> {

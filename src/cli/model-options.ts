@@ -25,8 +25,8 @@ export interface ModelOptions extends DeviceOptions, CacheOptions {
   drafts?: number;
 }
 
-/** Adds the options of commands that generate text. */
-export function withModel(command: Command): Command {
+/** Adds the options of commands that generate text; `maxTokens` is what they generate at most unless asked. */
+export function withModel(command: Command, maxTokens?: number): Command {
   return withCacheType(withDevice(command))
     .addOption(
       new Option('--model <directory>', 'checkpoint in the hub’s layout').default(
@@ -54,7 +54,7 @@ export function withModel(command: Command): Command {
       0,
     )
     .option('--seed <number>', 'seed of the sampling', naturalNumber, 0)
-    .option('--max-tokens <count>', 'most tokens to generate', positiveInteger)
+    .option('--max-tokens <count>', 'most tokens to generate', positiveInteger, maxTokens)
     .option(
       '--drafts <count>',
       'MTP heads to draft with; 0 for none (default: all)',
