@@ -19,4 +19,6 @@ export const shippedFamilies: readonly string[] = [
   'instructions',
   'conversation',
   'knowledge',
+  'safety',
+  'pipelines',
 ];

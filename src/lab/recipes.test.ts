@@ -45,6 +45,7 @@ test('domains asks the student’s own questions of all that the pipeline made',
     'mimoflash-5-sft',
     ...Object.keys(DOMAINS).map((domain) => `mimoflash-6-${domain}`),
     'mimoflash-7-mopd',
+    'mimoflash-8-mopd',
   ];
   expect(checkpoints.map(({ checkpoint }) => resolve(runs, checkpoint))).toEqual(
     await Promise.all(made.map(resultOf)),

@@ -71,7 +71,7 @@ describe('the goal of distillation', () => {
   });
 });
 
-test('all checkpoints are shown with their intervals', () => {
+test('all checkpoints are shown with their intervals, and drawn before, taught and after', () => {
   const { sections } = report({
     sft: [800, 700],
     'code-teacher': [900, 710],
@@ -81,8 +81,10 @@ test('all checkpoints are shown with their intervals', () => {
   const { text, plots } = sections.at(-1)!;
   expect(text).toContain('| sft | 80.0 % (77.4 to 82.4) | 70.0 % (67.1 to 72.8) |');
   const svg = plotSvg(plots[0]!.plot);
-  expect(svg.match(/<circle/g)).toHaveLength(8);
-  expect(svg).toContain('>tools</text>');
+  expect(svg.match(/<circle/g)).toHaveLength(6);
+  for (const name of ['tools', 'sft', 'own teacher', 'mopd']) {
+    expect(svg).toContain(`>${name}</text>`);
+  }
 });
 
 test('a student after a second round is judged beside the first', () => {

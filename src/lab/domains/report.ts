@@ -59,6 +59,15 @@ function studentSection(student: Judged, judged: readonly Judged[]): Section {
   };
 }
 
+/** Each domain as its own teacher answers it. */
+function ownTeachers(judged: readonly Judged[]): Pick<Judged, 'name' | 'answers'> {
+  const answers = judged.flatMap(({ role, domain, answers }) => {
+    const own = role === 'teacher' && domain ? answers.get(domain) : undefined;
+    return own ? [[domain!, own] as const] : [];
+  });
+  return { name: 'own teacher', answers: new Map(answers) };
+}
+
 /** Marks of one domain stand side by side, over so much of its place. */
 const spreadOfMarks = 0.7;
 
@@ -73,17 +82,22 @@ function allSection(judged: readonly Judged[]): Section {
       return shareWithInterval(shareOf(own), interval(own));
     }),
   ]);
-  const series = judged.map(({ name, answers }, i) => {
-    const aside = ((i + 0.5) / judged.length - 0.5) * spreadOfMarks;
-    const own = names.map((domain) => answers.get(domain)!);
+  const shown = [
+    ...judged.filter(({ role }) => role === 'before'),
+    ownTeachers(judged),
+    ...judged.filter(({ role }) => role === 'after'),
+  ];
+  const series = shown.map(({ name, answers }, i) => {
+    const aside = ((i + 0.5) / shown.length - 0.5) * spreadOfMarks;
+    const own = names.flatMap((domain, x) => {
+      const right = answers.get(domain);
+      return right ? [{ x: x + aside, share: shareOf(right), ...interval(right) }] : [];
+    });
     return {
       name,
       draw: 'marks' as const,
-      points: own.map((each, x) => [x + aside, 100 * shareOf(each)] as const),
-      bounds: own.map((each, x) => {
-        const { low, high } = interval(each);
-        return [x + aside, 100 * low, 100 * high] as const;
-      }),
+      points: own.map(({ x, share }) => [x, 100 * share] as const),
+      bounds: own.map(({ x, low, high }) => [x, 100 * low, 100 * high] as const),
     };
   });
   return {
