@@ -166,6 +166,21 @@ describe('commands', () => {
     expect(messageOf(again)).toMatch(/is quantised already, to 4 bits/);
   });
 
+  test('quantize says when rounding to the nearest may undo what was trained', async () => {
+    const quantized = join(folder, 'quantized');
+    const widened = join(folder, 'widened');
+    expect((await run(['convert', quantized, widened, '--dtype', 'f32'])).code).toBe(0);
+    const to = join(folder, 'rounded-again');
+    const nearest = await run(['quantize', widened, to, '--bits', '4']);
+    expect(nearest.stderr).toMatch(/lie near those of a model of 4 bits.*--rounding stochastic/);
+    const stochastic = await run([
+      ...['quantize', widened, to, '--bits', '4', '--rounding', 'stochastic'],
+    ]);
+    expect(stochastic).toMatchObject({ code: 0, stderr: '' });
+    const fresh = await run(['quantize', join(folder, 'wide'), to, '--bits', '4']);
+    expect(fresh).toMatchObject({ code: 0, stderr: '' });
+  });
+
   test('pipeline trains stage after stage, finds what is done, and names what is missing', async () => {
     const sft = {
       ...{ stage: 'sft', output: 'post/sft', steps: 1, batchSequences: 2 },

@@ -7,7 +7,7 @@ import { UserError } from '../errors.ts';
 import type { ModelConfig } from '../model/config.ts';
 import { toHubConfig, toQuantizationConfig } from '../model/hub-config.ts';
 import { hubNames, type ParameterSpec } from '../model/parameters.ts';
-import { quantize } from '../tensor/quantize.ts';
+import { quantize, type Rounding } from '../tensor/quantize.ts';
 import type { QuantizedBits } from '../tensor/quantized-matrix.ts';
 import { atomicWriteFile } from './atomic.ts';
 import { replaceDirectory } from './checkpoint-directory.ts';
@@ -21,6 +21,8 @@ export interface SaveOptions {
   dtype: 'f32' | 'f16' | 'bf16';
   /** Matrices are quantised to so many bits; the others have the dtype. */
   bits?: QuantizedBits;
+  /** Of what is quantised; default `nearest`. */
+  rounding?: Rounding;
   /** Models with more bytes of weights are split into several files; default 5 GB. */
   maxShardBytes?: number;
   /** Puts MTP blocks into `model_mtp.safetensors`, as in the released model. */
@@ -52,6 +54,7 @@ export async function saveCheckpoint(
   options: SaveOptions,
 ): Promise<void> {
   const { dtype, bits = null, maxShardBytes = 5e9, mtpInOwnFile = false, files = {} } = options;
+  const quantized = bits && { bits, rounding: options.rounding ?? 'nearest' };
   const { format, torch } = formats[dtype];
   const plan = planShards(config, { dtype: format, bits, maxShardBytes, mtpInOwnFile });
   const json = {
@@ -66,7 +69,7 @@ export async function saveCheckpoint(
   await replaceDirectory(directory, write, isOfOldModel);
 
   async function write(temporary: string): Promise<void> {
-    await writeWeights(temporary, plan, bits, parameters);
+    await writeWeights(temporary, plan, quantized, parameters);
     for (const [name, contents] of Object.entries(files)) {
       if (typeof contents === 'function') await contents(join(temporary, name));
       else await atomicWriteFile(join(temporary, name), contents);
@@ -90,7 +93,7 @@ function isOfOldModel(name: string): boolean {
 async function writeWeights(
   folder: string,
   plan: ShardPlan,
-  bits: QuantizedBits | null,
+  quantized: { bits: QuantizedBits; rounding: Rounding } | null,
   parameters: Iterable<ParameterData> | AsyncIterable<ParameterData>,
 ): Promise<void> {
   const formatOf = new Map<string, { file: string; dtype: SavedTensor['dtype'] }>();
@@ -111,7 +114,7 @@ async function writeWeights(
           throw new Error(`${name} is not a parameter of the model being saved`);
         if (dtype === 'U8') {
           checkFinite(name, values);
-          const { numbers, scales } = quantize(values, bits!);
+          const { numbers, scales } = quantize(values, quantized!.bits, quantized!.rounding);
           await write(name, numbers);
           await write(quantizedScaleName(name), new Uint8Array(scales.buffer));
         } else {

@@ -1,8 +1,9 @@
 import { Command, InvalidArgumentError, Option } from 'commander';
+import type { Checkpoint } from '../checkpoint/checkpoint.ts';
 import { findCheckpoint } from '../checkpoint/checkpoint-directory.ts';
 import { openCheckpoint } from '../checkpoint/load.ts';
 import { loadInferenceModel, loadModel } from '../checkpoint/load-model.ts';
-import { saveCheckpoint } from '../checkpoint/save.ts';
+import { type ParameterData, saveCheckpoint } from '../checkpoint/save.ts';
 import { allowedCacheTypes } from '../engine/cache-type.ts';
 import { UserError } from '../errors.ts';
 import { type Divergence, divergenceOf, heldOutDocuments } from '../eval/divergence.ts';
@@ -11,6 +12,7 @@ import { parameterSpecs } from '../model/parameters.ts';
 import { quantizes, releaseModel } from '../model/weights.ts';
 import { shippedFamilies } from '../shipped-model.ts';
 import { familyNames } from '../tasks/index.ts';
+import { distanceFromSteps, ROUNDINGS, type Rounding } from '../tensor/quantize.ts';
 import type { QuantizedBits } from '../tensor/quantized-matrix.ts';
 import { loadTextFiles } from '../text/tokenizer-files.ts';
 import { companionFiles } from './companion-files.ts';
@@ -20,6 +22,7 @@ import { statusLine } from './status-line.ts';
 
 interface QuantizeOptions extends DeviceOptions {
   bits: QuantizedBits;
+  rounding: Rounding;
   check?: boolean;
   documents: number;
   families: string[];
@@ -31,6 +34,14 @@ export function quantizeCommand(): Command {
     .argument('<checkpoint>', 'directory in the hub’s layout')
     .argument('<directory>', 'where to write')
     .option('--bits <count>', 'bits of a weight: 8 or 4', eightOrFour, 8)
+    .addOption(
+      new Option(
+        '--rounding <how>',
+        'stochastic keeps what training changed in a model that began with weights of as few bits',
+      )
+        .choices(ROUNDINGS)
+        .default('nearest'),
+    )
     .option('--check', 'compare it with the original on held-out text of task families')
     .addOption(
       new Option('--families <name...>', 'families to compare on')
@@ -42,7 +53,7 @@ export function quantizeCommand(): Command {
 }
 
 async function quantize(from: string, to: string, options: QuantizeOptions): Promise<void> {
-  const { bits } = options;
+  const { bits, rounding } = options;
   const checkpoint = await openCheckpoint(from);
   try {
     if (checkpoint.bits !== null) {
@@ -56,16 +67,46 @@ async function quantize(from: string, to: string, options: QuantizeOptions): Pro
         `${from}: has no matrix that can be quantised; that takes columns in multiples of 128`,
       );
     }
-    await saveCheckpoint(to, checkpoint.config, parametersOf(checkpoint), {
+    const distances: number[] = [];
+    await saveCheckpoint(to, checkpoint.config, measured(checkpoint, bits, distances), {
       dtype: 'f32',
       bits,
+      rounding,
       files: await companionFiles(await findCheckpoint(from)),
     });
+    const distance = distances.reduce((sum, each) => sum + each, 0) / distances.length;
+    if (rounding === 'nearest' && distance < NEAR_STEPS) {
+      console.error(
+        `${from}: its weights lie near those of a model of ${bits} bits, which rounding to the nearest ` +
+          'may give back in place of what was trained since; --rounding stochastic does not',
+      );
+    }
   } finally {
     await checkpoint.close();
   }
   console.log(`wrote ${to} in ${bits} bits`);
   if (options.check) await check(from, to, options);
+}
+
+/** Below it, many weights have not left the steps that they were once rounded to: others have 0.9 or more. */
+const NEAR_STEPS = 0.8;
+
+/** Numbers of a matrix that are measured. */
+const MEASURED = 2 ** 16;
+
+/** A checkpoint's parameters, and how far those that are quantised are from steps. */
+async function* measured(
+  checkpoint: Checkpoint,
+  bits: QuantizedBits,
+  distances: number[],
+): AsyncGenerator<ParameterData> {
+  const specs = parameterSpecs(checkpoint.config);
+  for await (const parameter of parametersOf(checkpoint)) {
+    if (quantizes(parameter.spec, specs)) {
+      distances.push(distanceFromSteps(parameter.data.subarray(0, MEASURED), bits));
+    }
+    yield parameter;
+  }
 }
 
 /**

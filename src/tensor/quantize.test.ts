@@ -1,6 +1,6 @@
-import { expect, test } from 'vitest';
+import { describe, expect, test } from 'vitest';
 import { TestRandom } from '../../test/conformance/random.ts';
-import { dequantize, quantize } from './quantize.ts';
+import { dequantize, distanceFromSteps, quantize } from './quantize.ts';
 import { isQuantizable, QuantizedMatrix, quantizedByteLength } from './quantized-matrix.ts';
 
 const random = new TestRandom(8);
@@ -37,6 +37,47 @@ test('4 bits lose little: a relative error of 0.1 on normal numbers', () => {
   const power = (numbers: Float32Array) => numbers.reduce((sum, x) => sum + x * x, 0);
   const error = power(values.map((value, i) => value - found[i]!)) / power(values);
   expect(Math.sqrt(error)).toBeLessThan(0.1);
+});
+
+describe('weights that moved by a third of a step since they were rounded', () => {
+  const before = dequantize(quantize(random.floats(2 ** 14), 4), 4);
+  // The largest of a group stays, and with it the steps.
+  const move = before.map((value) => (Math.abs(value) < 0.5 ? 0.02 : 0));
+  const after = before.map((value, i) => value + move[i]!);
+  const moved = (rounded: Float32Array) =>
+    rounded.reduce((sum, value, i) => sum + value - before[i]!, 0) /
+    move.reduce((sum, value) => sum + value, 0);
+
+  test('nearest gives most of them back as they were', () => {
+    expect(Math.abs(moved(dequantize(quantize(after, 4), 4)))).toBeLessThan(0.3);
+  });
+
+  test('stochastic keeps the move, as a mean', () => {
+    const kept = moved(dequantize(quantize(after, 4, 'stochastic'), 4));
+    // All but what is now above the highest step of its group.
+    expect(kept).toBeGreaterThan(0.85);
+    expect(kept).toBeLessThan(1.05);
+  });
+
+  test('they are nearer to steps than weights that were never rounded', () => {
+    expect(distanceFromSteps(before, 4)).toBeCloseTo(0, 3);
+    expect(distanceFromSteps(after, 4)).toBeLessThan(0.5);
+    expect(distanceFromSteps(random.floats(2 ** 14), 4)).toBeGreaterThan(0.8);
+  });
+});
+
+test.each([
+  8, 4,
+] as const)('%i bits, stochastic: right on average, and the same each time', (bits) => {
+  const values = new Float32Array(2 ** 15).fill(0.3);
+  values.forEach((_, i) => {
+    if (i % 32 === 0) values[i] = -1;
+  });
+  const rows = quantize(values, bits, 'stochastic');
+  expect(quantize(values, bits, 'stochastic')).toEqual(rows);
+  const rounded = dequantize(rows, bits).filter((_, i) => i % 32 !== 0);
+  expect(new Set(rounded).size).toBe(2);
+  expect(rounded.reduce((sum, value) => sum + value, 0) / rounded.length).toBeCloseTo(0.3, 3);
 });
 
 test('groups of zeros and of huge and tiny numbers stay numbers', () => {

@@ -1,19 +1,33 @@
 /** Rounding weights to groups of 8 or 4 bits and back, on the host: see `QuantizedMatrix`. */
+import { Random } from '../random.ts';
 import { groupSize, type QuantizedBits, type QuantizedRows } from './quantized-matrix.ts';
 
-/** Quantises whole rows, given one after another. */
-export function quantize(values: Float32Array, bits: QuantizedBits): QuantizedRows {
+/**
+ * To the nearest step, or up or down by chance, the nearer the likelier, so that a number is right on
+ * average. The latter has up to twice the squared error, but keeps what moves weights by less than half
+ * a step: a model that was trained on from weights of as few bits would be rounded back to these.
+ */
+export const ROUNDINGS = ['nearest', 'stochastic'] as const;
+export type Rounding = (typeof ROUNDINGS)[number];
+
+/** Quantises whole rows, given one after another. Equal rows are rounded equally. */
+export function quantize(
+  values: Float32Array,
+  bits: QuantizedBits,
+  rounding: Rounding = 'nearest',
+): QuantizedRows {
   const groups = values.length / groupSize;
   if (!Number.isInteger(groups)) throw new Error(`${values.length} numbers are not whole groups`);
   const scales = new Uint16Array(groups);
   const numbers = new Uint8Array((values.length * bits) / 8);
   const scratch = new Int32Array(groupSize);
+  const random = rounding === 'stochastic' ? new Random(0, 'rounding') : null;
   for (let group = 0; group < groups; group++) {
     const first = group * groupSize;
     const code = bits === 8 ? byteScale(values, first) : nibbleScale(values, first);
     scales[group] = code;
     const highest = 2 ** (bits - 1) - 1;
-    round(values, first, fromBfloat16(code), highest, scratch);
+    round(values, first, fromBfloat16(code), highest, random, scratch);
     if (bits === 8) {
       for (let i = 0; i < groupSize; i++) numbers[first + i] = scratch[i]! + 128;
     } else {
@@ -44,6 +58,25 @@ export function dequantize({ numbers, scales }: QuantizedRows, bits: QuantizedBi
     }
   }
   return values;
+}
+
+/**
+ * How far numbers are from the nearest steps: the mean squared distance, over that of numbers that lie
+ * anywhere, 1/12 of a squared step. About 0.9 in 4 bits for weights that were never rounded, 0 for those
+ * that are whole steps.
+ */
+export function distanceFromSteps(values: Float32Array, bits: QuantizedBits): number {
+  const rows = quantize(values, bits);
+  const rounded = dequantize(rows, bits);
+  let sum = 0;
+  let count = 0;
+  for (let i = 0; i < values.length; i++) {
+    const scale = fromBfloat16(rows.scales[Math.floor(i / groupSize)]!);
+    if (scale === 0) continue;
+    sum += ((values[i]! - rounded[i]!) / scale) ** 2;
+    count++;
+  }
+  return count === 0 ? 0 : (12 * sum) / count;
 }
 
 /** The smallest scale with which the largest number of a group is at most 127 steps. */
@@ -90,11 +123,13 @@ function round(
   first: number,
   scale: number,
   highest: number,
+  random: Random | null,
   out: Int32Array,
 ): void {
   const inverse = scale === 0 ? 0 : 1 / scale;
   for (let i = 0; i < groupSize; i++) {
-    const number = Math.round(values[first + i]! * inverse);
+    const steps = values[first + i]! * inverse;
+    const number = random ? Math.floor(steps + random.uniform()) : Math.round(steps);
     out[i] = Math.max(-highest - 1, Math.min(highest, number));
   }
 }
