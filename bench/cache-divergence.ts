@@ -11,7 +11,8 @@ import { findCheckpoint } from '../src/checkpoint/checkpoint-directory.ts';
 import { loadInferenceModel } from '../src/checkpoint/load-model.ts';
 import { createDevice } from '../src/device/create-device.ts';
 import { allowedCacheTypes } from '../src/engine/cache-type.ts';
-import { divergenceOf, heldOutDocuments } from '../src/eval/divergence.ts';
+import { divergenceOf } from '../src/eval/divergence.ts';
+import { solvedDocuments } from '../src/eval/solved-documents.ts';
 import { passedInSteps } from '../src/eval/text-logits.ts';
 import { shippedFamilies } from '../src/shipped-model.ts';
 import { loadTextFiles } from '../src/text/tokenizer-files.ts';
@@ -28,7 +29,10 @@ if (path === undefined) throw new Error('give a checkpoint, such as models/mimof
 const device = await createDevice(options.device);
 const { tokenizer } = await loadTextFiles(await findCheckpoint(path));
 const model = await loadInferenceModel(device, path, console.error);
-const documents = heldOutDocuments(tokenizer, shippedFamilies, Number(options.documents), 1);
+const documents = solvedDocuments(tokenizer, 'test', {
+  families: shippedFamilies,
+  count: Number(options.documents),
+});
 for (const type of allowedCacheTypes(model).filter((type) => type !== 'f32')) {
   const exact = passedInSteps(model, 'f32');
   const { tokens, nats, agreement, perplexity } = await divergenceOf(

@@ -181,6 +181,19 @@ describe('commands', () => {
     expect(fresh).toMatchObject({ code: 0, stderr: '' });
   });
 
+  test('quantize calibrated on problems changes a model less', async () => {
+    const nats: number[] = [];
+    for (const how of [[], ['--calibrate', '8']]) {
+      const { code, stdout } = await run([
+        ...['quantize', join(folder, 'wide'), join(folder, 'calibrated'), '--bits', '4', ...how],
+        ...['--check', '--documents', '2', '--families', 'arithmetic', '--device', 'wasm'],
+      ]);
+      expect(code).toBe(0);
+      nats.push(Number(stdout.match(/^weights of 4 bits.*KL to f32 (\S+) nats/m)![1]));
+    }
+    expect(nats[1]).toBeLessThan(0.9 * nats[0]!);
+  });
+
   test('pipeline trains stage after stage, finds what is done, and names what is missing', async () => {
     const sft = {
       ...{ stage: 'sft', output: 'post/sft', steps: 1, batchSequences: 2 },

@@ -7,8 +7,8 @@ import { UserError } from '../errors.ts';
 import type { ModelConfig } from '../model/config.ts';
 import { toHubConfig, toQuantizationConfig } from '../model/hub-config.ts';
 import { hubNames, type ParameterSpec } from '../model/parameters.ts';
-import { quantize, type Rounding } from '../tensor/quantize.ts';
-import type { QuantizedBits } from '../tensor/quantized-matrix.ts';
+import { quantize } from '../tensor/quantize.ts';
+import type { QuantizedBits, QuantizedRows } from '../tensor/quantized-matrix.ts';
 import { atomicWriteFile } from './atomic.ts';
 import { replaceDirectory } from './checkpoint-directory.ts';
 import { decodeFloats, encodeFloats, findNonFinite, type SavedFormat } from './number-formats.ts';
@@ -21,8 +21,8 @@ export interface SaveOptions {
   dtype: 'f32' | 'f16' | 'bf16';
   /** Matrices are quantised to so many bits; the others have the dtype. */
   bits?: QuantizedBits;
-  /** Of what is quantised; default `nearest`. */
-  rounding?: Rounding;
+  /** How matrices are quantised; by default to the nearest step. */
+  quantizer?: Quantizer;
   /** Models with more bytes of weights are split into several files; default 5 GB. */
   maxShardBytes?: number;
   /** Puts MTP blocks into `model_mtp.safetensors`, as in the released model. */
@@ -30,6 +30,13 @@ export interface SaveOptions {
   /** Further files of the directory by plain name: contents, or what writes to the path given. */
   files?: Record<string, FileContents>;
 }
+
+/** Quantises a matrix of a parameter: the whole of it, or that of one expert. */
+export type Quantizer = (
+  values: Float32Array,
+  spec: ParameterSpec,
+  expert: number,
+) => QuantizedRows;
 
 export type FileContents = string | Uint8Array | ((path: string) => Promise<void>);
 
@@ -54,7 +61,7 @@ export async function saveCheckpoint(
   options: SaveOptions,
 ): Promise<void> {
   const { dtype, bits = null, maxShardBytes = 5e9, mtpInOwnFile = false, files = {} } = options;
-  const quantized = bits && { bits, rounding: options.rounding ?? 'nearest' };
+  const quantizer: Quantizer = options.quantizer ?? ((values) => quantize(values, bits!));
   const { format, torch } = formats[dtype];
   const plan = planShards(config, { dtype: format, bits, maxShardBytes, mtpInOwnFile });
   const json = {
@@ -69,7 +76,7 @@ export async function saveCheckpoint(
   await replaceDirectory(directory, write, isOfOldModel);
 
   async function write(temporary: string): Promise<void> {
-    await writeWeights(temporary, plan, quantized, parameters);
+    await writeWeights(temporary, plan, quantizer, parameters);
     for (const [name, contents] of Object.entries(files)) {
       if (typeof contents === 'function') await contents(join(temporary, name));
       else await atomicWriteFile(join(temporary, name), contents);
@@ -93,7 +100,7 @@ function isOfOldModel(name: string): boolean {
 async function writeWeights(
   folder: string,
   plan: ShardPlan,
-  quantized: { bits: QuantizedBits; rounding: Rounding } | null,
+  quantizer: Quantizer,
   parameters: Iterable<ParameterData> | AsyncIterable<ParameterData>,
 ): Promise<void> {
   const formatOf = new Map<string, { file: string; dtype: SavedTensor['dtype'] }>();
@@ -114,7 +121,7 @@ async function writeWeights(
           throw new Error(`${name} is not a parameter of the model being saved`);
         if (dtype === 'U8') {
           checkFinite(name, values);
-          const { numbers, scales } = quantize(values, quantized!.bits, quantized!.rounding);
+          const { numbers, scales } = quantizer(values, spec, index);
           await write(name, numbers);
           await write(quantizedScaleName(name), new Uint8Array(scales.buffer));
         } else {

@@ -3,16 +3,23 @@ import type { Checkpoint } from '../checkpoint/checkpoint.ts';
 import { findCheckpoint } from '../checkpoint/checkpoint-directory.ts';
 import { openCheckpoint } from '../checkpoint/load.ts';
 import { loadInferenceModel, loadModel } from '../checkpoint/load-model.ts';
-import { type ParameterData, saveCheckpoint } from '../checkpoint/save.ts';
+import { type ParameterData, type Quantizer, saveCheckpoint } from '../checkpoint/save.ts';
 import { allowedCacheTypes } from '../engine/cache-type.ts';
 import { UserError } from '../errors.ts';
-import { type Divergence, divergenceOf, heldOutDocuments } from '../eval/divergence.ts';
+import { type Divergence, divergenceOf } from '../eval/divergence.ts';
+import { solvedDocuments } from '../eval/solved-documents.ts';
 import { passedAtOnce, passedInSteps, type TextLogits } from '../eval/text-logits.ts';
 import { parameterSpecs } from '../model/parameters.ts';
 import { quantizes, releaseModel } from '../model/weights.ts';
+import { calibratedQuantizer } from '../quantize/calibrate.ts';
 import { shippedFamilies } from '../shipped-model.ts';
 import { familyNames } from '../tasks/index.ts';
-import { distanceFromSteps, ROUNDINGS, type Rounding } from '../tensor/quantize.ts';
+import {
+  distanceFromSteps,
+  quantize as quantizeRows,
+  ROUNDINGS,
+  type Rounding,
+} from '../tensor/quantize.ts';
 import type { QuantizedBits } from '../tensor/quantized-matrix.ts';
 import { loadTextFiles } from '../text/tokenizer-files.ts';
 import { companionFiles } from './companion-files.ts';
@@ -23,6 +30,7 @@ import { statusLine } from './status-line.ts';
 interface QuantizeOptions extends DeviceOptions {
   bits: QuantizedBits;
   rounding: Rounding;
+  calibrate?: number;
   check?: boolean;
   documents: number;
   families: string[];
@@ -42,9 +50,14 @@ export function quantizeCommand(): Command {
         .choices(ROUNDINGS)
         .default('nearest'),
     )
+    .option(
+      '--calibrate <count>',
+      'round so that products change least on so many training problems of task families (GPTQ)',
+      positiveInteger,
+    )
     .option('--check', 'compare it with the original on held-out text of task families')
     .addOption(
-      new Option('--families <name...>', 'families to compare on')
+      new Option('--families <name...>', 'families to calibrate and compare on')
         .choices(familyNames)
         .default(shippedFamilies, 'those that the model that ships was trained on'),
     )
@@ -67,11 +80,14 @@ async function quantize(from: string, to: string, options: QuantizeOptions): Pro
         `${from}: has no matrix that can be quantised; that takes columns in multiples of 128`,
       );
     }
+    const quantizer: Quantizer = options.calibrate
+      ? await calibrate(from, options.calibrate, options)
+      : (values) => quantizeRows(values, bits, rounding);
     const distances: number[] = [];
     await saveCheckpoint(to, checkpoint.config, measured(checkpoint, bits, distances), {
       dtype: 'f32',
       bits,
-      rounding,
+      quantizer,
       files: await companionFiles(await findCheckpoint(from)),
     });
     const distance = distances.reduce((sum, each) => sum + each, 0) / distances.length;
@@ -86,6 +102,24 @@ async function quantize(from: string, to: string, options: QuantizeOptions): Pro
   }
   console.log(`wrote ${to} in ${bits} bits`);
   if (options.check) await check(from, to, options);
+}
+
+async function calibrate(
+  from: string,
+  count: number,
+  options: QuantizeOptions,
+): Promise<Quantizer> {
+  const { bits, rounding, families } = options;
+  const { tokenizer } = await loadTextFiles(await findCheckpoint(from));
+  const texts = solvedDocuments(tokenizer, 'train', { families, count }).map(
+    ({ tokens }) => tokens,
+  );
+  return useDevice(options, async (device) => {
+    const progress = (done: number) => statusLine.show(`calibrating: ${done} of ${count} problems`);
+    const quantizer = await calibratedQuantizer(device, from, texts, { bits, rounding, progress });
+    statusLine.clear();
+    return quantizer;
+  });
 }
 
 /** Below it, many weights have not left the steps that they were once rounded to: others have 0.9 or more. */
@@ -115,7 +149,8 @@ async function* measured(
  */
 async function check(from: string, to: string, options: QuantizeOptions): Promise<void> {
   const { tokenizer } = await loadTextFiles(await findCheckpoint(from));
-  const documents = heldOutDocuments(tokenizer, options.families, options.documents, 1);
+  const { families, documents: count } = options;
+  const documents = solvedDocuments(tokenizer, 'test', { families, count });
   await useDevice(options, async (device) => {
     const original = await loadModel(device, from);
     tokenizer.assertFits(original.config);

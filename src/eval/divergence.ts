@@ -2,9 +2,7 @@
  * What rounding costs, of weights or of caches: how far next-token distributions are from those without
  * it, and the perplexity of both, on text that the model has not seen.
  */
-import { Random } from '../random.ts';
-import { mixtureOf, sampleProblem, toTrainingText } from '../tasks/index.ts';
-import type { Tokenizer } from '../text/tokenizer.ts';
+import type { SolvedDocument } from './solved-documents.ts';
 import type { TextLogits } from './text-logits.ts';
 
 export interface Divergence {
@@ -16,38 +14,11 @@ export interface Divergence {
   perplexity: { exact: number; rounded: number };
 }
 
-export interface HeldOutDocument {
-  tokens: number[];
-  /** Whether each token counts: those that a model is trained to give. */
-  counts: boolean[];
-}
-
-/** Solved test problems of some families, as often of each, of which the assistant's part counts. */
-export function heldOutDocuments(
-  tokenizer: Tokenizer,
-  families: readonly string[],
-  count: number,
-  seed: number,
-): HeldOutDocument[] {
-  const random = new Random(seed);
-  const mixture = mixtureOf(Object.fromEntries(families.map((name) => [name, 1])));
-  return Array.from({ length: count }, () => {
-    const document: HeldOutDocument = { tokens: [], counts: [] };
-    const problem = sampleProblem(random, 'test', mixture);
-    for (const { text, trained } of toTrainingText(problem, tokenizer)) {
-      const tokens = tokenizer.encode(text);
-      document.tokens.push(...tokens);
-      document.counts.push(...tokens.map(() => trained));
-    }
-    return document;
-  });
-}
-
 /** Compares two ways to logits on documents, one after another. */
 export async function divergenceOf(
   exact: TextLogits,
   rounded: TextLogits,
-  documents: readonly HeldOutDocument[],
+  documents: readonly SolvedDocument[],
   progress: (done: number) => void = () => {},
 ): Promise<Divergence> {
   const sums = { tokens: 0, divergence: 0, same: 0, exact: 0, rounded: 0 };

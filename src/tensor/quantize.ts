@@ -10,6 +10,13 @@ import { groupSize, type QuantizedBits, type QuantizedRows } from './quantized-m
 export const ROUNDINGS = ['nearest', 'stochastic'] as const;
 export type Rounding = (typeof ROUNDINGS)[number];
 
+/** Rounds one number after another; the same each time. */
+export function rounder(rounding: Rounding): (steps: number) => number {
+  if (rounding === 'nearest') return Math.round;
+  const random = new Random(0, 'rounding');
+  return (steps) => Math.floor(steps + random.uniform());
+}
+
 /** Quantises whole rows, given one after another. Equal rows are rounded equally. */
 export function quantize(
   values: Float32Array,
@@ -21,23 +28,39 @@ export function quantize(
   const scales = new Uint16Array(groups);
   const numbers = new Uint8Array((values.length * bits) / 8);
   const scratch = new Int32Array(groupSize);
-  const random = rounding === 'stochastic' ? new Random(0, 'rounding') : null;
+  const toStep = rounder(rounding);
   for (let group = 0; group < groups; group++) {
     const first = group * groupSize;
-    const code = bits === 8 ? byteScale(values, first) : nibbleScale(values, first);
+    const code = scaleOf(values, first, bits);
     scales[group] = code;
     const highest = 2 ** (bits - 1) - 1;
-    round(values, first, fromBfloat16(code), highest, random, scratch);
-    if (bits === 8) {
-      for (let i = 0; i < groupSize; i++) numbers[first + i] = scratch[i]! + 128;
-    } else {
-      const half = groupSize / 2;
-      for (let i = 0; i < half; i++) {
-        numbers[first / 2 + i] = (scratch[i]! + 8) | ((scratch[i + half]! + 8) << 4);
-      }
-    }
+    round(values, first, fromBfloat16(code), highest, toStep, scratch);
+    packGroup(scratch, group, bits, numbers);
   }
   return { numbers, scales };
+}
+
+/** The bfloat16 by which the group that begins at `first` is divided before it is rounded. */
+export function scaleOf(values: Float32Array, first: number, bits: QuantizedBits): number {
+  return bits === 8 ? byteScale(values, first) : nibbleScale(values, first);
+}
+
+/** Puts a group's steps in their place. */
+export function packGroup(
+  steps: Int32Array,
+  group: number,
+  bits: QuantizedBits,
+  numbers: Uint8Array,
+): void {
+  const first = group * groupSize;
+  if (bits === 8) {
+    for (let i = 0; i < groupSize; i++) numbers[first + i] = steps[i]! + 128;
+    return;
+  }
+  const half = groupSize / 2;
+  for (let i = 0; i < half; i++) {
+    numbers[first / 2 + i] = (steps[i]! + 8) | ((steps[i + half]! + 8) << 4);
+  }
 }
 
 /** The numbers that quantised rows stand for. */
@@ -123,13 +146,12 @@ function round(
   first: number,
   scale: number,
   highest: number,
-  random: Random | null,
+  toStep: (steps: number) => number,
   out: Int32Array,
 ): void {
   const inverse = scale === 0 ? 0 : 1 / scale;
   for (let i = 0; i < groupSize; i++) {
-    const steps = values[first + i]! * inverse;
-    const number = random ? Math.floor(steps + random.uniform()) : Math.round(steps);
+    const number = toStep(values[first + i]! * inverse);
     out[i] = Math.max(-highest - 1, Math.min(highest, number));
   }
 }
@@ -143,7 +165,7 @@ function toBfloat16(value: number): number {
   return ((codes[0]! + 0x7fff + ((codes[0]! >>> 16) & 1)) >>> 16) & 0xffff;
 }
 
-function fromBfloat16(code: number): number {
+export function fromBfloat16(code: number): number {
   codes[0] = code << 16;
   return bitsOf[0]!;
 }

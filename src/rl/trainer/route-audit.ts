@@ -8,9 +8,8 @@
  * meant.
  */
 import type { Device } from '../../tensor/device.ts';
-import type { Kernels } from '../../tensor/kernels.ts';
-import type { Matrix } from '../../tensor/quantized-matrix.ts';
 import type { Tensor } from '../../tensor/tensor.ts';
+import { withKernels } from '../../tensor/with-kernels.ts';
 
 export class RouteAudit {
   /** The device with kernels that are watched; for the model that is trained. */
@@ -82,25 +81,4 @@ export class RouteAudit {
     this.#uses.set(experts, use);
     return use;
   }
-}
-
-/** What training needs of a device; formats of inference are left out. */
-function withKernels(device: Device, kernels: Kernels<Matrix>): Device {
-  const { name, description, precision, queuesCalls, cacheTypes } = device;
-  return {
-    name,
-    description,
-    precision,
-    queuesCalls,
-    cacheTypes,
-    kernels,
-    allocate: (byteLength) => device.allocate(byteLength),
-    release: (storage) => device.release(storage),
-    get allocatedBytes() {
-      return device.allocatedBytes;
-    },
-    write: (storage, byteOffset, data) => device.write(storage, byteOffset, data),
-    read: (storage, byteOffset, byteLength) => device.read(storage, byteOffset, byteLength),
-    destroy: () => device.destroy(),
-  };
 }
