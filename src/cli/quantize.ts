@@ -9,6 +9,7 @@ import { UserError } from '../errors.ts';
 import { type Divergence, divergenceOf } from '../eval/divergence.ts';
 import { solvedDocuments } from '../eval/solved-documents.ts';
 import { passedAtOnce, passedInSteps, type TextLogits } from '../eval/text-logits.ts';
+import type { ModelConfig } from '../model/config.ts';
 import { parameterSpecs } from '../model/parameters.ts';
 import { quantizes, releaseModel } from '../model/weights.ts';
 import { calibratedQuantizer } from '../quantize/calibrate.ts';
@@ -81,7 +82,7 @@ async function quantize(from: string, to: string, options: QuantizeOptions): Pro
       );
     }
     const quantizer: Quantizer = options.calibrate
-      ? await calibrate(from, options.calibrate, options)
+      ? await calibrate(from, checkpoint.config, options.calibrate, options)
       : (values) => quantizeRows(values, bits, rounding);
     const distances: number[] = [];
     await saveCheckpoint(to, checkpoint.config, measured(checkpoint, bits, distances), {
@@ -106,11 +107,13 @@ async function quantize(from: string, to: string, options: QuantizeOptions): Pro
 
 async function calibrate(
   from: string,
+  config: ModelConfig,
   count: number,
   options: QuantizeOptions,
 ): Promise<Quantizer> {
   const { bits, rounding, families } = options;
   const { tokenizer } = await loadTextFiles(await findCheckpoint(from));
+  tokenizer.assertFits(config);
   const texts = solvedDocuments(tokenizer, 'train', { families, count }).map(
     ({ tokens }) => tokens,
   );

@@ -17,7 +17,7 @@ export function rounder(rounding: Rounding): (steps: number) => number {
   return (steps) => Math.floor(steps + random.uniform());
 }
 
-/** Quantises whole rows, given one after another. Equal rows are rounded equally. */
+/** Quantises whole rows, given one after another. */
 export function quantize(
   values: Float32Array,
   bits: QuantizedBits,
