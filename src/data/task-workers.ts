@@ -3,6 +3,7 @@
  * hold up the thread that feeds a GPU. Sample number i is the same whichever thread makes it.
  */
 import { Worker } from 'node:worker_threads';
+import { endThread } from '../end-thread.ts';
 import { moduleBeside } from '../module-beside.ts';
 import type { Mixture } from '../tasks/index.ts';
 import type { Sample } from './documents.ts';
@@ -77,8 +78,7 @@ export class TaskWorkers {
   }
 
   async #end(): Promise<void> {
-    for (const worker of this.#workers) worker.removeAllListeners();
-    await Promise.all(this.#workers.map((worker) => worker.terminate()));
+    await Promise.all(this.#workers.map(endThread));
     this.#fail(new Error('the data threads have been closed'));
   }
 

@@ -31,6 +31,20 @@ it('throws once a worker has died', async () => {
   await pool.destroy();
 });
 
+it('can be ended while a worker dies: nothing is thrown at nobody', async () => {
+  const uncaught: unknown[] = [];
+  const listen = (error: unknown) => uncaught.push(error);
+  process.on('uncaughtExceptionMonitor', listen);
+  for (let wait = 0; wait < 20; wait++) {
+    const pool = await WorkerPool.start(1, module, new Control());
+    pool.post({ type: 'heap', memory: {} as never });
+    await new Promise((resolve) => setTimeout(resolve, wait / 4));
+    await pool.destroy();
+  }
+  process.off('uncaughtExceptionMonitor', listen);
+  expect(uncaught).toEqual([]);
+});
+
 it('computes on without a worker that died unseen', async () => {
   const control = new Control();
   const filled: number[] = [];

@@ -3,6 +3,7 @@
  * talking to it. In a browser, memory can be shared only by pages that are cross-origin isolated, and a
  * page's own thread cannot wait asleep: computing belongs in a worker of its own there.
  */
+import { endThread } from '../../end-thread.ts';
 import { UserError } from '../../errors.ts';
 
 /** Node's modules, asked for in a way that a bundler for browsers passes over; null in a browser. */
@@ -95,10 +96,7 @@ export function startWorker(url: URL, handlers: WorkerHandlers): WorkerHandle {
   return {
     post: (message) => worker.postMessage(message),
     detach: () => worker.unref(),
-    terminate: async () => {
-      worker.removeAllListeners();
-      await worker.terminate();
-    },
+    terminate: () => endThread(worker),
   };
 }
 

@@ -3,6 +3,7 @@
  * thread can be ended in no other way. Then a fresh one goes on with the jobs that wait.
  */
 import { Worker } from 'node:worker_threads';
+import { endThread } from '../../end-thread.ts';
 import { moduleBeside } from '../../module-beside.ts';
 import type { Clock } from '../clock.ts';
 import { type FailureKind, SequenceFailure } from '../sequence-failure.ts';
@@ -130,8 +131,7 @@ export class ProgramThread {
     this.#current = null;
     this.#generation++;
     this.#cancelTimer();
-    worker?.removeAllListeners();
-    await worker?.terminate();
+    if (worker) await endThread(worker);
   }
 }
 
