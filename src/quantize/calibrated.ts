@@ -26,10 +26,10 @@ export function quantizeCalibrated(
   const scales = new Uint16Array(values.length / groupSize);
   const numbers = new Uint8Array((values.length * bits) / 8);
   const row = new Float32Array(columns);
-  const round = rounder(rounding);
+  const toStep = rounder(bits, rounding);
   for (let r = 0; r < rows; r++) {
     row.set(values.subarray(r * columns, (r + 1) * columns));
-    roundRow(row, factor, { bits, round }, (group, scale, steps) => {
+    roundRow(row, factor, { bits, toStep }, (group, scale, steps) => {
       const at = (r * columns) / groupSize + group;
       scales[at] = scale;
       packGroup(steps, at, bits, numbers);
@@ -42,19 +42,17 @@ export function quantizeCalibrated(
 function roundRow(
   row: Float32Array,
   factor: Float64Array,
-  { bits, round }: { bits: QuantizedBits; round: (steps: number) => number },
+  { bits, toStep }: { bits: QuantizedBits; toStep: (steps: number) => number },
   done: (group: number, scale: number, steps: Int32Array) => void,
 ): void {
   const columns = row.length;
-  const highest = 2 ** (bits - 1) - 1;
   const steps = new Int32Array(groupSize);
   for (let first = 0; first < columns; first += groupSize) {
     const code = scaleOf(row, first, bits);
     const scale = fromBfloat16(code);
     for (let column = first; column < first + groupSize; column++) {
       const value = row[column]!;
-      const nearby = scale === 0 ? 0 : round(value / scale);
-      const step = Math.max(-highest - 1, Math.min(highest, nearby));
+      const step = scale === 0 ? 0 : toStep(value / scale);
       steps[column - first] = step;
       const begin = column * columns;
       const error = (value - step * scale) / factor[begin + column]!;

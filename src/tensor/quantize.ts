@@ -10,11 +10,13 @@ import { groupSize, type QuantizedBits, type QuantizedRows } from './quantized-m
 export const ROUNDINGS = ['nearest', 'stochastic'] as const;
 export type Rounding = (typeof ROUNDINGS)[number];
 
-/** Rounds one number after another; the same each time. */
-export function rounder(rounding: Rounding): (steps: number) => number {
-  if (rounding === 'nearest') return Math.round;
+/** Rounds one number after another to a step that so many bits hold; the same each time. */
+export function rounder(bits: QuantizedBits, rounding: Rounding): (steps: number) => number {
+  const highest = 2 ** (bits - 1) - 1;
+  const held = (step: number) => Math.max(-highest - 1, Math.min(highest, step));
+  if (rounding === 'nearest') return (steps) => held(Math.round(steps));
   const random = new Random(0, 'rounding');
-  return (steps) => Math.floor(steps + random.uniform());
+  return (steps) => held(Math.floor(steps + random.uniform()));
 }
 
 /** Quantises whole rows, given one after another. */
@@ -28,13 +30,12 @@ export function quantize(
   const scales = new Uint16Array(groups);
   const numbers = new Uint8Array((values.length * bits) / 8);
   const scratch = new Int32Array(groupSize);
-  const toStep = rounder(rounding);
+  const toStep = rounder(bits, rounding);
   for (let group = 0; group < groups; group++) {
     const first = group * groupSize;
     const code = scaleOf(values, first, bits);
     scales[group] = code;
-    const highest = 2 ** (bits - 1) - 1;
-    round(values, first, fromBfloat16(code), highest, toStep, scratch);
+    round(values, first, fromBfloat16(code), toStep, scratch);
     packGroup(scratch, group, bits, numbers);
   }
   return { numbers, scales };
@@ -145,15 +146,11 @@ function round(
   values: Float32Array,
   first: number,
   scale: number,
-  highest: number,
   toStep: (steps: number) => number,
   out: Int32Array,
 ): void {
   const inverse = scale === 0 ? 0 : 1 / scale;
-  for (let i = 0; i < groupSize; i++) {
-    const number = toStep(values[first + i]! * inverse);
-    out[i] = Math.max(-highest - 1, Math.min(highest, number));
-  }
+  for (let i = 0; i < groupSize; i++) out[i] = toStep(values[first + i]! * inverse);
 }
 
 const codes = new Uint32Array(1);
